@@ -1,0 +1,13 @@
+export * from "./conversation.ts";
+export * from "./device.ts";
+export * from "./error-table.ts";
+export type * from "./frames-down.ts";
+export type * from "./frames-up.ts";
+export * from "./limits.ts";
+export * from "./message-key.ts";
+export * from "./parse-frame.ts";
+export * from "./partition.ts";
+export * from "./position.ts";
+export * from "./protocol-version.ts";
+export * from "./text.ts";
+export * from "./topics.ts";
