@@ -1,0 +1,32 @@
+import type { CloseCode } from "@millrace/schemas";
+
+/** What became of a frame: only `dropped` was not taken, and only that one may be sent again. */
+export type SendOutcome = "sent" | "buffered" | "dropped";
+
+/**
+ * One open WebSocket, as the connection sees it: the seam between the product and the WebSocket
+ * library. After `onClose` every method does nothing (`send` answers `dropped`).
+ */
+export interface Socket {
+  /** Address of the peer, for limits and logs. */
+  readonly address: string;
+  /** Sends one text message; its bytes are UTF-8. */
+  send(frame: Uint8Array | string): SendOutcome;
+  /** Bytes taken by `send` that the kernel has not yet taken. */
+  bufferedBytes(): number;
+  /** Everything sent inside leaves in as few writes as possible. */
+  cork(write: () => void): void;
+  /** Sends a close frame after what is buffered. The reason is a fixed word of the code table. */
+  close(code: CloseCode): void;
+  /** Ends the TCP connection now, without a close frame. */
+  terminate(): void;
+}
+
+/** What the connection hears of its socket; calls come one after the other, never nested. */
+export interface SocketListener {
+  /** One text message, valid UTF-8, at most the announced `frameBytes`. */
+  onText(text: string): void;
+  /** The kernel has taken bytes; `bufferedBytes` has fallen. */
+  onDrain(): void;
+  onClose(code: number): void;
+}
