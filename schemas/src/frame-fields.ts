@@ -19,6 +19,11 @@ export interface FrameRefusal {
   readonly id?: RequestId;
   readonly c?: string;
   readonly key?: string;
+  /**
+   * Only for a refused `pub`, and not for the wire: its place in the order of answers and the chain
+   * that it breaks (docs/protocol.md §3). The conversation is absent where it could not be read.
+   */
+  readonly pub?: { readonly conversation?: ConversationId; readonly behind?: RequestId };
 }
 
 // RFC 6838 §4.2 names, then any parameters, all in printable ASCII.
@@ -196,6 +201,18 @@ export class FieldReader {
   #unknownFrom(): From {
     this.refuse("bad-frame", "from is none of live, acked, earliest, after, last, time");
     return { kind: "live" };
+  }
+
+  /** The place of a refused `pub`; reads the fields anew, since any of them may be the bad one. */
+  pubPlace(user: UserId): NonNullable<FrameRefusal["pub"]> {
+    const behind = this.own("behind");
+    const to = parseUserId(this.own("to"));
+    const conversation =
+      to === undefined ? parseConversation(this.own("c"))?.id : dmConversation(user, to);
+    return {
+      ...(conversation !== undefined && { conversation }),
+      ...(isRequestId(behind) && { behind }),
+    };
   }
 
   /** With an id the answer needs nothing else; without one, what the client can recognise. */

@@ -50,9 +50,14 @@ function parseFrame(object: Record<string, unknown>, context: ParseContext): Par
   const fields = new FieldReader(object);
   const id = fields.requestId();
   const frame = frameOf(fields, id, context);
-  if (fields.refusal !== undefined) return { kind: "refusal", refusal: fields.refusal };
+  if (fields.refusal !== undefined) return refused(fields, fields.refusal, context);
   if (frame !== undefined) return { kind: "frame", frame };
   return { kind: "refusal", refusal: fields.refuse("bad-frame", "unknown t") };
+}
+
+function refused(fields: FieldReader, refusal: FrameRefusal, context: ParseContext): ParsedFrame {
+  if (fields.own("t") !== "pub") return { kind: "refusal", refusal };
+  return { kind: "refusal", refusal: { ...refusal, pub: fields.pubPlace(context.user) } };
 }
 
 function frameOf(
