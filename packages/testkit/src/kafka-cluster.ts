@@ -1,0 +1,133 @@
+import { randomBytes } from "node:crypto";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import type { Child } from "./child.ts";
+import { freePort } from "./free-port.ts";
+import { type KafkaProcessOptions, startKafkaProcess, whenKafkaAnswers } from "./kafka-process.ts";
+import { cacheFolder } from "./cache-folder.ts";
+import { TcpProxy } from "./tcp-proxy.ts";
+
+export interface KafkaClusterOptions {
+  readonly brokers: 1 | 3;
+  /** Clients reach each broker only through its proxy. */
+  readonly proxied?: boolean;
+  readonly settings?: Readonly<Record<string, string>>;
+}
+
+interface Node {
+  options: KafkaProcessOptions;
+  child: Child | undefined;
+  readonly proxy: TcpProxy | undefined;
+}
+
+/** Real brokers of a test's own, which it may kill, freeze, restart and cut off. */
+export class KafkaCluster {
+  readonly #nodes: Node[];
+  readonly #folder: string;
+
+  private constructor(nodes: Node[], folder: string) {
+    this.#nodes = nodes;
+    this.#folder = folder;
+  }
+
+  static async start(options: KafkaClusterOptions): Promise<KafkaCluster> {
+    const folder = mkdtempSync(join(tmpdir(), "millrace-kafka-"));
+    const nodes = await layOut(folder, options);
+    const cluster = new KafkaCluster(nodes, folder);
+    await Promise.all(nodes.map((_, index) => cluster.startBroker(index)));
+    await Promise.all(nodes.map((node) => whenAnswers(node)));
+    return cluster;
+  }
+
+  /** Addresses for clients; they lead through the proxies where there are some. */
+  get brokers(): string[] {
+    return this.#nodes.map(({ options, proxy }) => `127.0.0.1:${proxy?.port ?? options.port}`);
+  }
+
+  /** Addresses that pass no proxy. */
+  get directBrokers(): string[] {
+    return this.#nodes.map(({ options }) => `127.0.0.1:${options.port}`);
+  }
+
+  /** Node ids count from 1: broker `index` is node `index + 1`. */
+  proxy(index: number): TcpProxy {
+    const proxy = this.#node(index).proxy;
+    if (proxy === undefined) throw new Error("the cluster was started without proxies");
+    return proxy;
+  }
+
+  async startBroker(index: number): Promise<void> {
+    const node = this.#node(index);
+    node.child = await startKafkaProcess(node.options);
+  }
+
+  /** kill -9. */
+  async kill(index: number): Promise<void> {
+    const { child } = this.#node(index);
+    child?.signal("SIGKILL");
+    await child?.exited;
+  }
+
+  async restart(index: number): Promise<void> {
+    await this.startBroker(index);
+    await whenAnswers(this.#node(index));
+  }
+
+  /** SIGSTOP: connections stay, nothing is answered. */
+  pause(index: number): void {
+    this.#node(index).child?.signal("SIGSTOP");
+  }
+
+  resume(index: number): void {
+    this.#node(index).child?.signal("SIGCONT");
+  }
+
+  async stop(): Promise<void> {
+    for (const { child, proxy } of this.#nodes) {
+      child?.signal("SIGKILL");
+      await child?.exited;
+      await proxy?.close();
+    }
+    rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  #node(index: number): Node {
+    const node = this.#nodes[index];
+    if (node === undefined) throw new Error(`no broker ${index}`);
+    return node;
+  }
+}
+
+async function layOut(folder: string, options: KafkaClusterOptions): Promise<Node[]> {
+  const { brokers, proxied = false, settings = {} } = options;
+  const clusterId = randomBytes(16).toString("base64url");
+  const places = [];
+  for (let index = 0; index < brokers; index++) {
+    places.push({ port: await freePort(), controllerPort: await freePort() });
+  }
+  const voters = places.map(
+    ({ controllerPort }, index) => `${index + 1}@127.0.0.1:${controllerPort}`,
+  );
+  return Promise.all(
+    places.map(async (place, index) => {
+      const proxy = proxied ? await TcpProxy.start({ targetPort: place.port }) : undefined;
+      const nodeOptions: KafkaProcessOptions = {
+        ...place,
+        ...(proxy && { advertisedPort: proxy.port }),
+        dataFolder: join(folder, String(index + 1)),
+        cacheFolder: cacheFolder(),
+        nodeId: index + 1,
+        voters,
+        clusterId,
+        heapMb: 320,
+        settings,
+      };
+      return { options: nodeOptions, child: undefined, proxy };
+    }),
+  );
+}
+
+async function whenAnswers({ child, options }: Node): Promise<void> {
+  if (child !== undefined) await whenKafkaAnswers(child, options.port);
+}

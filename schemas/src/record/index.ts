@@ -1,0 +1,3 @@
+export * from "./message.ts";
+export * from "./message-id.ts";
+export * from "./schema-index.ts";

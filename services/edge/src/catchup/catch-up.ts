@@ -1,0 +1,198 @@
+import { type Log, type LogChunk, type ReadOutcome, recordsOf } from "@millrace/log";
+import { type Clock, type Logger, assert, delay } from "@millrace/runtime";
+import type { GapReason } from "@millrace/schemas";
+import type { Outbox } from "../connection/outbox.ts";
+import type { Hub } from "../hub/hub.ts";
+import type { Hubs } from "../hub/hubs.ts";
+import { messageFrame } from "../hub/message-frame.ts";
+import type { Subscriber } from "../hub/subscriber.ts";
+import { type Told, told } from "../hub/told.ts";
+import type { EdgeLimits } from "../limits.ts";
+import type { EdgeMetrics } from "../metrics.ts";
+import type { Tails } from "../tail/tails.ts";
+import { gapFrame, liveFrame } from "./tell-frames.ts";
+import type { TurnGate } from "./turn-gate.ts";
+
+const RETRY_MS = 250;
+
+export interface CatchUpOptions {
+  readonly log: Log;
+  readonly hubs: Hubs;
+  readonly tails: Tails;
+  readonly clock: Clock;
+  readonly gate: TurnGate;
+  readonly limits: EdgeLimits;
+  readonly logger: Logger;
+  readonly metrics: EdgeMetrics;
+}
+
+/** How far the log has been read for one subscriber, beyond what it was told. */
+interface Progress {
+  cursor: Told;
+  rewinds: number;
+  /** The log has answered for the cursor's place; a client's own word is not enough to join. */
+  isConfirmed: boolean;
+  beyondEndSinceMs: number | undefined;
+}
+
+/**
+ * Reads the log for one subscriber from what it was told until it may join the hub: after a
+ * subscribe, a slow socket, a break of the tail. One loop per subscriber that is catching up.
+ *
+ * Invariant: every message of the conversation between `told` and `cursor` has been queued, or
+ * covered by a gap. The loop checks the hub and joins in one synchronous step, so no message can
+ * fall between the last one read and the first one live. A helping is at most `catchUpBytes`; the
+ * next waits until the socket has taken it, so that the reader sets the pace, and conversations of
+ * one connection take turns.
+ */
+export class CatchUp {
+  readonly #options: CatchUpOptions;
+
+  constructor(options: CatchUpOptions) {
+    this.#options = options;
+  }
+
+  /** Never rejects: what the log can't say at the moment is asked again until the socket ends. */
+  async run(subscriber: Subscriber, outbox: Outbox): Promise<void> {
+    const progress = this.#progressFrom(subscriber);
+    for (;;) {
+      await outbox.whenWritable();
+      await this.#options.gate.turn();
+      if (subscriber.isEnded) return;
+      if (progress.rewinds !== subscriber.rewinds) {
+        Object.assign(progress, this.#progressFrom(subscriber));
+      }
+      if (this.#tryJoin(subscriber, progress)) return;
+      const outcome = await this.#read(progress.cursor);
+      if (subscriber.isEnded) return;
+      // A skip that came meanwhile makes what was read pointless.
+      if (subscriber.isSkipping) continue;
+      await this.#take(outcome, subscriber, progress);
+      if (!subscriber.isEnded && this.#tryJoin(subscriber, progress)) return;
+    }
+  }
+
+  #progressFrom(subscriber: Subscriber): Progress {
+    return {
+      cursor: subscriber.told,
+      rewinds: subscriber.rewinds,
+      isConfirmed: false,
+      beyondEndSinceMs: undefined,
+    };
+  }
+
+  /** The seam between history and live: check, `live` and join are one step. */
+  #tryJoin(subscriber: Subscriber, progress: Progress): boolean {
+    const { tails, hubs } = this.#options;
+    const partition = tails.partitionOf(subscriber.conversation);
+    const tail = partition === undefined ? undefined : tails.position(partition);
+    if (tail === undefined || progress.rewinds !== subscriber.rewinds) return false;
+    const hub = hubs.current(subscriber, tail);
+    if (subscriber.isSkipping) this.#skip(subscriber, progress, hub);
+    if (!this.#isThere(progress, hub, tail)) return false;
+    const queued = subscriber.queued;
+    const position = queued.offset > hub.last.offset ? queued : hub.last;
+    if (!subscriber.tell(position, liveFrame(subscriber.conversation, position))) return false;
+    subscriber.join(hub);
+    return true;
+  }
+
+  #isThere({ cursor, isConfirmed }: Progress, hub: Hub, tail: Told): boolean {
+    if (cursor.epoch !== hub.last.epoch || cursor.partition !== hub.partition) return false;
+    if (!isConfirmed && cursor.offset > tail.offset) return false;
+    return cursor.offset >= hub.last.offset;
+  }
+
+  #skip(subscriber: Subscriber, progress: Progress, hub: Hub): void {
+    const { last } = hub;
+    const isBehind = progress.cursor.epoch !== last.epoch || progress.cursor.offset < last.offset;
+    if (isBehind && !this.#gap(subscriber, progress, "skipped", last)) return;
+    subscriber.skipped();
+  }
+
+  #read(cursor: Told): Promise<ReadOutcome> {
+    const { log, limits } = this.#options;
+    return log.readFrom({
+      partition: cursor.partition,
+      offset: cursor.offset,
+      epoch: cursor.epoch,
+      waitMs: 0,
+      bytesMax: limits.readBytes,
+    });
+  }
+
+  async #take(outcome: ReadOutcome, subscriber: Subscriber, progress: Progress): Promise<void> {
+    const { cursor } = progress;
+    if (outcome.kind !== "beyond-end") progress.beyondEndSinceMs = undefined;
+    switch (outcome.kind) {
+      case "chunk":
+        this.#takeChunk(outcome, subscriber, progress);
+        // At the end and still behind the hub: the log lost its tail, and the tail will notice.
+        return outcome.next === outcome.from ? delay(this.#options.clock, RETRY_MS) : undefined;
+      case "below-start": {
+        const start = told(cursor.epoch, cursor.partition, outcome.startOffset);
+        this.#gap(subscriber, progress, "expired", start);
+        return;
+      }
+      case "beyond-end":
+        return this.#beyondEnd(outcome.endOffset, subscriber, progress);
+      case "other-epoch":
+        return this.#otherEpoch(subscriber, progress);
+      case "unavailable":
+        return delay(this.#options.clock, RETRY_MS);
+    }
+  }
+
+  /** Queues one helping; what is left of the chunk is read again, from the cache. */
+  #takeChunk(chunk: LogChunk, subscriber: Subscriber, progress: Progress): void {
+    const { epoch, partition } = chunk;
+    const { conversation } = subscriber;
+    let bytes = 0;
+    progress.isConfirmed = true;
+    for (const record of recordsOf(chunk, conversation)) {
+      const position = told(epoch, partition, record.offset + 1n);
+      const frame = messageFrame(record, { epoch, partition, conversation });
+      if ("undecodable" in frame) continue;
+      const encoded = frame.encode(subscriber.queued.text);
+      if (!subscriber.tell(position, encoded)) return;
+      progress.cursor = position;
+      bytes += encoded.length;
+      if (bytes >= this.#options.limits.catchUpBytes) return;
+    }
+    progress.cursor = told(epoch, partition, chunk.next);
+  }
+
+  /** A new leader may not know its end yet, so the log's word is taken only after a while. */
+  async #beyondEnd(end: bigint, subscriber: Subscriber, progress: Progress): Promise<void> {
+    const { clock, limits } = this.#options;
+    progress.beyondEndSinceMs ??= clock.nowMs();
+    if (clock.nowMs() - progress.beyondEndSinceMs < limits.truncationPatienceMs) {
+      return delay(clock, RETRY_MS);
+    }
+    const { epoch, partition } = progress.cursor;
+    this.#gap(subscriber, progress, "truncated", told(epoch, partition, end));
+  }
+
+  async #otherEpoch(subscriber: Subscriber, progress: Progress): Promise<void> {
+    const { log, tails, clock } = this.#options;
+    const partition = tails.partitionOf(subscriber.conversation);
+    assert(partition !== undefined, "an epoch is known once the log has answered");
+    const bounds = await log.bounds(partition);
+    if (bounds.kind === "unavailable") return delay(clock, RETRY_MS);
+    if (subscriber.isEnded || bounds.epoch === progress.cursor.epoch) return;
+    const start = told(bounds.epoch, partition, bounds.startOffset);
+    this.#gap(subscriber, progress, "recreated", start);
+  }
+
+  /** Tells the exact range that will not come; delivery goes on at `to`. */
+  #gap(subscriber: Subscriber, progress: Progress, reason: GapReason, to: Told): boolean {
+    const { conversation, queued } = subscriber;
+    const { logger, metrics } = this.#options;
+    if (!subscriber.tell(to, gapFrame({ conversation, after: queued, to, reason }))) return false;
+    metrics.gaps.inc({ reason });
+    logger.info({ after: queued.text, pos: to.text, reason }, "gap");
+    progress.cursor = to;
+    progress.isConfirmed = true;
+    return true;
+  }
+}

@@ -1,0 +1,256 @@
+import type { Clock, Logger } from "@millrace/runtime";
+import {
+  type CloseCode,
+  type DownFrame,
+  type FrameRefusal,
+  type RequestId,
+  type UpFrame,
+  parseMessage,
+} from "@millrace/schemas";
+import type { Identity } from "../admission/identity.ts";
+import { mayRead, mayWrite } from "../admission/rights.ts";
+import type { CatchUp } from "../catchup/catch-up.ts";
+import type { StartPoints } from "../catchup/start-point.ts";
+import type { Hubs } from "../hub/hubs.ts";
+import type { EdgeLimits } from "../limits.ts";
+import type { EdgeMetrics } from "../metrics.ts";
+import { ConnectionPublishes } from "../publish/connection-publishes.ts";
+import type { Publisher } from "../publish/publisher.ts";
+import type { Acknowledgements } from "../session/acknowledgements.ts";
+import type { CursorHolder } from "../session/cursors.ts";
+import type { Tails } from "../tail/tails.ts";
+import type { Flusher } from "./flusher.ts";
+import { Outbox } from "./outbox.ts";
+import type { Socket, SocketListener } from "./socket.ts";
+import { Subscriptions } from "./subscriptions.ts";
+import { TokenLife } from "./token-life.ts";
+
+/** What all connections of an edge share. */
+export interface ConnectionContext {
+  readonly edgeId: string;
+  readonly pingMs: number;
+  readonly clock: Clock;
+  readonly limits: EdgeLimits;
+  readonly logger: Logger;
+  readonly metrics: EdgeMetrics;
+  readonly flusher: Flusher;
+  readonly hubs: Hubs;
+  readonly tails: Tails;
+  readonly catchUp: CatchUp;
+  readonly startPoints: StartPoints;
+  readonly publisher: Publisher;
+  readonly acknowledgements: Acknowledgements;
+}
+
+/** Who is connected, and under which names. */
+export interface ConnectionNames {
+  readonly identity: Identity;
+  readonly connectionId: string;
+  readonly sessionId: string;
+}
+
+/**
+ * One open WebSocket: typed frames come in, each is handed to what it is about, and everything
+ * goes out through one outbox. No frame is awaited here: what takes time keeps its own order, so
+ * frames of one conversation can't overtake each other.
+ */
+export class Connection implements SocketListener {
+  readonly names: ConnectionNames;
+  readonly #context: ConnectionContext;
+  readonly #socket: Socket;
+  readonly #outbox: Outbox;
+  readonly #publishes: ConnectionPublishes;
+  readonly #subscriptions: Subscriptions;
+  readonly #holder: CursorHolder;
+  readonly #tokenLife: TokenLife;
+  /** Requests without an answer yet. */
+  readonly #requests = new Set<RequestId>();
+  #isClosed = false;
+
+  constructor(context: ConnectionContext, socket: Socket, names: ConnectionNames) {
+    this.#context = context;
+    this.#socket = socket;
+    this.names = names;
+    const { identity, sessionId } = names;
+    const { limits, flusher, clock } = context;
+    this.#holder =
+      identity.device === undefined
+        ? { kind: "session", id: sessionId }
+        : { kind: "device", name: identity.device };
+    const onOverflow = (): void => this.close(4450);
+    const send = (frame: DownFrame): void => this.send(frame);
+    const { user } = identity;
+    const outbox = new Outbox({ socket, limits, flusher, onOverflow });
+    this.#outbox = outbox;
+    this.#publishes = new ConnectionPublishes({
+      ...context,
+      user,
+      send,
+      mayWrite: (conversation) => mayWrite(identity, conversation),
+    });
+    this.#subscriptions = new Subscriptions({
+      ...context,
+      user,
+      holder: this.#holder,
+      outbox,
+      send,
+    });
+    this.#tokenLife = new TokenLife({
+      clock,
+      expiresAtMs: identity.expiresAtMs,
+      onExpiring: (inMs) => send({ t: "expiring", inMs }),
+      onExpired: () => this.close(4451),
+    });
+    context.metrics.connections.inc();
+    this.#welcome();
+  }
+
+  get isClosed(): boolean {
+    return this.#isClosed;
+  }
+
+  send(frame: DownFrame): void {
+    if ("id" in frame && typeof frame.id === "number") this.#requests.delete(frame.id);
+    this.#outbox.answer(JSON.stringify(frame));
+  }
+
+  /** Flushes what is due, then says why it ends. */
+  close(code: CloseCode): void {
+    if (this.#isClosed) return;
+    this.#outbox.flush();
+    this.#socket.close(code);
+    this.#end();
+  }
+
+  onText(text: string): void {
+    const { announced } = this.#context.limits;
+    const parsed = parseMessage(text, {
+      user: this.names.identity.user,
+      bodyBytes: announced.bodyBytes,
+      metaBytes: announced.metaBytes,
+    });
+    if (parsed.kind === "not-frames") return this.close(4400);
+    for (const item of parsed.frames) {
+      if (this.#isClosed) return;
+      if (item.kind === "refusal") this.#refuse(item.refusal);
+      else this.#dispatch(item.frame);
+    }
+  }
+
+  onDrain(): void {
+    this.#outbox.onDrain();
+  }
+
+  onClose(): void {
+    this.#end();
+  }
+
+  #end(): void {
+    if (this.#isClosed) return;
+    this.#isClosed = true;
+    this.#tokenLife.end();
+    this.#subscriptions.end();
+    this.#outbox.close();
+    this.#context.metrics.connections.dec();
+  }
+
+  #welcome(): void {
+    const { edgeId, pingMs, limits, clock } = this.#context;
+    const { identity, connectionId, sessionId } = this.names;
+    const wallMs = clock.wallMs();
+    this.send({
+      t: "welcome",
+      session: sessionId,
+      conn: connectionId,
+      user: identity.user,
+      ...(identity.device !== undefined && { device: identity.device }),
+      edge: edgeId,
+      resumed: false,
+      features: [],
+      pingMs,
+      serverTime: wallMs,
+      tokenExpiresInMs: Math.max(0, identity.expiresAtMs - wallMs),
+      limits: limits.announced,
+    });
+  }
+
+  #dispatch(frame: UpFrame): void {
+    if (!this.#admitId(frame)) return;
+    switch (frame.t) {
+      case "pub":
+        return this.#publishes.publish(frame);
+      case "sub":
+        if (this.#maySubscribe(frame)) void this.#subscriptions.subscribe(frame);
+        return;
+      case "unsub":
+        void this.#subscriptions.unsubscribe(frame);
+        return;
+      case "skip":
+        void this.#subscriptions.skip(frame);
+        return;
+      case "ack":
+        return this.#acknowledge(frame);
+      case "auth":
+        return this.#refuse({
+          code: "bad-token",
+          message: "a token can't be renewed on this connection: connect again with the new one",
+          id: frame.id,
+        });
+      case "ping": {
+        const id = frame.id === undefined ? {} : { id: frame.id };
+        return this.send({ t: "pong", ...id, serverTime: this.#context.clock.wallMs() });
+      }
+    }
+  }
+
+  /** An id that is in flight is refused with itself; the request in flight keeps its answer. */
+  #admitId(frame: UpFrame): boolean {
+    const { id } = frame;
+    if (id === undefined) return true;
+    if (this.#requests.has(id)) {
+      this.#context.metrics.errors.inc({ code: "bad-frame" });
+      const message = "id is in flight already";
+      this.#outbox.answer(JSON.stringify({ t: "err", id, code: "bad-frame", message }));
+      return false;
+    }
+    this.#requests.add(id);
+    return true;
+  }
+
+  #refuse(refusal: FrameRefusal): void {
+    if (refusal.pub !== undefined) return this.#publishes.refuse(refusal);
+    this.#context.metrics.errors.inc({ code: refusal.code });
+    this.send({ t: "err", ...refusal });
+  }
+
+  #maySubscribe({ id, conversation }: Extract<UpFrame, { t: "sub" }>): boolean {
+    if (!mayRead(this.names.identity, conversation)) {
+      this.#refuse({ code: "forbidden", message: "no right to read this conversation", id });
+      return false;
+    }
+    const { subscriptions } = this.#context.limits.announced;
+    const isNew = !this.#subscriptions.has(conversation);
+    if (!isNew || this.#subscriptions.size < subscriptions) return true;
+    const message = `${subscriptions} subscriptions are held already`;
+    this.#refuse({ code: "too-many-subscriptions", message, id });
+    return false;
+  }
+
+  #acknowledge(frame: Extract<UpFrame, { t: "ack" }>): void {
+    const { id, conversation: c, position } = frame;
+    const name = id === undefined ? { c } : { id };
+    if (!mayRead(this.names.identity, c)) {
+      return this.#refuse({
+        code: "forbidden",
+        message: "no right to read this conversation",
+        ...name,
+      });
+    }
+    const { user } = this.names.identity;
+    const key = { user, holder: this.#holder, conversation: c };
+    void this.#context.acknowledgements.take(key, position).then((outcome) => {
+      if (outcome.kind === "refused") this.#refuse({ ...outcome.refusal, ...name });
+      else if (id !== undefined) this.send({ t: "ackd", id, c, pos: outcome.pos });
+    });
+  }
+}

@@ -1,0 +1,48 @@
+import { type Clock, delay } from "@millrace/runtime";
+import type { Connection } from "./connection.ts";
+
+/** The share of the drain's time over which clients are told to come back elsewhere. */
+const SPREAD_SHARE = 0.4;
+
+/** What a client may count on beyond its `afterMs`: docs/protocol.md §8. */
+const GRACE_MS = 10_000;
+
+/** Time kept at the end for close frames, unsettled publishes and cursors. */
+const RESERVE_SHARE = 0.1;
+
+const POLL_MS = 20;
+
+export interface DrainOptions {
+  readonly clock: Clock;
+  readonly random: () => number;
+  /** The whole time; afterwards the process ends whatever is left. */
+  readonly drainMs: number;
+}
+
+/**
+ * Tells every client to connect elsewhere, each after its own random delay, so that they don't
+ * arrive together; closes with 1001 whoever is left after its grace, or at the deadline. Resolves
+ * when no connection is left.
+ */
+export async function drainConnections(
+  connections: ReadonlySet<Connection>,
+  options: DrainOptions,
+): Promise<void> {
+  const { clock, random, drainMs } = options;
+  const startMs = clock.nowMs();
+  const lastMs = startMs + drainMs * (1 - RESERVE_SHARE);
+  const closeAtMs = new Map<Connection, number>();
+  for (const connection of connections) {
+    const afterMs = Math.round(random() * drainMs * SPREAD_SHARE);
+    connection.send({ t: "goaway", afterMs, reason: "drain" });
+    closeAtMs.set(connection, Math.min(lastMs, startMs + afterMs + GRACE_MS));
+  }
+  while (connections.size > 0) {
+    const nowMs = clock.nowMs();
+    for (const connection of connections) {
+      // One that slipped in while the door was closing has no time of its own.
+      if (nowMs >= (closeAtMs.get(connection) ?? lastMs)) connection.close(1001);
+    }
+    await delay(clock, POLL_MS);
+  }
+}

@@ -1,0 +1,46 @@
+import type { Clock } from "@millrace/runtime";
+
+/** Something with frames to write at the end of the turn. */
+export interface Flushable {
+  flush(): void;
+}
+
+/**
+ * Gathers what became due within one turn of the loop and writes it at its end, so that a socket
+ * gets one write however many frames it is due. The busier the loop, the more each write carries.
+ * A large fan-out is written in slices, with the loop's other events between them.
+ */
+export class Flusher {
+  readonly #clock: Clock;
+  readonly #perTurn: number;
+  #due = new Set<Flushable>();
+  #isScheduled = false;
+
+  constructor(clock: Clock, perTurn: number) {
+    this.#clock = clock;
+    this.#perTurn = perTurn;
+  }
+
+  due(item: Flushable): void {
+    this.#due.add(item);
+    this.#schedule();
+  }
+
+  #schedule(): void {
+    if (this.#isScheduled) return;
+    this.#isScheduled = true;
+    this.#clock.endOfTurn(() => this.#run());
+  }
+
+  #run(): void {
+    this.#isScheduled = false;
+    let written = 0;
+    for (const item of this.#due) {
+      if (written >= this.#perTurn) break;
+      this.#due.delete(item);
+      item.flush();
+      written += 1;
+    }
+    if (this.#due.size > 0) this.#schedule();
+  }
+}

@@ -1,0 +1,160 @@
+import type { ConversationId, DownFrame, ErrFrame, From, RequestId } from "@millrace/schemas";
+import type { CatchUp } from "../catchup/catch-up.ts";
+import type { StartPoints } from "../catchup/start-point.ts";
+import type { Hubs } from "../hub/hubs.ts";
+import { Subscriber } from "../hub/subscriber.ts";
+import type { Told } from "../hub/told.ts";
+import type { EdgeLimits } from "../limits.ts";
+import type { EdgeMetrics } from "../metrics.ts";
+import type { CursorHolder } from "../session/cursors.ts";
+import type { Tails } from "../tail/tails.ts";
+import type { Outbox } from "./outbox.ts";
+
+export interface SubscriptionsOptions {
+  readonly user: string;
+  readonly holder: CursorHolder;
+  readonly outbox: Outbox;
+  readonly send: (frame: DownFrame) => void;
+  readonly hubs: Hubs;
+  readonly tails: Tails;
+  readonly catchUp: CatchUp;
+  readonly startPoints: StartPoints;
+  readonly limits: EdgeLimits;
+  readonly metrics: EdgeMetrics;
+}
+
+const RETRY_MS = 1_000;
+
+type Refusal = Pick<ErrFrame, "code" | "message" | "retryMs">;
+
+type SubRequest = {
+  readonly id: RequestId;
+  readonly conversation: ConversationId;
+  readonly from: From;
+};
+
+/**
+ * The conversations of one connection. What a client asks of one conversation is done in the order
+ * asked, also where finding the start takes time: a later `unsub` never overtakes its `sub`. Other
+ * conversations don't wait.
+ */
+export class Subscriptions {
+  readonly #options: SubscriptionsOptions;
+  readonly #subscribers = new Map<ConversationId, Subscriber>();
+  /** The last task of each conversation that has one running. */
+  readonly #tasks = new Map<ConversationId, Promise<void>>();
+  #isEnded = false;
+
+  constructor(options: SubscriptionsOptions) {
+    this.#options = options;
+  }
+
+  get size(): number {
+    return this.#subscribers.size;
+  }
+
+  has(conversation: ConversationId): boolean {
+    return this.#subscribers.has(conversation) || this.#tasks.has(conversation);
+  }
+
+  subscribe(request: SubRequest): Promise<void> {
+    return this.#inOrder(request.conversation, () => this.#subscribe(request));
+  }
+
+  unsubscribe(request: { id?: RequestId; conversation: ConversationId }): Promise<void> {
+    const { id, conversation } = request;
+    return this.#inOrder(conversation, () => {
+      if (this.#remove(conversation)) {
+        if (id !== undefined) this.#options.send({ t: "unsubd", id, c: conversation });
+      } else this.#notSubscribed({ conversation, ...(id !== undefined && { id }) });
+    });
+  }
+
+  skip(request: { id: RequestId; conversation: ConversationId }): Promise<void> {
+    const { id, conversation } = request;
+    return this.#inOrder(conversation, () => {
+      const subscriber = this.#subscribers.get(conversation);
+      if (subscriber === undefined) return this.#notSubscribed(request);
+      this.#options.send({ t: "skipd", id, c: conversation });
+      subscriber.skip();
+    });
+  }
+
+  /** The socket is gone: nothing stays behind, and a start still being looked for comes too late. */
+  end(): void {
+    this.#isEnded = true;
+    for (const conversation of this.#subscribers.keys()) this.#remove(conversation);
+  }
+
+  async #subscribe({ id, conversation, from }: SubRequest): Promise<void> {
+    const { tails, startPoints, limits, user, holder } = this.#options;
+    const tail = await tails.whenReached(conversation, limits.subscribeDeadlineMs);
+    if (this.#isEnded) return;
+    if (tail === undefined) return this.#unavailable(id, "the partition can't be read");
+    const start = await startPoints.resolve(from, tail, { user, holder, conversation });
+    if (this.#isEnded) return;
+    if (start.kind === "start") this.#begin(id, conversation, { at: start.at, tail });
+    else if (start.code === "unavailable") this.#unavailable(id, start.message);
+    else this.#refuse({ id }, start);
+  }
+
+  /** Frames before `subd` belong to the old subscription, those behind it to the new one. */
+  #begin(id: RequestId, conversation: ConversationId, place: { at: Told; tail: Told }): void {
+    const { outbox, catchUp, tails, metrics } = this.#options;
+    this.#remove(conversation);
+    const { at } = place;
+    const tail = tails.position(place.tail.partition) ?? place.tail;
+    const isAhead = at.epoch === tail.epoch && at.offset > tail.offset;
+    const head = isAhead ? at.text : tail.text;
+    this.#options.send({ t: "subd", id, c: conversation, pos: at.text, head });
+    const subscriber = new Subscriber({
+      conversation,
+      start: at,
+      outbox,
+      onLag: () => {
+        metrics.lagging.inc();
+        void catchUp.run(subscriber, outbox);
+      },
+    });
+    this.#subscribers.set(conversation, subscriber);
+    metrics.subscriptions.inc();
+    void catchUp.run(subscriber, outbox);
+  }
+
+  #remove(conversation: ConversationId): boolean {
+    const subscriber = this.#subscribers.get(conversation);
+    if (subscriber === undefined) return false;
+    subscriber.end();
+    this.#options.hubs.detach(subscriber);
+    this.#subscribers.delete(conversation);
+    this.#options.metrics.subscriptions.dec();
+    return true;
+  }
+
+  #inOrder(conversation: ConversationId, task: () => void | Promise<void>): Promise<void> {
+    const before = this.#tasks.get(conversation);
+    const run = before === undefined ? Promise.resolve(task()) : before.then(task);
+    const done = run.finally(() => {
+      if (this.#tasks.get(conversation) === done) this.#tasks.delete(conversation);
+    });
+    this.#tasks.set(conversation, done);
+    return done;
+  }
+
+  #notSubscribed(request: { id?: RequestId; conversation: ConversationId }): void {
+    const { id, conversation } = request;
+    const name = id === undefined ? { c: conversation } : { id };
+    this.#refuse(name, { code: "not-subscribed", message: "no subscription of it here" });
+  }
+
+  #unavailable(id: RequestId, message: string): void {
+    this.#refuse({ id }, { code: "unavailable", message, retryMs: RETRY_MS });
+  }
+
+  #refuse(name: { id?: RequestId; c?: string }, refusal: Refusal): void {
+    const { code, message, retryMs } = refusal;
+    this.#options.metrics.errors.inc({ code });
+    const retry = retryMs === undefined ? {} : { retryMs };
+    this.#options.send({ t: "err", ...name, code, message, ...retry });
+  }
+}

@@ -1,0 +1,97 @@
+import type { LogRecord } from "@millrace/log";
+import type { Logger } from "@millrace/runtime";
+import type { ConversationId, EpochId } from "@millrace/schemas";
+import type { EdgeMetrics } from "../metrics.ts";
+import { Hub } from "./hub.ts";
+import { type MessageFrame, messageFrame } from "./message-frame.ts";
+import type { Subscriber } from "./subscriber.ts";
+import { type Told, told } from "./told.ts";
+
+const decoder = new TextDecoder("utf-8", { fatal: true });
+
+/** The conversations that have subscribers on this edge. */
+export class Hubs {
+  readonly #hubs = new Map<string, Hub>();
+  readonly #logger: Logger;
+  readonly #metrics: EdgeMetrics;
+
+  constructor(logger: Logger, metrics: EdgeMetrics) {
+    this.#logger = logger;
+    this.#metrics = metrics;
+  }
+
+  get size(): number {
+    return this.#hubs.size;
+  }
+
+  /**
+   * The hub that the subscriber holds while it catches up. One is made at the tail's position when
+   * the conversation has none, also when the one it held was broken off since.
+   */
+  current(subscriber: Subscriber, tail: Told): Hub {
+    const { conversation } = subscriber;
+    let hub = this.#hubs.get(conversation);
+    if (hub !== undefined && hub === subscriber.hub) return hub;
+    subscriber.detach();
+    if (hub === undefined) {
+      hub = new Hub(conversation, tail);
+      this.#hubs.set(conversation, hub);
+    }
+    subscriber.attach(hub);
+    return hub;
+  }
+
+  /** With its last member the hub ends: a position that nobody keeps up to date is never joined. */
+  detach(subscriber: Subscriber): void {
+    const hub = subscriber.detach();
+    if (hub === undefined || hub.members > 0) return;
+    // A hub that was replaced after a break of its partition is no longer the one in the map.
+    if (this.#hubs.get(hub.conversation) === hub) this.#hubs.delete(hub.conversation);
+  }
+
+  /** One record of a tail, in log order. */
+  deliver(record: LogRecord, epoch: EpochId, partition: number): void {
+    const conversation = keyText(record.key);
+    const hub = conversation === undefined ? undefined : this.#hubs.get(conversation);
+    // A key that belongs to another partition finds no hub of this one: it is not ours to deliver.
+    if (hub === undefined || hub.partition !== partition) return;
+    const position = told(epoch, partition, record.offset + 1n);
+    const receivers = hub.deliver(position, () => this.#decode(record, hub, epoch));
+    this.#metrics.deliveries.inc(receivers);
+  }
+
+  /**
+   * The tail of a partition jumps: what its hubs know is no longer the whole run. Every live
+   * subscriber goes back to its own position and finds out from the log what became of the rest.
+   */
+  break(partition: number): void {
+    for (const [conversation, hub] of this.#hubs) {
+      if (hub.partition !== partition) continue;
+      this.#hubs.delete(conversation);
+      for (const subscriber of hub.live) subscriber.fallBehind();
+    }
+  }
+
+  #decode(record: LogRecord, hub: Hub, epoch: EpochId): MessageFrame | undefined {
+    const { conversation, partition } = hub;
+    const frame = messageFrame(record, { epoch, partition, conversation });
+    if (!("undecodable" in frame)) return frame;
+    this.#metrics.recordsSkipped.inc();
+    this.#logger.warn(
+      { partition, offset: record.offset.toString(), why: frame.undecodable },
+      "record skipped",
+    );
+    return undefined;
+  }
+}
+
+/** The key as a conversation id; undefined for no key or bytes that are not UTF-8. */
+function keyText(key: Uint8Array | null): ConversationId | undefined {
+  if (key === null) return undefined;
+  try {
+    return decoder.decode(key) as ConversationId;
+  } catch {
+    // Bytes that are not UTF-8 are no conversation of ours.
+    return undefined;
+  }
+}

@@ -1,0 +1,81 @@
+import { assert } from "@millrace/runtime";
+import type { AnnouncedLimits } from "@millrace/schemas";
+
+/**
+ * Every bound of the edge, in one place. What `welcome` announces is `announced`; the rest is ours.
+ * Tests raise or lower single values; `assertLimits` holds the relations between them.
+ */
+export interface EdgeLimits {
+  readonly announced: AnnouncedLimits;
+  /** Bytes the socket may have taken and not yet written; beyond it the reader is lagging. */
+  readonly bufferedBytesMax: number;
+  /** A lagging reader is fed again once its socket holds no more than this. */
+  readonly bufferedBytesLow: number;
+  /** Frames due to one socket within one turn of the loop; beyond it the reader is lagging. */
+  readonly dueBytesMax: number;
+  /** Answers waiting for a full socket; beyond it the connection is closed with 4450. */
+  readonly answerBytesMax: number;
+  /** Sockets written in one turn before other events get theirs. */
+  readonly flushesPerTurn: number;
+  /** How much of a conversation a catch-up hands over before others have their turn. */
+  readonly catchUpBytes: number;
+  /** Size of one read of the log for a catch-up. */
+  readonly readBytes: number;
+  /** A publish that is not in the log by then is answered with `unavailable`. */
+  readonly publishDeadlineMs: number;
+  /** A subscribe whose partition can't be read by then is answered with `unavailable`. */
+  readonly subscribeDeadlineMs: number;
+  /** For how long a position beyond the end is asked about before it is called truncated. */
+  readonly truncationPatienceMs: number;
+  /** Conversations of one connection whose failed publish is remembered for `behind`. */
+  readonly brokenChainsMax: number;
+  /** Cursors that wait for Redis; beyond it the newest acknowledgement is refused. */
+  readonly pendingCursorsMax: number;
+  /** Acknowledgements of one cursor are folded for that long before they are written. */
+  readonly cursorFoldMs: number;
+}
+
+export const LIMITS: EdgeLimits = {
+  announced: {
+    frameBytes: 131_072,
+    bodyBytes: 16_384,
+    metaBytes: 1_024,
+    subscriptions: 500,
+    publishPerSec: 50,
+    publishBurst: 100,
+    publishesInFlight: 64,
+    framesPerSec: 200,
+    dedupMs: 3_600_000,
+  },
+  bufferedBytesMax: 65_536,
+  bufferedBytesLow: 16_384,
+  dueBytesMax: 1_048_576,
+  answerBytesMax: 65_536,
+  flushesPerTurn: 512,
+  catchUpBytes: 65_536,
+  readBytes: 1_048_576,
+  publishDeadlineMs: 5_000,
+  subscribeDeadlineMs: 5_000,
+  truncationPatienceMs: 2_000,
+  brokenChainsMax: 1_000,
+  pendingCursorsMax: 100_000,
+  cursorFoldMs: 250,
+};
+
+/** Header fields, ids and Avro framing beside body and meta; the test measures it. */
+const RECORD_OVERHEAD_BYTES = 4_096;
+
+/** Kafka's own default for a batch, `message.max.bytes`. */
+const BROKER_RECORD_BYTES = 1_048_588;
+
+/** The relations that the bounds must keep; a violation is a defect in the configuration. */
+export function assertLimits(limits: EdgeLimits): void {
+  const { announced } = limits;
+  assert(announced.bodyBytes + announced.metaBytes < announced.frameBytes, "a body fits its frame");
+  assert(limits.bufferedBytesLow < limits.bufferedBytesMax, "a reader drains before it is fed");
+  assert(limits.catchUpBytes <= limits.dueBytesMax, "one helping of a catch-up is never lagging");
+  assert(
+    announced.bodyBytes + announced.metaBytes + RECORD_OVERHEAD_BYTES < BROKER_RECORD_BYTES,
+    "every body that is let in fits a record",
+  );
+}

@@ -1,0 +1,177 @@
+import type {
+  ConversationId,
+  DownFrame,
+  ErrFrame,
+  FrameRefusal,
+  PubFrame,
+  RequestId,
+  UserId,
+} from "@millrace/schemas";
+import type { EdgeLimits } from "../limits.ts";
+import type { EdgeMetrics } from "../metrics.ts";
+import { type LaneEntry, PublishLane } from "./publish-lane.ts";
+import type { PublishOutcome, Publisher } from "./publisher.ts";
+
+export interface ConnectionPublishesOptions {
+  readonly user: UserId;
+  readonly limits: EdgeLimits;
+  readonly metrics: EdgeMetrics;
+  readonly publisher: Publisher;
+  readonly mayWrite: (conversation: ConversationId) => boolean;
+  readonly send: (frame: DownFrame) => void;
+}
+
+/** Why a publish has failed, before it is known how its answer names it. */
+type Failure = Pick<ErrFrame, "code" | "message" | "retryMs" | "unknown">;
+
+/** How an answer names its publish: by id, or by conversation and key where it has none. */
+type Name = Pick<ErrFrame, "id" | "c" | "key">;
+
+interface Place {
+  readonly lane: PublishLane;
+  readonly entry: LaneEntry;
+  readonly name: Name;
+}
+
+const RETRY_MS = 500;
+
+const BEHIND_FAILURE: Failure = {
+  code: "not-appended",
+  message: "a publish that it stands behind has failed",
+};
+
+const UNAVAILABLE: Failure = {
+  code: "unavailable",
+  message: "the log did not take it in time",
+  retryMs: RETRY_MS,
+};
+
+const REFUSED = {
+  "too-large": { code: "body-too-large", message: "the log takes no record of that size" },
+  invalid: { code: "internal", message: "the log does not take this record" },
+  "not-authorized": { code: "unavailable", message: "this edge may not write", retryMs: 5_000 },
+} as const satisfies Record<string, Failure>;
+
+/** All publishes of one connection: a lane per conversation, and how many are in flight. */
+export class ConnectionPublishes {
+  readonly #options: ConnectionPublishesOptions;
+  readonly #lanes = new Map<ConversationId, PublishLane>();
+  #inFlight = 0;
+
+  constructor(options: ConnectionPublishesOptions) {
+    this.#options = options;
+  }
+
+  publish(frame: PubFrame): void {
+    const place = this.#open(frame.conversation, nameOf(frame), frame.behind);
+    const failure = this.#failureOf(frame, place.entry);
+    if (failure !== undefined) return this.#fail(place, failure);
+    const { publisher, user } = this.#options;
+    const { chain } = place.entry;
+    this.#inFlight += 1;
+    publisher.publish({
+      frame,
+      sender: user,
+      isStillWanted: () => !chain.isBroken,
+      onOutcome: (outcome) => {
+        this.#inFlight -= 1;
+        this.#answer(place, outcome);
+      },
+      onSettled: (outcome) => {
+        if (outcome.kind !== "appended") chain.isBroken = true;
+      },
+    });
+  }
+
+  /** A publish whose frame was refused: it keeps its place among the answers, and breaks its chain. */
+  refuse({ pub, ...refusal }: FrameRefusal): void {
+    const { code, message, ...name } = refusal;
+    if (pub?.conversation === undefined) this.#send({ t: "err", ...name, code, message });
+    else this.#fail(this.#open(pub.conversation, name, pub.behind), { code, message });
+  }
+
+  #open(conversation: ConversationId, name: Name, behind: RequestId | undefined): Place {
+    const lane = this.#lane(conversation);
+    const { id } = name;
+    const entry = lane.open({
+      ...(id !== undefined && { id }),
+      ...(behind !== undefined && { behind }),
+    });
+    return { lane, entry, name };
+  }
+
+  #lane(conversation: ConversationId): PublishLane {
+    let lane = this.#lanes.get(conversation);
+    if (lane === undefined) {
+      lane = new PublishLane((answer) => this.#send(answer));
+      this.#lanes.set(conversation, lane);
+      this.#forgetIdle();
+    }
+    return lane;
+  }
+
+  /** Bounds the lanes: idle ones go, oldest first, and with the oldest also a remembered failure. */
+  #forgetIdle(): void {
+    const { brokenChainsMax } = this.#options.limits;
+    if (this.#lanes.size <= brokenChainsMax) return;
+    for (const [conversation, lane] of this.#lanes) {
+      if (!lane.isIdle) continue;
+      this.#lanes.delete(conversation);
+      if (this.#lanes.size <= brokenChainsMax) return;
+    }
+  }
+
+  #failureOf(frame: PubFrame, entry: LaneEntry): Failure | undefined {
+    const { publishesInFlight } = this.#options.limits.announced;
+    if (!this.#options.mayWrite(frame.conversation)) {
+      return { code: "forbidden", message: "no right to write to this conversation" };
+    }
+    if (this.#inFlight >= publishesInFlight) {
+      const message = `${publishesInFlight} publishes wait for their answers`;
+      return { code: "too-many-in-flight", message, retryMs: RETRY_MS };
+    }
+    return entry.chain.isBroken ? BEHIND_FAILURE : undefined;
+  }
+
+  #answer(place: Place, outcome: PublishOutcome): void {
+    switch (outcome.kind) {
+      case "appended": {
+        this.#options.metrics.publishes.inc();
+        const { id, c } = place.name;
+        const { pos, ts } = outcome;
+        const answer = id === undefined ? null : ({ t: "pubd", id, c: c ?? "", pos, ts } as const);
+        place.lane.settle(place.entry, answer);
+        return;
+      }
+      case "refused":
+        return this.#fail(place, REFUSED[outcome.code]);
+      case "withdrawn":
+        return this.#fail(place, BEHIND_FAILURE);
+      case "not-appended":
+        return this.#fail(place, UNAVAILABLE);
+      case "unknown":
+        // Whether its chain goes on is known only with the record's fate; `onSettled` breaks it.
+        return this.#settle(place, { ...UNAVAILABLE, unknown: true });
+    }
+  }
+
+  #fail(place: Place, failure: Failure): void {
+    place.entry.chain.isBroken = true;
+    this.#settle(place, failure);
+  }
+
+  #settle({ lane, entry, name }: Place, failure: Failure): void {
+    this.#options.metrics.errors.inc({ code: failure.code });
+    const { id, c, key } = name;
+    const named = id === undefined ? { ...(c && { c }), ...(key && { key }) } : { id };
+    lane.settle(entry, { t: "err", ...named, ...failure });
+  }
+
+  #send(frame: DownFrame): void {
+    this.#options.send(frame);
+  }
+}
+
+function nameOf({ id, conversation, key }: PubFrame): Name {
+  return { c: conversation, ...(id !== undefined && { id }), ...(key !== undefined && { key }) };
+}

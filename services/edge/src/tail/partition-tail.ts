@@ -1,0 +1,146 @@
+import type { Epoch, Log, ReadOutcome } from "@millrace/log";
+import { type Clock, type Logger, delay } from "@millrace/runtime";
+import type { Hubs } from "../hub/hubs.ts";
+import { type Told, told } from "../hub/told.ts";
+import type { EdgeLimits } from "../limits.ts";
+
+const LONG_POLL_MS = 5_000;
+const RETRY_MS_MIN = 50;
+const RETRY_MS_MAX = 1_000;
+
+export interface TailOptions {
+  readonly log: Log;
+  readonly hubs: Hubs;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly limits: EdgeLimits;
+}
+
+/**
+ * The edge's ordered stream of one partition, read from the log from its end on. `position` moves
+ * in the same step in which the records before it go to the hubs, so that a hub made at `position`
+ * sees everything behind it.
+ *
+ * What the tail can't read on from (retention passed it, the log lost its end, another incarnation)
+ * is a break: the hubs are told first, then the tail goes on at a place that exists.
+ */
+export class PartitionTail {
+  readonly partition: number;
+  readonly #options: TailOptions;
+  readonly #stop = new AbortController();
+  #position: Told | undefined;
+  #running: Promise<void> | undefined;
+  #retryMs = RETRY_MS_MIN;
+  #beyondEndSinceMs: number | undefined;
+
+  constructor(partition: number, options: TailOptions) {
+    this.partition = partition;
+    this.#options = options;
+  }
+
+  /** The next record that the tail will hand on; undefined until the partition was reached. */
+  get position(): Told | undefined {
+    return this.#position;
+  }
+
+  start(): void {
+    this.#running ??= this.#run();
+  }
+
+  async stop(): Promise<void> {
+    this.#stop.abort();
+    await this.#running;
+  }
+
+  async #run(): Promise<void> {
+    while (!this.#stop.signal.aborted) {
+      if (this.#position === undefined) await this.#startAtEnd();
+      else this.#take(await this.#read(this.#position));
+      if (this.#retryMs > RETRY_MS_MIN) await this.#pause();
+    }
+  }
+
+  async #startAtEnd(): Promise<void> {
+    const bounds = await this.#options.log.bounds(this.partition);
+    if (bounds.kind === "unavailable") return this.#backOff();
+    this.#goOnAt(told(bounds.epoch, this.partition, bounds.endOffset));
+  }
+
+  #read(from: Told): Promise<ReadOutcome> {
+    return this.#options.log.readFrom({
+      partition: this.partition,
+      offset: from.offset,
+      epoch: from.epoch,
+      waitMs: LONG_POLL_MS,
+      bytesMax: this.#options.limits.readBytes,
+    });
+  }
+
+  #take(outcome: ReadOutcome): void {
+    if (this.#stop.signal.aborted) return;
+    if (outcome.kind !== "beyond-end") this.#beyondEndSinceMs = undefined;
+    switch (outcome.kind) {
+      case "chunk":
+        this.#retryMs = RETRY_MS_MIN;
+        for (const record of outcome.records) {
+          this.#options.hubs.deliver(record, outcome.epoch, this.partition);
+        }
+        if (outcome.next !== this.#position?.offset) {
+          this.#position = told(outcome.epoch, this.partition, outcome.next);
+        }
+        return;
+      case "below-start":
+        return this.#break(outcome.kind, this.#at(outcome.startOffset));
+      case "beyond-end":
+        return this.#beyondEnd(outcome.endOffset);
+      case "other-epoch":
+        return this.#otherEpoch(outcome.epoch);
+      case "unavailable":
+        return this.#backOff();
+    }
+  }
+
+  /** A new leader may not know its end yet: it is asked for a while before the tail believes it. */
+  #beyondEnd(endOffset: bigint): void {
+    const { clock, limits } = this.#options;
+    this.#beyondEndSinceMs ??= clock.nowMs();
+    this.#backOff();
+    if (clock.nowMs() - this.#beyondEndSinceMs < limits.truncationPatienceMs) return;
+    this.#beyondEndSinceMs = undefined;
+    this.#break("beyond-end", this.#at(endOffset));
+  }
+
+  /** From the first record of the new incarnation on: none of it was handed to anybody here. */
+  #otherEpoch(epoch: Epoch): void {
+    const start = told(epoch.id, this.partition, 0n);
+    this.#break("other-epoch", this.partition < epoch.partitions ? start : undefined);
+  }
+
+  #at(offset: bigint): Told | undefined {
+    return this.#position && told(this.#position.epoch, this.partition, offset);
+  }
+
+  #break(why: string, next: Told | undefined): void {
+    const { logger, hubs } = this.#options;
+    const fields = { partition: this.partition, from: this.#position?.text, next: next?.text };
+    logger.warn({ ...fields, why }, "tail jumps");
+    // First the place where the tail goes on: who falls behind may look for a new hub at once.
+    this.#position = undefined;
+    if (next !== undefined) this.#goOnAt(next);
+    hubs.break(this.partition);
+  }
+
+  #goOnAt(position: Told): void {
+    this.#position = position;
+    this.#retryMs = RETRY_MS_MIN;
+  }
+
+  #backOff(): void {
+    this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
+  }
+
+  #pause(): Promise<void> {
+    const { clock } = this.#options;
+    return delay(clock, this.#retryMs, this.#stop.signal);
+  }
+}
