@@ -1,0 +1,7 @@
+import { errorSections } from "./error-docs.ts";
+import type { GeneratedSection } from "./generated-section.ts";
+
+/** Every table of the docs that the code writes. */
+export function generatedSections(): GeneratedSection[] {
+  return errorSections();
+}

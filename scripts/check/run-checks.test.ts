@@ -1,0 +1,19 @@
+import { expect, test } from "vitest";
+import { formatFindings, runChecks } from "./run-checks.ts";
+
+const options = { atOnce: 2, onReport: () => undefined };
+
+test("every check has its say, also when another one throws", async () => {
+  const reports = await runChecks(
+    [
+      { name: "a", find: () => Promise.reject(new Error("broken")) },
+      { name: "b", find: () => Promise.resolve(["b.ts:1: wrong"]) },
+      { name: "c", find: () => Promise.resolve([]) },
+    ],
+    options,
+  );
+  const findings = Object.fromEntries(reports.map((report) => [report.name, report.findings]));
+  expect(findings).toEqual({ a: ["Error: broken"], b: ["b.ts:1: wrong"], c: [] });
+  expect(formatFindings(reports)).toContain("── b\nb.ts:1: wrong");
+  expect(formatFindings(reports)).not.toContain("── c");
+});

@@ -1,0 +1,48 @@
+import { performance } from "node:perf_hooks";
+import type { Check } from "./checks.ts";
+
+export interface CheckReport {
+  readonly name: string;
+  readonly findings: readonly string[];
+  readonly seconds: number;
+}
+
+/**
+ * Runs the checks, a few at a time, and tells each as it ends. A check that throws has failed with
+ * what it threw: the others still have their say.
+ */
+export async function runChecks(
+  checks: readonly Check[],
+  options: { readonly atOnce: number; readonly onReport: (report: CheckReport) => void },
+): Promise<CheckReport[]> {
+  const waiting = [...checks];
+  const reports: CheckReport[] = [];
+  const lane = async (): Promise<void> => {
+    for (let check = waiting.shift(); check !== undefined; check = waiting.shift()) {
+      const report = await run(check);
+      reports.push(report);
+      options.onReport(report);
+    }
+  };
+  await Promise.all(Array.from({ length: options.atOnce }, lane));
+  return reports;
+}
+
+export function formatReport({ name, findings, seconds }: CheckReport): string {
+  const mark = findings.length === 0 ? "ok  " : "FAIL";
+  return `${mark}  ${name.padEnd(28)} ${seconds.toFixed(1).padStart(5)} s`;
+}
+
+/** Everything the failed checks have to say, under their names. */
+export function formatFindings(reports: readonly CheckReport[]): string {
+  return reports
+    .filter(({ findings }) => findings.length > 0)
+    .map(({ name, findings }) => [`── ${name}`, ...findings, ""].join("\n"))
+    .join("\n");
+}
+
+async function run(check: Check): Promise<CheckReport> {
+  const startMs = performance.now();
+  const findings = await check.find().catch((error: unknown) => [String(error)]);
+  return { name: check.name, findings, seconds: (performance.now() - startMs) / 1000 };
+}
