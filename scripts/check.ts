@@ -2,6 +2,7 @@ import { writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { withTests } from "./check/case-list.ts";
 import { staticChecks, unitTests } from "./check/checks.ts";
 import { withSections } from "./check/generated-section.ts";
 import { generatedSections } from "./check/generated-sections.ts";
@@ -17,7 +18,9 @@ Format, lint, types, unused code, unit tests and the house rules, without a brok
   --write   first formats all files and puts the tables that the code writes into the docs`;
 
 async function write(): Promise<void> {
-  const { files } = readProject(ROOT);
+  const project = readProject(ROOT);
+  const { files } = project;
+  writeFileSync(join(ROOT, "docs/cases.md"), withTests(project));
   const sections = generatedSections();
   for (const file of new Set(sections.map((section) => section.file))) {
     const own = sections.filter((section) => section.file === file);

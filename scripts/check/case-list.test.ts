@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { caseList } from "./case-list.ts";
+import { caseList, withTests } from "./case-list.ts";
 import { projectOf } from "./project.ts";
 
 const testFile = 'import { test } from "vitest";\n// C-001\ntest("Messages stay in order", f);\n';
@@ -46,4 +46,19 @@ test("a tag without a test is named", () => {
   expect(messages("not yet", "// C-001\nconst a = 1;")).toEqual([
     "no test stands under the tag C-001",
   ]);
+});
+
+test("writing puts each tagged test's file into its row, and keeps what is said of the others", () => {
+  const table = [
+    "| id | promise | test |",
+    "| --- | --- | --- |",
+    "| C-001 | Messages stay in order | not yet |",
+    "| C-002 | Nothing is lost | `gone.test.ts` |",
+    "| C-003 | Nobody waits | does not apply: no queue |",
+  ].join("\n");
+  expect(withTests(projectOf({ "docs/cases.md": table, "a.test.ts": testFile }))).toBe(
+    table
+      .replace("in order | not yet", "in order | `a.test.ts`")
+      .replace("`gone.test.ts`", "not yet"),
+  );
 });

@@ -32,6 +32,23 @@ export function caseList(project: Project): Finding[] {
   ];
 }
 
+/** The list with the files of the tagged tests in their rows; what nobody tags is "not yet". */
+export function withTests(project: Project): string {
+  const tagged = testTitles(project).filter(({ caseId }) => caseId !== undefined);
+  const lines = (project.files.get(FILE) ?? "").split("\n");
+  return lines.map((line) => withTestsInRow(line, tagged)).join("\n");
+}
+
+function withTestsInRow(line: string, tagged: readonly TestTitle[]): string {
+  const [, id = "", promise = "", state = ""] =
+    /^\| *(C-\d{3}) *\|(.*?)\|(.*)\| *$/.exec(line)?.map((cell) => cell.trim()) ?? [];
+  if (id === "") return line;
+  const tests = tagged.filter(({ caseId }) => caseId === id);
+  const files = [...new Set(tests.map(({ file }) => `\`${file}\``))].join(", ");
+  const isKept = files === "" && !state.startsWith("`");
+  return `| ${id} | ${promise} | ${isKept ? state : files || "not yet"} |`;
+}
+
 function caseRows(text: string): CaseRow[] {
   const sections = text.split(/^## /m);
   return sections.flatMap((section) =>

@@ -1,5 +1,6 @@
 import { caseList } from "./case-list.ts";
 import { classHeritage } from "./class-heritage.ts";
+import { dependencyDocs } from "./dependency-docs.ts";
 import { docsLinks } from "./docs-links.ts";
 import { environment } from "./environment.ts";
 import { fileNames } from "./file-names.ts";
@@ -24,6 +25,7 @@ export const HOUSE_RULES: Readonly<Record<string, HouseRule>> = {
   "class heritage": classHeritage,
   "lock file": lockFile,
   "machine traces": machineTraces,
+  "docs ↔ dependencies": dependencyDocs,
   "docs ↔ links": docsLinks,
   "docs ↔ commands": readmeCommands,
   "docs ↔ tables in the code": (project) => staleSections(project, generatedSections()),
