@@ -118,7 +118,7 @@ export class StartPoints {
     const { log, limits } = this.#options;
     const { epoch, partition } = tail;
     const offsets: bigint[] = [];
-    for (let offset = from; offset < upTo; ) {
+    for (let offset = from; offset < upTo;) {
       const request = { partition, offset, epoch, waitMs: 0, bytesMax: limits.readBytes };
       const outcome = await log.readFrom(request);
       if (outcome.kind === "below-start") {

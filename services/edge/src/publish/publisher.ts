@@ -1,6 +1,12 @@
 import type { AppendOutcome, AppendRequest, Log, SettledOutcome } from "@millrace/log";
 import { type Clock, assert } from "@millrace/runtime";
-import { type PositionText, type PubFrame, type UserId, formatPosition, partitionOf } from "@millrace/schemas";
+import {
+  type PositionText,
+  type PubFrame,
+  type UserId,
+  formatPosition,
+  partitionOf,
+} from "@millrace/schemas";
 import { encodeMessage, newMessageId } from "@millrace/schemas/record";
 import type { EdgeLimits } from "../limits.ts";
 

@@ -1,5 +1,10 @@
 import type { Clock, Logger } from "@millrace/runtime";
-import { type ConversationId, type Position, formatPosition, parsePosition } from "@millrace/schemas";
+import {
+  type ConversationId,
+  type Position,
+  formatPosition,
+  parsePosition,
+} from "@millrace/schemas";
 import type { EdgeLimits } from "../limits.ts";
 import type { CursorStore } from "./cursor-store.ts";
 
@@ -11,7 +16,8 @@ export interface CursorKey {
 }
 
 export type CursorHolder =
-  { readonly kind: "device"; readonly name: string } | { readonly kind: "session"; readonly id: string };
+  | { readonly kind: "device"; readonly name: string }
+  | { readonly kind: "session"; readonly id: string };
 
 export type CursorOutcome =
   | { readonly kind: "position"; readonly text: string }
