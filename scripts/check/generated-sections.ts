@@ -1,7 +1,8 @@
 import { errorSections } from "./error-docs.ts";
 import type { GeneratedSection } from "./generated-section.ts";
+import { optionSections } from "./option-docs.ts";
 
 /** Every table of the docs that the code writes. */
 export function generatedSections(): GeneratedSection[] {
-  return errorSections();
+  return [...errorSections(), ...optionSections()];
 }

@@ -1,3 +1,5 @@
 export * from "./clock.ts";
+export * from "./lifecycle.ts";
 export * from "./logger.ts";
 export * from "./must.ts";
+export * from "./options.ts";

@@ -1,5 +1,6 @@
 export * from "./cache-folder.ts";
 export * from "./child.ts";
+export * from "./edge-process.ts";
 export * from "./fake-clock.ts";
 export * from "./free-port.ts";
 export * from "./kafka-answers.ts";

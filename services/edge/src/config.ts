@@ -1,0 +1,88 @@
+import {
+  type Environment,
+  type OptionValues,
+  type ReadOptions,
+  booleanOption,
+  choiceOption,
+  listOption,
+  millisecondsOption,
+  portOption,
+  readOptions,
+  textOption,
+  urlOption,
+  urlOrPathOption,
+} from "@millrace/runtime";
+import { MESSAGES_TOPIC } from "@millrace/schemas";
+
+export const EDGE_PREFIX = "EDGE_";
+
+const BROKER = /^([^\s:,[\]]+|\[[\da-fA-F:.]+\]):\d{1,5}$/;
+const ORIGIN = /^https?:\/\/[^\s/,]+$/;
+
+/** Every option of the edge; `npm run check -- --write` puts it into docs/operations.md. */
+export const EDGE_OPTIONS = {
+  id: textOption({
+    meaning: "the edge's name in `welcome`, in records and in log lines",
+    fallback: "edge-1",
+  }),
+  host: textOption({
+    meaning: "address that the WebSocket server listens on",
+    fallback: "127.0.0.1",
+  }),
+  port: portOption({
+    meaning: "port of WebSocket and HTTP; 0 takes any free one",
+    fallback: 8080,
+  }),
+  metricsPort: portOption({ meaning: "port of the metrics page", fallback: 9464 }),
+  kafkaBrokers: listOption({
+    meaning: "`host:port` of some brokers, separated by commas",
+    item: BROKER,
+    wanted: "host:port, several separated by commas",
+  }),
+  redisUrl: urlOption({
+    meaning: "the Redis for cursors",
+    schemes: ["redis:", "rediss:"],
+    isSecret: true,
+  }),
+  topic: textOption({ meaning: "the topic of the messages", fallback: MESSAGES_TOPIC }),
+  issuer: textOption({ meaning: "`iss` of the tokens that are accepted" }),
+  jwks: urlOrPathOption({ meaning: "where the issuer's public keys are" }),
+  audience: textOption({
+    meaning: "`aud` of the tokens that are accepted",
+    fallback: "millrace",
+  }),
+  origins: listOption({
+    meaning: "exact origins that browsers may connect from, separated by commas",
+    fallback: [],
+    item: ORIGIN,
+    wanted: "scheme://host[:port] without a path, several separated by commas",
+  }),
+  isDevelopment: booleanOption({
+    meaning: "topic settings that break a promise are only warned about",
+    fallback: false,
+  }),
+  drainMs: millisecondsOption({
+    meaning: "time from SIGTERM to the end of the process",
+    fallback: 30_000,
+    min: 100,
+    max: 3_600_000,
+  }),
+  pingMs: millisecondsOption({
+    meaning: "interval of the server's pings",
+    fallback: 25_000,
+    min: 100,
+    max: 600_000,
+  }),
+  logLevel: choiceOption({
+    meaning: "debug, info, warn, error or silent",
+    fallback: "info",
+    type: "level",
+    choices: ["debug", "info", "warn", "error", "silent"],
+  }),
+};
+
+export type EdgeConfig = OptionValues<typeof EDGE_OPTIONS>;
+
+export function readEdgeConfig(environment: Environment): ReadOptions<typeof EDGE_OPTIONS> {
+  return readOptions(EDGE_OPTIONS, { prefix: EDGE_PREFIX, environment });
+}
