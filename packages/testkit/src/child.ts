@@ -41,6 +41,13 @@ export function startChild(options: ChildOptions): Child {
   return watch(child, options);
 }
 
+const living = new Set<Child>();
+
+/** Every process that was started here and has not ended: for an end that can't wait. */
+export function livingChildren(): readonly Child[] {
+  return [...living];
+}
+
 function watch(child: ChildProcess, { command, outputFile }: ChildOptions): Child {
   let hasExited = false;
   const { pid = -1 } = child;
@@ -50,13 +57,14 @@ function watch(child: ChildProcess, { command, outputFile }: ChildOptions): Chil
     child.once("exit", (code, signal) => resolve({ code, signal }));
   }).then((end) => {
     hasExited = true;
+    living.delete(started);
     if (pid > 0) tellWatchdog("-", pid);
     return end;
   });
   const signal = (name: NodeJS.Signals): void => {
     if (!hasExited && pid > 0) child.kill(name);
   };
-  return {
+  const started: Child = {
     pid,
     outputFile,
     exited,
@@ -74,6 +82,19 @@ function watch(child: ChildProcess, { command, outputFile }: ChildOptions): Chil
       clearTimeout(timer);
     },
   };
+  living.add(started);
+  return started;
+}
+
+/** A process that does not become ready is ended, so that it holds neither its port nor its data. */
+export async function orEnd(child: Child, ready: Promise<unknown>): Promise<void> {
+  try {
+    await ready;
+  } catch (error) {
+    child.signal("SIGKILL");
+    await child.exited;
+    throw error;
+  }
 }
 
 /** The last lines a process printed, for an error message. */

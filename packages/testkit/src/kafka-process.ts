@@ -2,7 +2,7 @@ import { execFile } from "node:child_process";
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type Child, outputTail, startChild } from "./child.ts";
+import { type Child, orEnd, outputTail, startChild } from "./child.ts";
 import { LOG4J_CONFIG, findJava, kafkaJars } from "./kafka-jars.ts";
 import { answersKafka } from "./kafka-answers.ts";
 import { waitFor } from "./wait-for.ts";
@@ -50,7 +50,7 @@ export async function startKafkaProcess(options: KafkaProcessOptions): Promise<C
 }
 
 export async function whenKafkaAnswers(child: Child, port: number): Promise<void> {
-  await waitFor(
+  const answers = waitFor(
     () => {
       if (child.hasExited) {
         throw new Error(`Kafka ended at its start:\n${outputTail(child.outputFile)}`);
@@ -59,6 +59,7 @@ export async function whenKafkaAnswers(child: Child, port: number): Promise<void
     },
     { what: `Kafka answers on port ${port} (see ${child.outputFile})`, timeoutMs: READY_MS },
   );
+  await orEnd(child, answers);
 }
 
 /** A cluster id: 16 random bytes in base64url, as Kafka makes them. */

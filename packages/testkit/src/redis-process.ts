@@ -3,7 +3,7 @@ import { existsSync, mkdirSync } from "node:fs";
 import { connect } from "node:net";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import { type Child, outputTail, startChild } from "./child.ts";
+import { type Child, orEnd, outputTail, startChild } from "./child.ts";
 import { unpackWheel } from "./kafka-jars.ts";
 import { MissingPart } from "./missing-part.ts";
 import { waitFor } from "./wait-for.ts";
@@ -66,13 +66,14 @@ export async function startRedisProcess(options: {
   const outputFile = join(dataFolder, "redis.log");
   const args = [...place, ...policy, ...settings];
   const child = startChild({ command, args, outputFile });
-  await waitFor(
+  const answers = waitFor(
     () => {
       if (child.hasExited) throw new Error(`Redis ended at its start:\n${outputTail(outputFile)}`);
       return answersRedis(port);
     },
     { what: `Redis answers on port ${port}` },
   );
+  await orEnd(child, answers);
   return child;
 }
 

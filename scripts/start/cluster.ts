@@ -1,0 +1,45 @@
+import { waitFor } from "@millrace/testkit";
+import { type Admin, Kafka, logLevel } from "kafkajs";
+import { StartRefusal } from "./start-refusal.ts";
+
+const CONNECT_MS = 3_000;
+const REQUEST_MS = 10_000;
+const RETRIES = 2;
+
+/** How many brokers the cluster has; a cluster that does not answer refuses the start. */
+export function countBrokers(brokers: readonly string[]): Promise<number> {
+  return withAdmin(brokers, async (admin) => (await admin.describeCluster()).brokers.length);
+}
+
+/** Deletes the topic where it exists, and waits until it is gone. */
+export function deleteTopic(brokers: readonly string[], topic: string): Promise<void> {
+  return withAdmin(brokers, async (admin) => {
+    const isThere = async (): Promise<boolean> => (await admin.listTopics()).includes(topic);
+    if (!(await isThere())) return;
+    await admin.deleteTopics({ topics: [topic] });
+    await waitFor(async () => !(await isThere()), { what: `topic ${topic} is deleted` });
+  });
+}
+
+async function withAdmin<Result>(
+  brokers: readonly string[],
+  act: (admin: Admin) => Promise<Result>,
+): Promise<Result> {
+  const admin = new Kafka({
+    clientId: "millrace-start",
+    brokers: [...brokers],
+    connectionTimeout: CONNECT_MS,
+    requestTimeout: REQUEST_MS,
+    retry: { retries: RETRIES },
+    logLevel: logLevel.NOTHING,
+  }).admin();
+  try {
+    await admin.connect();
+    return await act(admin);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StartRefusal(`Kafka at ${brokers.join(",")} can't be used: ${why}`, { cause: error });
+  } finally {
+    await admin.disconnect();
+  }
+}

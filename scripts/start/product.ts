@@ -1,0 +1,187 @@
+import { join } from "node:path";
+import type { Clock, Logger } from "@millrace/runtime";
+import { type Child, livingChildren } from "@millrace/testkit";
+import { ensureIssuer } from "../token.mjs";
+import { type Backing, type BackingOptions, launchKafka, launchRedis } from "./backing.ts";
+import { type RunningEdge, edgeEnvironment, localOrigins, startEdges } from "./edges.ts";
+import { wipe } from "./fresh.ts";
+import type { EdgePlace } from "./places.ts";
+import { type ReadyFile, removeReadyFile, writeReadyFile } from "./ready-file.ts";
+import { checkRedis } from "./redis-store.ts";
+import type { Screen } from "./screen.ts";
+import type { StartOptions } from "./start-options.ts";
+import type { Supervised } from "./supervised.ts";
+import { type EnsureTopic, settleTopic } from "./topic-settings.ts";
+
+/** Clients have that long to leave when everything ends. */
+const EDGE_GRACE_MS = 10_000;
+
+/** Redis and Kafka write what they hold. */
+const BACKING_GRACE_MS = 15_000;
+
+export interface ProductDependencies {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly screen: Screen;
+  readonly ensureTopic: EnsureTopic;
+  /** Another script than the edge's own: for tests. */
+  readonly edgeMain?: string;
+}
+
+/** All processes of one `npm start`, and the files that tell where they are. */
+export class Product {
+  readonly #options: StartOptions;
+  readonly #dependencies: ProductDependencies;
+  readonly #places: readonly EdgePlace[];
+  readonly #issuer = ensureIssuer();
+  #kafka: Backing<readonly string[]> | undefined;
+  #redis: Backing<string> | undefined;
+  #edges: Supervised<RunningEdge>[] = [];
+  #isReady = false;
+
+  constructor(
+    options: StartOptions,
+    dependencies: ProductDependencies,
+    places: readonly EdgePlace[],
+  ) {
+    this.#options = options;
+    this.#dependencies = dependencies;
+    this.#places = places;
+  }
+
+  get logFolder(): string {
+    return join(this.#options.dataFolder, "logs");
+  }
+
+  /** The ready file for the product's own commands. */
+  get ownReadyFile(): string {
+    return join(this.#options.dataFolder, "ready.json");
+  }
+
+  /** Starts everything in order, and writes the ready files when all of it serves. */
+  async start(): Promise<ReadyFile> {
+    const { screen } = this.#dependencies;
+    for (const file of this.#readyFiles()) removeReadyFile(file);
+    if (this.#options.isFresh) await screen.step("wiped", () => wipe(this.#options));
+    const redis = await this.#startRedis();
+    const kafka = await this.#startKafka();
+    this.#redis = redis;
+    this.#kafka = kafka;
+    await this.#startEdges(kafka.address, redis.address);
+    this.#isReady = true;
+    return this.#tellReady();
+  }
+
+  /** Ends everything in order: who serves clients first, who keeps their data last. */
+  async stop(): Promise<void> {
+    this.#isReady = false;
+    removeReadyFile(this.ownReadyFile);
+    await Promise.all(this.#edges.map((edge) => edge.stop(EDGE_GRACE_MS)));
+    await this.#redis?.supervised?.stop(BACKING_GRACE_MS);
+    await this.#kafka?.supervised?.stop(BACKING_GRACE_MS);
+    await endAllChildren();
+  }
+
+  async #startRedis(): Promise<Backing<string>> {
+    const { redisUrl } = this.#options;
+    const { screen } = this.#dependencies;
+    if (redisUrl === undefined) {
+      return screen.step("Redis (local)", () => launchRedis(this.#backingOptions()));
+    }
+    await screen.step("Redis (given by REDIS_URL)", () => checkRedis(redisUrl));
+    return { address: redisUrl, source: "env" };
+  }
+
+  async #startKafka(): Promise<Backing<readonly string[]>> {
+    const { kafkaBrokers } = this.#options;
+    const { screen } = this.#dependencies;
+    if (kafkaBrokers !== undefined) return { address: kafkaBrokers, source: "env" };
+    return screen.step("Kafka (local)", () => launchKafka(this.#backingOptions()));
+  }
+
+  #backingOptions(): BackingOptions {
+    const { clock, screen } = this.#dependencies;
+    return {
+      dataFolder: this.#options.dataFolder,
+      clock,
+      tell: (line) => screen.tell(line),
+      onBack: () => this.#tellBack(),
+      isPromised: (port) =>
+        this.#places.some((place) => place.port === port || place.metricsPort === port),
+    };
+  }
+
+  async #startEdges(brokers: readonly string[], redisUrl: string): Promise<void> {
+    const { clock, logger, screen, ensureTopic, edgeMain } = this.#dependencies;
+    const { topic, origins } = this.#options;
+    const { isDevelopment } = await screen.step("topics", () =>
+      settleTopic({ brokers, topic, ensureTopic, logger, screen }),
+    );
+    const env = edgeEnvironment({
+      brokers,
+      redisUrl,
+      topic,
+      issuer: this.#issuer,
+      origins: origins.length > 0 ? origins : localOrigins(this.#places),
+      isDevelopment,
+    });
+    const what = this.#places.length === 1 ? "edge" : `${this.#places.length} edges`;
+    this.#edges = await screen.step(what, () =>
+      startEdges({
+        places: this.#places,
+        logFolder: this.logFolder,
+        env,
+        clock,
+        tell: (line) => screen.tell(line),
+        onBack: () => this.#tellBack(),
+        ...(edgeMain !== undefined && { main: edgeMain }),
+      }),
+    );
+  }
+
+  #tellBack(): void {
+    // What ends while the others still start is told with them.
+    if (this.#isReady) this.#tellReady();
+  }
+
+  #tellReady(): ReadyFile {
+    const content = this.#readyContent();
+    for (const file of this.#readyFiles()) writeReadyFile(file, content);
+    return content;
+  }
+
+  #readyFiles(): string[] {
+    const { readyFile } = this.#options;
+    return readyFile === undefined ? [this.ownReadyFile] : [this.ownReadyFile, readyFile];
+  }
+
+  #readyContent(): ReadyFile {
+    const {
+      address: brokers = [],
+      source: kafkaSource = "env",
+      supervised: broker,
+    } = this.#kafka ?? {};
+    const { address: url = "", source: redisSource = "env", supervised: store } = this.#redis ?? {};
+    return {
+      edges: this.#edges.map(({ current: { id, ws, http, metrics, pid } }) => ({
+        id,
+        ws,
+        http,
+        metrics,
+        pid,
+      })),
+      kafka: { brokers, pids: broker ? [broker.current.pid] : [], source: kafkaSource },
+      redis: { url, ...(store && { pid: store.current.pid }), source: redisSource },
+      issuer: { url: this.#issuer.url, jwks: this.#issuer.jwks },
+      topic: this.#options.topic,
+      pid: process.pid,
+    };
+  }
+}
+
+/** SIGKILL for every process of ours that is left, known by its pid. */
+export async function endAllChildren(): Promise<void> {
+  const left: readonly Child[] = livingChildren();
+  for (const child of left) child.signal("SIGKILL");
+  await Promise.all(left.map(({ exited }) => exited));
+}

@@ -1,0 +1,50 @@
+import { Redis } from "ioredis";
+import { StartRefusal } from "./start-refusal.ts";
+
+const TIMEOUT_MS = 3_000;
+const SCAN_COUNT = 1_000;
+
+/** All that the product writes into Redis begins so: docs/operations.md. */
+const KEYS = "mr:*";
+
+/** A Redis that does not answer refuses the start. */
+export function checkRedis(url: string): Promise<void> {
+  return withRedis(url, async (redis) => {
+    await redis.ping();
+  });
+}
+
+/** Deletes the product's keys, and no others. */
+export function deleteKeys(url: string): Promise<void> {
+  return withRedis(url, async (redis) => {
+    for await (const keys of redis.scanStream({ match: KEYS, count: SCAN_COUNT })) {
+      if (keys.length > 0) await redis.unlink(...(keys as string[]));
+    }
+  });
+}
+
+async function withRedis(url: string, act: (redis: Redis) => Promise<void>): Promise<void> {
+  const redis = new Redis(url, {
+    lazyConnect: true,
+    connectTimeout: TIMEOUT_MS,
+    commandTimeout: TIMEOUT_MS,
+    maxRetriesPerRequest: 0,
+    retryStrategy: () => null,
+  });
+  // The failure of the command says the same.
+  redis.on("error", () => undefined);
+  try {
+    await redis.connect();
+    await act(redis);
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    throw new StartRefusal(`Redis at ${placeOf(url)} can't be used: ${why}`, { cause: error });
+  } finally {
+    redis.disconnect();
+  }
+}
+
+/** Without user and password. */
+function placeOf(url: string): string {
+  return URL.canParse(url) ? new URL(url).host : "the address in REDIS_URL";
+}
