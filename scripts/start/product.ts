@@ -1,3 +1,4 @@
+import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Clock, Logger } from "@millrace/runtime";
 import { type Child, livingChildren } from "@millrace/testkit";
@@ -63,11 +64,10 @@ export class Product {
     const { screen } = this.#dependencies;
     for (const file of this.#readyFiles()) removeReadyFile(file);
     if (this.#options.isFresh) await screen.step("wiped", () => wipe(this.#options));
-    const redis = await this.#startRedis();
-    const kafka = await this.#startKafka();
-    this.#redis = redis;
-    this.#kafka = kafka;
-    await this.#startEdges(kafka.address, redis.address);
+    // Each is noted as soon as it runs, so that a start that is given up ends it in order.
+    this.#redis = await this.#startRedis();
+    this.#kafka = await this.#startKafka();
+    await this.#startEdges(this.#kafka.address, this.#redis.address);
     this.#isReady = true;
     return this.#tellReady();
   }
@@ -75,7 +75,7 @@ export class Product {
   /** Ends everything in order: who serves clients first, who keeps their data last. */
   async stop(): Promise<void> {
     this.#isReady = false;
-    removeReadyFile(this.ownReadyFile);
+    for (const file of this.#readyFiles()) removeReadyFile(file);
     await Promise.all(this.#edges.map((edge) => edge.stop(EDGE_GRACE_MS)));
     await this.#redis?.supervised?.stop(BACKING_GRACE_MS);
     await this.#kafka?.supervised?.stop(BACKING_GRACE_MS);
@@ -179,9 +179,32 @@ export class Product {
   }
 }
 
-/** SIGKILL for every process of ours that is left, known by its pid. */
+/**
+ * SIGKILL for every process of ours that is left, known by its pid, and SIGTERM for what those were
+ * still being prepared by: a download, a format.
+ */
 export async function endAllChildren(): Promise<void> {
   const left: readonly Child[] = livingChildren();
   for (const child of left) child.signal("SIGKILL");
   await Promise.all(left.map(({ exited }) => exited));
+  for (const pid of directChildren()) endByPid(pid);
+}
+
+/** Where the system tells (Linux). */
+function directChildren(): number[] {
+  try {
+    const text = readFileSync(`/proc/self/task/${process.pid}/children`, "utf8");
+    return text.split(" ").map(Number).filter(Boolean);
+  } catch {
+    // No /proc: what is being prepared ends by itself.
+    return [];
+  }
+}
+
+function endByPid(pid: number): void {
+  try {
+    process.kill(pid, "SIGTERM");
+  } catch {
+    // It has ended meanwhile.
+  }
 }

@@ -83,16 +83,24 @@ async function serve(
   });
   const product = new Product(options, { ...dependencies, screen }, places);
   const sinceMs = clock.nowMs();
-  const ready = await Promise.race([product.start(), stopWish.requested]);
-  if (ready === undefined) {
-    await endAllChildren();
-    return;
-  }
+  const ready = await startOrGiveUp(product, stopWish);
+  if (ready === undefined) return;
   const tookS = ((clock.nowMs() - sinceMs) / 1000).toFixed(1);
   screen.show(`\n${readyText(ready, { tookS, logs: product.logFolder })}`);
   const replay = options.replay && startReplay(options.replay, product.ownReadyFile, screen);
   await stopWish.requested;
   await stop(product, replay, screen);
+}
+
+/** Undefined when the wish to end came first; whatever ends the start ends what it has started. */
+async function startOrGiveUp(product: Product, stopWish: StopWish): Promise<ReadyFile | undefined> {
+  let ready: ReadyFile | undefined;
+  try {
+    ready = (await Promise.race([product.start(), stopWish.requested])) ?? undefined;
+    return ready;
+  } finally {
+    if (ready === undefined) await product.stop();
+  }
 }
 
 async function stop(product: Product, replay: Replay | undefined, screen: Screen): Promise<void> {
