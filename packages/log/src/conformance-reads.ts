@@ -120,6 +120,7 @@ export function conformanceOfReads({ start, can }: Conformance): void {
     expect(records.map(({ value }) => text(value))).toEqual(["c", "d"]);
     const bounds = await subject.log.bounds(0);
     expect(bounds).toMatchObject({ kind: "bounds", startOffset: 2n, endOffset: 4n });
+    expect(await subject.log.offsetAtTime(0, 0)).toMatchObject({ kind: "offset", offset: 2n });
   });
 
   it("says where the log ends to who asks for what is beyond it", async () => {

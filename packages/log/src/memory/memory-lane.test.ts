@@ -158,6 +158,21 @@ describe("reads of the memory log", () => {
     expect(await second).toMatchObject({ kind: "unavailable" });
   });
 
+  it("that wait go on waiting when a change brings them nothing", async () => {
+    const { clock, topic, log } = await setUp();
+    const epoch = topic.epoch.id;
+    const startMs = clock.nowMs();
+    const poll = log.readFrom({ partition: 0, offset: 0n, epoch, waitMs: 1_000, bytesMax: 1 });
+    await clock.advance(100);
+    topic.pretendEnd(0, 0n);
+    topic.pretendEnd(0, undefined);
+    await clock.advance(500);
+    topic.appendForeign(0, [{ key: null, value: null }]);
+    expect((await poll).kind).toBe("chunk");
+    expect(await poll).toMatchObject({ next: 1n });
+    expect(clock.nowMs() - startMs).toBe(600);
+  });
+
   it("see only what a leader that is behind knows of", async () => {
     const { topic, log } = await setUp();
     const epoch = topic.epoch.id;

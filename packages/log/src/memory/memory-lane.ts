@@ -19,7 +19,7 @@ export interface LaneTarget {
   whenOpen(): Promise<SettledOutcome | undefined>;
   /** Puts the records of one attempt into the log, each with its outcome at the same index. */
   attempt(appends: readonly LaneAppend[]): Promise<readonly SettledOutcome[]>;
-  /** Whether every batch with it would be refused, so that it must be tried alone. */
+  /** Whether it will be refused, so that nothing may stand behind it in its batch. */
   isTooLarge(request: AppendRequest): boolean;
 }
 
@@ -97,9 +97,8 @@ export class MemoryLane {
   /** Never rejects: the target answers with outcomes. */
   async #run(): Promise<void> {
     this.#isRunning = true;
-    // No outcome before `append` has returned, and what is appended in one step is one batch.
-    await Promise.resolve();
     while (this.#queue.length > 0) {
+      // No outcome before `append` has returned, and what is appended in one step is one batch.
       const verdict = await this.#target.whenOpen();
       const batch = this.#takeBatch(verdict);
       if (batch.length > 0) await this.#send(batch);
@@ -113,8 +112,7 @@ export class MemoryLane {
     while (batch.length < RECORDS_MAX) {
       const pending = this.#queue[0];
       if (pending === undefined) break;
-      const isAlone = this.#target.isTooLarge(pending.request);
-      if (isAlone && batch.length > 0) break;
+      const isLast = this.#target.isTooLarge(pending.request);
       const leftOut = verdict ?? this.#whyLeftOut(pending);
       if (leftOut !== undefined && batch.length > 0) break;
       this.#queue.shift();
@@ -123,7 +121,7 @@ export class MemoryLane {
         this.#settle(pending, leftOut);
         this.#tell();
       }
-      if (isAlone) break;
+      if (isLast) break;
     }
     return batch;
   }
