@@ -5,6 +5,7 @@ import { StartRefusal } from "./start-refusal.ts";
 const CONNECT_MS = 3_000;
 const REQUEST_MS = 10_000;
 const RETRIES = 2;
+const ADVICE = "\n  - check KAFKA_BROKERS, or unset it: then a broker of our own is launched";
 
 /** How many brokers the cluster has; a cluster that does not answer refuses the start. */
 export function countBrokers(brokers: readonly string[]): Promise<number> {
@@ -38,7 +39,9 @@ async function withAdmin<Result>(
     return await act(admin);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new StartRefusal(`Kafka at ${brokers.join(",")} can't be used: ${why}`, { cause: error });
+    throw new StartRefusal(`Kafka at ${brokers.join(",")} can't be used: ${why}${ADVICE}`, {
+      cause: error,
+    });
   } finally {
     await admin.disconnect();
   }

@@ -4,6 +4,7 @@ import type { Clock, Logger } from "@millrace/runtime";
 import { type Child, livingChildren } from "@millrace/testkit";
 import { ensureIssuer } from "../token.mjs";
 import { type Backing, type BackingOptions, launchKafka, launchRedis } from "./backing.ts";
+import { countBrokers } from "./cluster.ts";
 import { type RunningEdge, edgeEnvironment, localOrigins, startEdges } from "./edges.ts";
 import { wipe } from "./fresh.ts";
 import type { EdgePlace } from "./places.ts";
@@ -95,8 +96,11 @@ export class Product {
   async #startKafka(): Promise<Backing<readonly string[]>> {
     const { kafkaBrokers } = this.#options;
     const { screen } = this.#dependencies;
-    if (kafkaBrokers !== undefined) return { address: kafkaBrokers, source: "env" };
-    return screen.step("Kafka (local)", () => launchKafka(this.#backingOptions()));
+    if (kafkaBrokers === undefined) {
+      return screen.step("Kafka (local)", () => launchKafka(this.#backingOptions()));
+    }
+    await screen.step("Kafka (given by KAFKA_BROKERS)", () => countBrokers(kafkaBrokers));
+    return { address: kafkaBrokers, source: "env" };
   }
 
   #backingOptions(): BackingOptions {

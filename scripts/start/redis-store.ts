@@ -3,6 +3,7 @@ import { StartRefusal } from "./start-refusal.ts";
 
 const TIMEOUT_MS = 3_000;
 const SCAN_COUNT = 1_000;
+const ADVICE = "\n  - check REDIS_URL, or unset it: then a Redis of our own is launched";
 
 /** All that the product writes into Redis begins so: docs/operations.md. */
 const KEYS = "mr:*";
@@ -38,7 +39,9 @@ async function withRedis(url: string, act: (redis: Redis) => Promise<void>): Pro
     await act(redis);
   } catch (error) {
     const why = error instanceof Error ? error.message : String(error);
-    throw new StartRefusal(`Redis at ${placeOf(url)} can't be used: ${why}`, { cause: error });
+    throw new StartRefusal(`Redis at ${placeOf(url)} can't be used: ${why}${ADVICE}`, {
+      cause: error,
+    });
   } finally {
     redis.disconnect();
   }

@@ -104,7 +104,8 @@ async function startOrGiveUp(product: Product, stopWish: StopWish): Promise<Read
 }
 
 async function stop(product: Product, replay: Replay | undefined, screen: Screen): Promise<void> {
-  await screen.step("stopped (again: at once)", async () => {
+  screen.tell("stopping; once more ends everything at once");
+  await screen.step("stopped", async () => {
     await replay?.stop();
     await product.stop();
   });
