@@ -32,13 +32,16 @@ async function withRedis(url: string, act: (redis: Redis) => Promise<void>): Pro
     maxRetriesPerRequest: 0,
     retryStrategy: () => null,
   });
-  // The failure of the command says the same.
-  redis.on("error", () => undefined);
+  // The failure of the command only says that there is no connection; this says why.
+  let cause: unknown;
+  redis.on("error", (error: Error) => {
+    cause = error;
+  });
   try {
     await redis.connect();
     await act(redis);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = [cause, error].find((one) => one instanceof Error)?.message ?? "it does not answer";
     throw new StartRefusal(`Redis at ${placeOf(url)} can't be used: ${why}${ADVICE}`, {
       cause: error,
     });
