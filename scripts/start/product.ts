@@ -78,8 +78,10 @@ export class Product {
     this.#isReady = false;
     for (const file of this.#readyFiles()) removeReadyFile(file);
     await Promise.all(this.#edges.map((edge) => edge.stop(EDGE_GRACE_MS)));
-    await this.#redis?.supervised?.stop(BACKING_GRACE_MS);
-    await this.#kafka?.supervised?.stop(BACKING_GRACE_MS);
+    for (const backing of [this.#redis, this.#kafka]) {
+      await backing?.supervised?.stop(BACKING_GRACE_MS);
+      await backing?.container?.stop();
+    }
     await endAllChildren();
   }
 
@@ -87,7 +89,7 @@ export class Product {
     const { redisUrl } = this.#options;
     const { screen } = this.#dependencies;
     if (redisUrl === undefined) {
-      return screen.step("Redis (local)", () => launchRedis(this.#backingOptions()));
+      return screen.step("Redis", () => launchRedis(this.#backingOptions()));
     }
     await screen.step("Redis (given by REDIS_URL)", () => checkRedis(redisUrl));
     return { address: redisUrl, source: "env" };
@@ -97,7 +99,7 @@ export class Product {
     const { kafkaBrokers } = this.#options;
     const { screen } = this.#dependencies;
     if (kafkaBrokers === undefined) {
-      return screen.step("Kafka (local)", () => launchKafka(this.#backingOptions()));
+      return screen.step("Kafka", () => launchKafka(this.#backingOptions()));
     }
     await screen.step("Kafka (given by KAFKA_BROKERS)", () => countBrokers(kafkaBrokers));
     return { address: kafkaBrokers, source: "env" };
@@ -110,6 +112,7 @@ export class Product {
       clock,
       tell: (line) => screen.tell(line),
       onBack: () => this.#tellBack(),
+      dockerHost: process.env["DOCKER_HOST"],
       isPromised: (port) =>
         this.#places.some((place) => place.port === port || place.metricsPort === port),
     };

@@ -1,5 +1,7 @@
 export * from "./cache-folder.ts";
 export * from "./child.ts";
+export * from "./container-engine.ts";
+export * from "./containers.ts";
 export * from "./edge-process.ts";
 export * from "./fake-clock.ts";
 export * from "./free-port.ts";
