@@ -6,13 +6,16 @@ interface Planned {
   readonly run: () => void;
 }
 
+/** So many turns without a timer are a loop that would never end. */
+const TURNS_MAX = 20_000;
+
 /** A clock that stands still until it is told to move. */
 export class FakeClock implements Clock {
   #nowMs = 0;
   #wallMs: number;
   #order = 0;
   #planned: Planned[] = [];
-  #turn: (() => void)[] = [];
+  readonly #turn: (() => void)[] = [];
 
   constructor(wallMs = Date.UTC(2026, 0, 1)) {
     this.#wallMs = wallMs;
@@ -47,7 +50,8 @@ export class FakeClock implements Clock {
 
   /** Runs what is due now, and what that makes due, until nothing is left but timers. */
   async settle(): Promise<void> {
-    for (;;) {
+    for (let turns = 0; ; turns++) {
+      if (turns > TURNS_MAX) throw new Error("it never comes to rest without a timer");
       // Continuations of promises come before the end of a turn, as on a real loop.
       await new Promise((resolve) => setImmediate(resolve));
       const turn = this.#turn.splice(0);

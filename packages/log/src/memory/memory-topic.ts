@@ -87,9 +87,10 @@ export class MemoryTopic {
     if (epoch !== this.#epoch.id) return { kind: "other-epoch", epoch: this.#epoch };
     const unavailable = this.unavailable(partition);
     if (unavailable !== undefined) return unavailable;
-    const { store, pretendedEnd } = this.#state(partition);
+    const state = this.#state(partition);
+    const { store } = state;
     const { startOffset } = store;
-    const endOffset = pretendedEnd ?? store.endOffset;
+    const endOffset = saidEnd(state);
     if (offset < startOffset) return { kind: "below-start", startOffset };
     if (offset > endOffset) return { kind: "beyond-end", endOffset };
     const range = store.read({ from: offset, end: endOffset, bytesMax });
@@ -99,9 +100,9 @@ export class MemoryTopic {
   bounds(partition: number): BoundsOutcome {
     const unavailable = this.unavailable(partition);
     if (unavailable !== undefined) return unavailable;
-    const { store, pretendedEnd } = this.#state(partition);
-    const endOffset = pretendedEnd ?? store.endOffset;
-    return { kind: "bounds", epoch: this.#epoch.id, startOffset: store.startOffset, endOffset };
+    const state = this.#state(partition);
+    const { startOffset } = state.store;
+    return { kind: "bounds", epoch: this.#epoch.id, startOffset, endOffset: saidEnd(state) };
   }
 
   offsetAtTime(partition: number, timeMs: number): OffsetOutcome {
@@ -136,6 +137,12 @@ export class MemoryTopic {
   /** What stands in a partition now, whoever may read it. */
   records(partition: number): readonly LogRecord[] {
     return this.#state(partition).store.records;
+  }
+
+  /** First offset and end of a partition now, whoever may read it. */
+  range(partition: number): { readonly startOffset: bigint; readonly endOffset: bigint } {
+    const { startOffset, endOffset } = this.#state(partition).store;
+    return { startOffset, endOffset };
   }
 
   /** One batch of another producer; the offset of its first record. */
@@ -209,6 +216,12 @@ export class MemoryTopic {
   #timestampMs(): number {
     return Math.trunc(this.#clock.wallMs());
   }
+}
+
+/** The end as the partition's leader knows it: between the log's start and its true end. */
+function saidEnd({ store: { startOffset, endOffset }, pretendedEnd = endOffset }: PartitionState) {
+  if (pretendedEnd > endOffset) return endOffset;
+  return pretendedEnd < startOffset ? startOffset : pretendedEnd;
 }
 
 /** Whether a broker would refuse every batch with that record. */

@@ -63,7 +63,7 @@ export class CatchUp {
         Object.assign(progress, this.#progressFrom(subscriber));
       }
       if (this.#tryJoin(subscriber, progress)) return;
-      const outcome = await this.#read(progress.cursor);
+      const outcome = await this.#read(progress.cursor, subscriber);
       if (subscriber.isEnded) return;
       // A skip that came meanwhile makes what was read pointless.
       if (subscriber.isSkipping) continue;
@@ -84,8 +84,7 @@ export class CatchUp {
   /** The seam between history and live: check, `live` and join are one step. */
   #tryJoin(subscriber: Subscriber, progress: Progress): boolean {
     const { tails, hubs } = this.#options;
-    const partition = tails.partitionOf(subscriber.conversation);
-    const tail = partition === undefined ? undefined : tails.position(partition);
+    const tail = tails.positionOf(subscriber.conversation);
     if (tail === undefined || progress.rewinds !== subscriber.rewinds) return false;
     const hub = hubs.current(subscriber, tail);
     if (subscriber.isSkipping) this.#skip(subscriber, progress, hub);
@@ -110,8 +109,13 @@ export class CatchUp {
     subscriber.skipped();
   }
 
-  #read(cursor: Told): Promise<ReadOutcome> {
-    const { log, limits } = this.#options;
+  async #read(cursor: Told, { conversation }: Subscriber): Promise<ReadOutcome> {
+    const { log, limits, tails } = this.#options;
+    const { epoch } = log;
+    // A position of an incarnation that was not known yet when it was accepted may name a partition
+    // that the conversation is not in: nothing behind it would ever come.
+    const isMisplaced = cursor.partition !== tails.partitionOf(conversation);
+    if (epoch?.id === cursor.epoch && isMisplaced) return { kind: "other-epoch", epoch };
     return log.readFrom({
       partition: cursor.partition,
       offset: cursor.offset,
@@ -170,7 +174,9 @@ export class CatchUp {
       return delay(clock, RETRY_MS);
     }
     const { epoch, partition } = progress.cursor;
-    this.#gap(subscriber, progress, "truncated", told(epoch, partition, end));
+    // What was lost is only what had been read and held no message: nothing told is missing.
+    if (subscriber.queued.offset <= end) progress.cursor = subscriber.queued;
+    else this.#gap(subscriber, progress, "truncated", told(epoch, partition, end));
   }
 
   async #otherEpoch(subscriber: Subscriber, progress: Progress): Promise<void> {
@@ -179,7 +185,10 @@ export class CatchUp {
     assert(partition !== undefined, "an epoch is known once the log has answered");
     const bounds = await log.bounds(partition);
     if (bounds.kind === "unavailable") return delay(clock, RETRY_MS);
-    if (subscriber.isEnded || bounds.epoch === progress.cursor.epoch) return;
+    // The answer may tell of yet another incarnation, in which the partition is another one too.
+    if (subscriber.isEnded || partition !== tails.partitionOf(subscriber.conversation)) return;
+    const { cursor } = progress;
+    if (bounds.epoch === cursor.epoch && partition === cursor.partition) return;
     const start = told(bounds.epoch, partition, bounds.startOffset);
     this.#gap(subscriber, progress, "recreated", start);
   }

@@ -75,18 +75,17 @@ export class StartPoints {
 
   async #earliest(tail: Told): Promise<StartPoint> {
     const bounds = await this.#options.log.bounds(tail.partition);
-    if (bounds.kind === "unavailable") return UNAVAILABLE;
-    return { kind: "start", at: told(bounds.epoch, tail.partition, bounds.startOffset) };
+    // In another incarnation than the tail's the conversation may be in another partition.
+    if (bounds.kind === "unavailable" || bounds.epoch !== tail.epoch) return UNAVAILABLE;
+    return startAt(tail, bounds.startOffset);
   }
 
   async #time(timeMs: number, tail: Told): Promise<StartPoint> {
     const atMs = Math.min(Math.max(0, Math.ceil(timeMs)), Number.MAX_SAFE_INTEGER);
     const found = await this.#options.log.offsetAtTime(tail.partition, atMs);
-    if (found.kind === "unavailable") return UNAVAILABLE;
-    const at = told(found.epoch, tail.partition, found.offset);
+    if (found.kind === "unavailable" || found.epoch !== tail.epoch) return UNAVAILABLE;
     // Nothing is that new: from now on. The tail's position may be a little earlier than the end.
-    const isInFuture = found.epoch === tail.epoch && found.offset > tail.offset;
-    return { kind: "start", at: isInFuture ? tail : at };
+    return startAt(tail, found.offset > tail.offset ? tail.offset : found.offset);
   }
 
   /** Looks back from the tail in growing steps until the newest `count` messages are found. */

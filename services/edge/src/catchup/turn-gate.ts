@@ -7,7 +7,7 @@ import type { Clock } from "@millrace/runtime";
 export class TurnGate {
   readonly #clock: Clock;
   readonly #perTurn: number;
-  #waiting: (() => void)[] = [];
+  readonly #waiting: (() => void)[] = [];
   #isScheduled = false;
 
   constructor(clock: Clock, perTurn: number) {

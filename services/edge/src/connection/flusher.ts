@@ -13,7 +13,7 @@ export interface Flushable {
 export class Flusher {
   readonly #clock: Clock;
   readonly #perTurn: number;
-  #due = new Set<Flushable>();
+  readonly #due = new Set<Flushable>();
   #isScheduled = false;
 
   constructor(clock: Clock, perTurn: number) {

@@ -36,6 +36,8 @@ export class Outbox {
   #tellBytes = 0;
   #answerBytes = 0;
   #isFull = false;
+  /** The socket has refused a frame, and the kernel has taken nothing since. */
+  #hasRefused = false;
   #isClosed = false;
   #waiters: (() => void)[] = [];
 
@@ -91,6 +93,7 @@ export class Outbox {
 
   /** The kernel has taken bytes. */
   onDrain(): void {
+    this.#hasRefused = false;
     if (this.#isClosed || !this.#isDrained()) return;
     if (this.#items.length > 0) this.flush();
     else this.#wake();
@@ -114,7 +117,9 @@ export class Outbox {
     return this.#items.length === 0 && this.#isDrained();
   }
 
+  /** A refusal counts more than the amount: what it refused would be offered again at once. */
   #isDrained(): boolean {
+    if (this.#hasRefused) return false;
     return this.#socket.bufferedBytes() <= this.#limits.bufferedBytesLow;
   }
 
@@ -136,7 +141,11 @@ export class Outbox {
 
   #send(item: Item): boolean {
     if (item.owner?.isEnded === true) return true;
-    if (this.#socket.send(item.frame) === "dropped") return false;
+    if (this.#socket.send(item.frame) === "dropped") {
+      // With nothing in its buffer no drain would ever come.
+      this.#hasRefused = this.#socket.bufferedBytes() > 0;
+      return false;
+    }
     if (item.owner === undefined) this.#answerBytes -= item.frame.length;
     else item.owner.taken(item.position);
     return true;

@@ -58,7 +58,11 @@ export class Subscriptions {
   }
 
   subscribe(request: SubRequest): Promise<void> {
-    return this.#inOrder(request.conversation, () => this.#subscribe(request));
+    const { tails, limits } = this.#options;
+    const { conversation } = request;
+    // What is appended from now on belongs to it, however long it waits for its turn.
+    const reached = tails.whenReached(conversation, limits.subscribeDeadlineMs);
+    return this.#inOrder(conversation, () => this.#subscribe(request, reached));
   }
 
   unsubscribe(request: { id?: RequestId; conversation: ConversationId }): Promise<void> {
@@ -86,9 +90,10 @@ export class Subscriptions {
     for (const conversation of this.#subscribers.keys()) this.#remove(conversation);
   }
 
-  async #subscribe({ id, conversation, from }: SubRequest): Promise<void> {
-    const { tails, startPoints, limits, user, holder } = this.#options;
-    const tail = await tails.whenReached(conversation, limits.subscribeDeadlineMs);
+  async #subscribe(request: SubRequest, reached: Promise<Told | undefined>): Promise<void> {
+    const { id, conversation, from } = request;
+    const { startPoints, user, holder } = this.#options;
+    const tail = await reached;
     if (this.#isEnded) return;
     if (tail === undefined) return this.#unavailable(id, "the partition can't be read");
     const start = await startPoints.resolve(from, tail, { user, holder, conversation });
@@ -103,7 +108,7 @@ export class Subscriptions {
     const { outbox, catchUp, tails, metrics } = this.#options;
     this.#remove(conversation);
     const { at } = place;
-    const tail = tails.position(place.tail.partition) ?? place.tail;
+    const tail = tails.positionOf(conversation) ?? place.tail;
     const isAhead = at.epoch === tail.epoch && at.offset > tail.offset;
     const head = isAhead ? at.text : tail.text;
     this.#options.send({ t: "subd", id, c: conversation, pos: at.text, head });

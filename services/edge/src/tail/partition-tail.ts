@@ -17,6 +17,12 @@ export interface TailOptions {
 }
 
 /**
+ * Where a tail begins. What an edge finds when it starts is history; an incarnation that comes
+ * while it runs is new from its first record on, also where its partition is reached late.
+ */
+export type TailOrigin = "end" | "start";
+
+/**
  * The edge's ordered stream of one partition, read from the log from its end on. `position` moves
  * in the same step in which the records before it go to the hubs, so that a hub made at `position`
  * sees everything behind it.
@@ -29,18 +35,26 @@ export class PartitionTail {
   readonly #options: TailOptions;
   readonly #stop = new AbortController();
   #position: Told | undefined;
+  #runStart: Told | undefined;
+  #origin: TailOrigin;
   #running: Promise<void> | undefined;
   #retryMs = RETRY_MS_MIN;
   #beyondEndSinceMs: number | undefined;
 
-  constructor(partition: number, options: TailOptions) {
+  constructor(partition: number, origin: TailOrigin, options: TailOptions) {
     this.partition = partition;
+    this.#origin = origin;
     this.#options = options;
   }
 
   /** The next record that the tail will hand on; undefined until the partition was reached. */
   get position(): Told | undefined {
     return this.#position;
+  }
+
+  /** Where it last began or jumped to: nobody who waited for it since then has missed anything. */
+  get runStart(): Told | undefined {
+    return this.#position && this.#runStart;
   }
 
   start(): void {
@@ -54,16 +68,17 @@ export class PartitionTail {
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
-      if (this.#position === undefined) await this.#startAtEnd();
+      if (this.#position === undefined) await this.#reach();
       else this.#take(await this.#read(this.#position));
       if (this.#retryMs > RETRY_MS_MIN) await this.#pause();
     }
   }
 
-  async #startAtEnd(): Promise<void> {
+  async #reach(): Promise<void> {
     const bounds = await this.#options.log.bounds(this.partition);
     if (bounds.kind === "unavailable") return this.#backOff();
-    this.#goOnAt(told(bounds.epoch, this.partition, bounds.endOffset));
+    const offset = this.#origin === "end" ? bounds.endOffset : bounds.startOffset;
+    this.#goOnAt(told(bounds.epoch, this.partition, offset));
   }
 
   #read(from: Told): Promise<ReadOutcome> {
@@ -112,6 +127,7 @@ export class PartitionTail {
 
   /** From the first record of the new incarnation on: none of it was handed to anybody here. */
   #otherEpoch(epoch: Epoch): void {
+    this.#origin = "start";
     const start = told(epoch.id, this.partition, 0n);
     this.#break("other-epoch", this.partition < epoch.partitions ? start : undefined);
   }
@@ -132,6 +148,7 @@ export class PartitionTail {
 
   #goOnAt(position: Told): void {
     this.#position = position;
+    this.#runStart = position;
     this.#retryMs = RETRY_MS_MIN;
   }
 

@@ -32,20 +32,31 @@ export class Tails {
     return this.#tails[partition]?.position;
   }
 
+  /** The position of the tail that the conversation is in now; undefined: not reached. */
+  positionOf(conversation: ConversationId): Told | undefined {
+    const partition = this.partitionOf(conversation);
+    return partition === undefined ? undefined : this.position(partition);
+  }
+
   /** How many partitions' tails have reached the log. */
   get reached(): number {
     return this.#tails.filter((tail) => tail.position !== undefined).length;
   }
 
-  /** The tail's position, waited for while the partition can't be reached; undefined: too late. */
+  /**
+   * The tail's position at the time of the call. Where the partition can't be reached yet, that is
+   * waited for, and it is the place where the tail began then, so that nothing which came meanwhile
+   * is behind it. Undefined: too late.
+   */
   async whenReached(conversation: ConversationId, waitMs: number): Promise<Told | undefined> {
     const deadlineMs = this.#clock.nowMs() + waitMs;
-    for (;;) {
-      const partition = this.partitionOf(conversation);
-      const position = partition === undefined ? undefined : this.position(partition);
-      if (position !== undefined || this.#clock.nowMs() >= deadlineMs) return position;
+    let position = this.positionOf(conversation);
+    while (position === undefined && this.#clock.nowMs() < deadlineMs) {
       await delay(this.#clock, POLL_MS);
+      const partition = this.partitionOf(conversation);
+      position = partition === undefined ? undefined : this.#tails[partition]?.runStart;
     }
+    return position;
   }
 
   async stop(): Promise<void> {
@@ -55,8 +66,9 @@ export class Tails {
 
   /** A tail of a partition that an incarnation no longer has waits until one has it again. */
   #extend(epoch: Epoch): void {
+    const origin = this.#tails.length === 0 ? "end" : "start";
     for (let partition = this.#tails.length; partition < epoch.partitions; partition++) {
-      const tail = new PartitionTail(partition, this.#options);
+      const tail = new PartitionTail(partition, origin, this.#options);
       this.#tails.push(tail);
       tail.start();
     }

@@ -1,0 +1,222 @@
+import { must } from "@millrace/runtime";
+import type { DownFrame, From, GapFrame, LiveFrame, MsgFrame, SubdFrame } from "@millrace/schemas";
+import { type MessageArchive, positionOf } from "./message-archive.ts";
+
+/** What a client knows of one subscription. */
+export interface Delivery {
+  /** The last position told: what the next frame's `prev` or `after` must be. */
+  told: string;
+  isLive: boolean;
+  readonly messages: string[];
+}
+
+/** What is known of the world when a request is made or a frame is judged. */
+export interface WorldView {
+  readonly archive: MessageArchive;
+  readonly epoch: () => string;
+  /** Offsets that the log has in the conversation's partition. */
+  readonly bounds: (conversation: string) => { readonly start: bigint; readonly end: bigint };
+}
+
+interface Request {
+  readonly t: "sub" | "unsub" | "skip";
+  readonly conversation: string;
+  readonly from?: From;
+  /** The end of the log when it was made. */
+  readonly end: bigint;
+  readonly epoch: string;
+}
+
+/**
+ * A client that trusts nothing: judges every frame by docs/protocol.md §4 and §6 as it comes, and
+ * throws at the first that breaks a promise. Nothing missing: between two positions told, the log
+ * has no message of the conversation. Nothing twice: positions rise. Nothing foreign: what comes
+ * stands in the log at its position.
+ */
+export class ClientView {
+  readonly #world: WorldView;
+  readonly #requests = new Map<number, Request>();
+  readonly #deliveries = new Map<string, Delivery>();
+  /** Every position told, for later resumes. */
+  readonly #positions = new Map<string, string[]>();
+  readonly #skips = new Set<string>();
+  #nextId = 1;
+
+  constructor(world: WorldView) {
+    this.#world = world;
+  }
+
+  get openRequests(): number {
+    return this.#requests.size;
+  }
+
+  get deliveries(): ReadonlyMap<string, Delivery> {
+    return this.#deliveries;
+  }
+
+  /** Positions of that conversation that were told, on whatever subscription. */
+  positions(conversation: string): readonly string[] {
+    return this.#positions.get(conversation) ?? [];
+  }
+
+  /** The id of a request that is about to be made. */
+  ask(t: Request["t"], conversation: string, from?: From): number {
+    const id = this.#nextId++;
+    const { end } = this.#world.bounds(conversation);
+    const epoch = this.#world.epoch();
+    this.#requests.set(id, { t, conversation, end, epoch, ...(from && { from }) });
+    return id;
+  }
+
+  onFrame(frame: DownFrame): void {
+    switch (frame.t) {
+      case "subd":
+        return this.#onSubd(frame);
+      case "msg":
+        return this.#onMessage(frame);
+      case "gap":
+        return this.#onGap(frame);
+      case "live":
+        return this.#onLive(frame);
+      case "unsubd":
+        this.#answered(frame.id, "unsub");
+        this.#deliveries.delete(frame.c);
+        return;
+      case "skipd":
+        this.#answered(frame.id, "skip");
+        this.#skips.add(frame.c);
+        return;
+      case "err":
+        this.#answered(frame.id);
+        return;
+      case "ackd":
+      case "authd":
+      case "expiring":
+      case "goaway":
+      case "pong":
+      case "pubd":
+      case "welcome":
+        throw new Error(`nobody asked for a ${frame.t}`);
+    }
+  }
+
+  /** At rest every subscription has arrived at the end, and says so. */
+  expectArrived(): void {
+    const { archive, epoch } = this.#world;
+    if (this.#requests.size > 0) throw new Error(`${this.#requests.size} requests unanswered`);
+    for (const [conversation, { told, isLive }] of this.#deliveries) {
+      const position = positionOf(told);
+      if (!isLive) throw new Error(`${conversation} is not live, at ${told}`);
+      if (position.epoch !== epoch()) throw new Error(`${conversation} is left at ${told}`);
+      const missing = archive.between(conversation, position, 2n ** 63n);
+      if (missing.length > 0) throw new Error(`${conversation} ends ${missing.length} too early`);
+    }
+  }
+
+  #answered(id: number | undefined, t?: Request["t"]): Request {
+    const request = this.#requests.get(must(id, "an answer's id"));
+    if (request === undefined) throw new Error(`${id} is answered twice`);
+    if (t !== undefined && request.t !== t) throw new Error(`a ${request.t} is answered as ${t}`);
+    this.#requests.delete(must(id, "an answer's id"));
+    return request;
+  }
+
+  #onSubd({ id, c, pos, head }: SubdFrame): void {
+    const request = this.#answered(id, "sub");
+    if (request.conversation !== c) throw new Error(`subd of ${c}, not ${request.conversation}`);
+    positionOf(head);
+    this.#judgeStart(request, pos);
+    this.#deliveries.set(c, { told: pos, isLive: false, messages: [] });
+    this.#skips.delete(c);
+    this.#remember(c, pos);
+  }
+
+  #judgeStart({ from, conversation, end, epoch }: Request, pos: string): void {
+    const position = positionOf(pos);
+    if (from?.kind === "after" && pos !== from.text) throw new Error(`${pos}, not ${from.text}`);
+    if (position.epoch !== this.#world.epoch()) return;
+    const { start } = this.#world.bounds(conversation);
+    // Retention may have passed what the partition held when it was reached late.
+    const latest = end > start ? end : start;
+    if (from?.kind === "live" && position.epoch === epoch && position.offset > latest) {
+      throw new Error(`live begins at ${pos}, behind the end ${end}`);
+    }
+    const kept = { ...position, offset: start };
+    const earlier = this.#world.archive.between(conversation, kept, position.offset);
+    const before = earlier.length;
+    const since = this.#world.archive.between(conversation, position, 2n ** 63n).length;
+    if (from?.kind === "earliest" && before > 0) throw new Error(`${before} are earlier`);
+    if (from?.kind === "time" && earlier.some(({ timestampMs }) => timestampMs >= from.timeMs)) {
+      throw new Error(`${pos} is behind a message since ${from.timeMs}`);
+    }
+    if (from?.kind === "last" && before > 0 && since < from.count) {
+      throw new Error(`${since} of the newest ${from.count} only`);
+    }
+  }
+
+  #onMessage({ c, pos, prev, id, ts }: MsgFrame): void {
+    const delivery = this.#move(c, prev, pos);
+    const message = this.#world.archive.at(positionOf(pos));
+    if (message?.conversation !== c) throw new Error(`${c} has no message at ${pos}`);
+    if (message.id !== id) throw new Error(`${id} at ${pos} is another message`);
+    if (message.timestampMs !== ts) throw new Error(`${pos} has another time`);
+    const { offset } = positionOf(pos);
+    this.#expectNoneBetween(c, prev, offset - 1n);
+    if (offset <= positionOf(prev).offset) throw new Error(`${pos} behind ${prev}`);
+    delivery.messages.push(id);
+  }
+
+  #onLive({ c, pos }: LiveFrame): void {
+    const { told } = this.#subscription(c);
+    const [from, to] = [positionOf(told), positionOf(pos)];
+    if (from.epoch !== to.epoch) throw new Error(`live at ${pos}, told ${told}`);
+    if (to.offset < from.offset) throw new Error(`live goes back from ${told} to ${pos}`);
+    this.#expectNoneBetween(c, told, to.offset);
+    this.#move(c, told, pos).isLive = true;
+    // Whoever is live has nothing left to skip.
+    this.#skips.delete(c);
+  }
+
+  #onGap({ c, after, pos, reason }: GapFrame): void {
+    const [from, to] = [positionOf(after), positionOf(pos)];
+    const { start } = this.#world.bounds(c);
+    const isSame = from.epoch === to.epoch;
+    const isTrue =
+      (reason === "recreated" && !isSame) ||
+      (reason === "expired" && isSame && from.offset < to.offset && to.offset <= start) ||
+      (reason === "skipped" && this.#skips.has(c)) ||
+      (reason === "truncated" && isSame && from.offset > to.offset);
+    // A bound of the present says nothing about an incarnation that is gone.
+    const isPast = to.epoch !== this.#world.epoch();
+    if (!isTrue && !isPast) throw new Error(`gap ${reason} from ${after} to ${pos}`);
+    if (reason === "skipped") this.#skips.delete(c);
+    this.#move(c, after, pos).isLive = false;
+  }
+
+  #subscription(conversation: string): Delivery {
+    const delivery = this.#deliveries.get(conversation);
+    if (delivery === undefined) throw new Error(`${conversation} is not subscribed`);
+    return delivery;
+  }
+
+  /** Continuity: the frame stands on the last position told, as text. */
+  #move(conversation: string, from: string, to: string): Delivery {
+    const delivery = this.#subscription(conversation);
+    if (delivery.told !== from)
+      throw new Error(`${from} follows ${delivery.told} in ${conversation}`);
+    delivery.told = to;
+    this.#remember(conversation, to);
+    return delivery;
+  }
+
+  #expectNoneBetween(conversation: string, from: string, to: bigint): void {
+    const missing = this.#world.archive.between(conversation, positionOf(from), to);
+    if (missing.length > 0) throw new Error(`${missing.length} of ${conversation} behind ${from}`);
+  }
+
+  #remember(conversation: string, position: string): void {
+    const positions = this.#positions.get(conversation) ?? [];
+    positions.push(position);
+    this.#positions.set(conversation, positions);
+  }
+}

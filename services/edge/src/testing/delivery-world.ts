@@ -1,0 +1,187 @@
+import { MemoryLog, MemoryTopic } from "@millrace/log";
+import { type Clock, silentLogger } from "@millrace/runtime";
+import { partitionOf } from "@millrace/schemas";
+import { encodeMessage } from "@millrace/schemas/record";
+import { CatchUp } from "../catchup/catch-up.ts";
+import { StartPoints } from "../catchup/start-point.ts";
+import { TurnGate } from "../catchup/turn-gate.ts";
+import { Flusher } from "../connection/flusher.ts";
+import { Hubs } from "../hub/hubs.ts";
+import { type EdgeLimits, LIMITS } from "../limits.ts";
+import { type EdgeMetrics, createMetrics } from "../metrics.ts";
+import { Cursors } from "../session/cursors.ts";
+import { Tails } from "../tail/tails.ts";
+import type { WorldView } from "./client-view.ts";
+import { MessageArchive } from "./message-archive.ts";
+import { TestClient } from "./test-client.ts";
+
+/** Bounds so small that a few messages reach each of them. */
+const SMALL_LIMITS: EdgeLimits = {
+  ...LIMITS,
+  bufferedBytesMax: 2_000,
+  bufferedBytesLow: 500,
+  dueBytesMax: 4_000,
+  answerBytesMax: 8_000,
+  flushesPerTurn: 2,
+  catchUpBytes: 700,
+  readBytes: 900,
+};
+
+/** A clock that a test moves. */
+export interface TestClock extends Clock {
+  /** Runs what is due until nothing but timers is left. */
+  settle(): Promise<void>;
+  advance(byMs: number): Promise<void>;
+}
+
+/**
+ * Everything between the log and the sockets of one edge, on a log in memory: hubs, tails,
+ * catch-up, subscriptions, outboxes. The same wiring as in `edge.ts`, without server, publishes
+ * and Redis.
+ */
+export class DeliveryWorld {
+  readonly clock: TestClock;
+  readonly topic: MemoryTopic;
+  readonly log: MemoryLog;
+  readonly archive = new MessageArchive();
+  readonly hubs: Hubs;
+  readonly tails: Tails;
+  readonly metrics: EdgeMetrics = createMetrics();
+  readonly limits: EdgeLimits;
+  readonly #flusher: Flusher;
+  readonly #catchUp: CatchUp;
+  readonly #startPoints: StartPoints;
+  readonly #clients = new Set<TestClient>();
+  #messages = 0;
+
+  constructor(options: {
+    readonly clock: TestClock;
+    readonly partitions?: number;
+    readonly latencyMs?: () => number;
+    readonly limits?: Partial<EdgeLimits>;
+  }) {
+    const { clock, partitions = 1 } = options;
+    const limits = { ...SMALL_LIMITS, ...options.limits };
+    const logger = silentLogger;
+    this.clock = clock;
+    this.limits = limits;
+    this.topic = new MemoryTopic({ clock, partitions });
+    const log = new MemoryLog({ ...options, topic: this.topic });
+    this.log = log;
+    const hubs = new Hubs(logger, this.metrics);
+    this.hubs = hubs;
+    this.tails = new Tails({ log, hubs, clock, logger, limits });
+    this.#flusher = new Flusher(clock, limits.flushesPerTurn);
+    const { tails, metrics } = this;
+    const gate = new TurnGate(clock, 2);
+    this.#catchUp = new CatchUp({ log, hubs, tails, clock, gate, limits, logger, metrics });
+    const store = { read: async () => ({ kind: "none" }) as const, write: async () => [] };
+    const cursors = new Cursors({ store, clock, limits, logger });
+    this.#startPoints = new StartPoints({ log, cursors, limits });
+  }
+
+  get clients(): ReadonlySet<TestClient> {
+    return this.#clients;
+  }
+
+  async start(): Promise<void> {
+    const opened = this.log.open();
+    await this.clock.advance(100);
+    await opened;
+    await this.clock.advance(100);
+  }
+
+  async stop(): Promise<void> {
+    for (const client of this.#clients) client.close();
+    const closed = this.log.close({ settleMs: 0 });
+    const stopped = this.tails.stop();
+    await this.clock.advance(10_000);
+    await Promise.all([closed, stopped]);
+  }
+
+  partition(conversation: string): number {
+    return partitionOf(Buffer.from(conversation), this.topic.epoch.partitions);
+  }
+
+  /** Appends messages of that conversation as one batch of another producer. */
+  append(conversation: string, ...bodies: readonly string[]): void {
+    const partition = this.partition(conversation);
+    const epoch = this.topic.epoch.id;
+    const messages = bodies.map((body) => ({ id: `m${++this.#messages}`, body }));
+    const { endOffset } = this.topic.range(partition);
+    const timestampMs = this.clock.wallMs();
+    for (const [index, { id }] of messages.entries()) {
+      const offset = endOffset + BigInt(index);
+      this.archive.add({ conversation, id, epoch, partition, offset, timestampMs });
+    }
+    this.topic.appendForeign(
+      partition,
+      messages.map((message) => ({
+        key: Buffer.from(conversation),
+        value: value({ ...message, conversation }),
+      })),
+    );
+  }
+
+  connect(capacityBytes = this.limits.bufferedBytesMax): TestClient {
+    const client = new TestClient({
+      capacityBytes,
+      limits: this.limits,
+      hubs: this.hubs,
+      tails: this.tails,
+      metrics: this.metrics,
+      flusher: this.#flusher,
+      catchUp: this.#catchUp,
+      startPoints: this.#startPoints,
+      world: this.#view(),
+      onClose: () => this.#clients.delete(client),
+    });
+    this.#clients.add(client);
+    return client;
+  }
+
+  /** Brings everything to rest: partitions reachable, every peer reading. */
+  async rest(): Promise<void> {
+    const { partitions } = this.topic.epoch;
+    for (let partition = 0; partition < partitions; partition++) {
+      this.topic.setAvailable(partition, true);
+      this.topic.pretendEnd(partition, undefined);
+    }
+    for (let round = 0; round < 20; round++) {
+      for (const client of this.#clients) client.flow();
+      await this.clock.advance(1_000);
+    }
+  }
+
+  #view(): WorldView {
+    return {
+      archive: this.archive,
+      epoch: () => this.topic.epoch.id,
+      bounds: (conversation) => {
+        const { startOffset, endOffset } = this.topic.range(this.partition(conversation));
+        return { start: startOffset, end: endOffset };
+      },
+    };
+  }
+}
+
+function value(message: {
+  readonly id: string;
+  readonly conversation: string;
+  readonly body: string;
+}) {
+  return encodeMessage({
+    id: message.id,
+    conversation: message.conversation,
+    sender: "bob",
+    recipient: null,
+    group: message.conversation,
+    key: null,
+    contentType: "text/plain",
+    content: message.body,
+    meta: {},
+    ref: null,
+    op: null,
+    sentAt: 0n,
+  });
+}

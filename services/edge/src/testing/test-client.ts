@@ -1,0 +1,81 @@
+import type { ConversationId, DownFrame, From } from "@millrace/schemas";
+import { Outbox } from "../connection/outbox.ts";
+import type { Flusher } from "../connection/flusher.ts";
+import { Subscriptions, type SubscriptionsOptions } from "../connection/subscriptions.ts";
+import { ClientView, type WorldView } from "./client-view.ts";
+import { FakeSocket } from "./fake-socket.ts";
+
+type TestClientOptions = Omit<SubscriptionsOptions, "user" | "holder" | "outbox" | "send"> & {
+  readonly flusher: Flusher;
+  readonly world: WorldView;
+  /** What its socket buffers before it drops. */
+  readonly capacityBytes: number;
+  readonly onClose: () => void;
+};
+
+/** One connection's way from the log to its socket, and the client that judges what comes. */
+export class TestClient {
+  readonly socket: FakeSocket;
+  readonly view: ClientView;
+  readonly frames: DownFrame[] = [];
+  readonly #outbox: Outbox;
+  readonly #subscriptions: Subscriptions;
+  readonly #onClose: () => void;
+
+  constructor(options: TestClientOptions) {
+    const { limits, flusher, world, capacityBytes } = options;
+    this.#onClose = options.onClose;
+    this.view = new ClientView(world);
+    const onFrame = (text: string): void => this.#onFrame(JSON.parse(text) as DownFrame);
+    const socket = new FakeSocket({ capacityBytes, onFrame });
+    this.socket = socket;
+    const outbox = new Outbox({ socket, limits, flusher, onOverflow: () => this.close() });
+    this.#outbox = outbox;
+    this.#subscriptions = new Subscriptions({
+      ...options,
+      user: "alice",
+      holder: { kind: "session", id: "s" },
+      outbox,
+      send: (frame) => outbox.answer(JSON.stringify(frame)),
+    });
+  }
+
+  subscribe(text: string, from: From): void {
+    const id = this.view.ask("sub", text, from);
+    void this.#subscriptions.subscribe({ id, conversation: text as ConversationId, from });
+  }
+
+  unsubscribe(text: string): void {
+    const id = this.view.ask("unsub", text);
+    void this.#subscriptions.unsubscribe({ id, conversation: text as ConversationId });
+  }
+
+  skip(text: string): void {
+    const id = this.view.ask("skip", text);
+    void this.#subscriptions.skip({ id, conversation: text as ConversationId });
+  }
+
+  /** The peer reads that many bytes. */
+  drain(bytes: number): void {
+    this.socket.drain(bytes);
+    this.#outbox.onDrain();
+  }
+
+  /** The peer reads everything, from now on. */
+  flow(): void {
+    this.socket.flow();
+    this.#outbox.onDrain();
+  }
+
+  close(): void {
+    this.#onClose();
+    this.#subscriptions.end();
+    this.#outbox.close();
+    this.socket.close(1000);
+  }
+
+  #onFrame(frame: DownFrame): void {
+    this.frames.push(frame);
+    this.view.onFrame(frame);
+  }
+}
