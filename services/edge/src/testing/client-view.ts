@@ -14,6 +14,8 @@ export interface Delivery {
 export interface WorldView {
   readonly archive: MessageArchive;
   readonly epoch: () => string;
+  readonly wallMs: () => number;
+  readonly partition: (conversation: string) => number;
   /** Offsets that the log has in the conversation's partition. */
   readonly bounds: (conversation: string) => { readonly start: bigint; readonly end: bigint };
 }
@@ -25,6 +27,8 @@ interface Request {
   /** The end of the log when it was made. */
   readonly end: bigint;
   readonly epoch: string;
+  /** The log's time when it was made. */
+  readonly atMs: number;
 }
 
 /**
@@ -63,8 +67,8 @@ export class ClientView {
   ask(t: Request["t"], conversation: string, from?: From): number {
     const id = this.#nextId++;
     const { end } = this.#world.bounds(conversation);
-    const epoch = this.#world.epoch();
-    this.#requests.set(id, { t, conversation, end, epoch, ...(from && { from }) });
+    const [epoch, atMs] = [this.#world.epoch(), this.#world.wallMs()];
+    this.#requests.set(id, { t, conversation, end, epoch, atMs, ...(from && { from }) });
     return id;
   }
 
@@ -113,11 +117,17 @@ export class ClientView {
     }
   }
 
-  #answered(id: number | undefined, t?: Request["t"]): Request {
-    const request = this.#requests.get(must(id, "an answer's id"));
+  /** Requests of one conversation are answered in the order asked, each once. */
+  #answered(answerId: number | undefined, t?: Request["t"]): Request {
+    const id = must(answerId, "an answer's id");
+    const request = this.#requests.get(id);
     if (request === undefined) throw new Error(`${id} is answered twice`);
     if (t !== undefined && request.t !== t) throw new Error(`a ${request.t} is answered as ${t}`);
-    this.#requests.delete(must(id, "an answer's id"));
+    for (const [other, { conversation }] of this.#requests) {
+      if (other === id) break;
+      if (conversation === request.conversation) throw new Error(`${id} overtakes ${other}`);
+    }
+    this.#requests.delete(id);
     return request;
   }
 
@@ -131,15 +141,20 @@ export class ClientView {
     this.#remember(c, pos);
   }
 
-  #judgeStart({ from, conversation, end, epoch }: Request, pos: string): void {
+  #judgeStart({ from, conversation, end, epoch, atMs }: Request, pos: string): void {
     const position = positionOf(pos);
     if (from?.kind === "after" && pos !== from.text) throw new Error(`${pos}, not ${from.text}`);
     if (position.epoch !== this.#world.epoch()) return;
+    const partition = this.#world.partition(conversation);
+    if (from?.kind !== "after" && position.partition !== partition) {
+      throw new Error(`${conversation} begins at ${pos}, in another partition than ${partition}`);
+    }
     const { start } = this.#world.bounds(conversation);
     // Retention may have passed what the partition held when it was reached late.
     const latest = end > start ? end : start;
-    if (from?.kind === "live" && position.epoch === epoch && position.offset > latest) {
-      throw new Error(`live begins at ${pos}, behind the end ${end}`);
+    const isFromNow = from?.kind === "live" || (from?.kind === "time" && from.timeMs > atMs);
+    if (isFromNow && position.epoch === epoch && position.offset > latest) {
+      throw new Error(`${from.kind} begins at ${pos}, behind the end ${end}`);
     }
     const kept = { ...position, offset: start };
     const earlier = this.#world.archive.between(conversation, kept, position.offset);
@@ -171,6 +186,9 @@ export class ClientView {
     const [from, to] = [positionOf(told), positionOf(pos)];
     if (from.epoch !== to.epoch) throw new Error(`live at ${pos}, told ${told}`);
     if (to.offset < from.offset) throw new Error(`live goes back from ${told} to ${pos}`);
+    const { end } = this.#world.bounds(c);
+    const isPresent = to.epoch === this.#world.epoch();
+    if (isPresent && to.offset > end) throw new Error(`live at ${pos}, beyond the end ${end}`);
     this.#expectNoneBetween(c, told, to.offset);
     this.#move(c, told, pos).isLive = true;
     // Whoever is live has nothing left to skip.
@@ -182,9 +200,9 @@ export class ClientView {
     const { start } = this.#world.bounds(c);
     const isSame = from.epoch === to.epoch;
     const isTrue =
-      (reason === "recreated" && !isSame) ||
+      (reason === "recreated" && (!isSame || from.partition !== to.partition)) ||
       (reason === "expired" && isSame && from.offset < to.offset && to.offset <= start) ||
-      (reason === "skipped" && this.#skips.has(c)) ||
+      (reason === "skipped" && this.#skips.has(c) && (!isSame || from.offset < to.offset)) ||
       (reason === "truncated" && isSame && from.offset > to.offset);
     // A bound of the present says nothing about an incarnation that is gone.
     const isPast = to.epoch !== this.#world.epoch();

@@ -123,6 +123,12 @@ export class DeliveryWorld {
     );
   }
 
+  /** The partition loses everything from that offset on. */
+  truncate(partition: number, offset: bigint): void {
+    this.topic.truncate(partition, offset);
+    this.archive.lose({ epoch: this.topic.epoch.id, partition, offset });
+  }
+
   connect(capacityBytes = this.limits.bufferedBytesMax): TestClient {
     const client = new TestClient({
       capacityBytes,
@@ -157,6 +163,8 @@ export class DeliveryWorld {
     return {
       archive: this.archive,
       epoch: () => this.topic.epoch.id,
+      wallMs: () => this.clock.wallMs(),
+      partition: (conversation) => this.partition(conversation),
       bounds: (conversation) => {
         const { startOffset, endOffset } = this.topic.range(this.partition(conversation));
         return { start: startOffset, end: endOffset };

@@ -14,10 +14,18 @@ export interface ArchivedMessage {
 
 /** Everything that was ever appended, kept beside the log: what a test compares deliveries with. */
 export class MessageArchive {
-  readonly #messages: ArchivedMessage[] = [];
+  #messages: ArchivedMessage[] = [];
 
   add(message: ArchivedMessage): void {
     this.#messages.push(message);
+  }
+
+  /** The log has lost everything from there on. */
+  lose(from: Position): void {
+    this.#messages = this.#messages.filter(
+      ({ epoch, partition, offset }) =>
+        epoch !== from.epoch || partition !== from.partition || offset < from.offset,
+    );
   }
 
   /** The message whose own position that is. */
