@@ -200,6 +200,18 @@ describe("catching up", () => {
     expect(told(client.frames).slice(-1)).toEqual(["skipd"]);
   });
 
+  it("keeps a skip for when the partition can be reached, without asking all the time", async () => {
+    const { clock, world, topic, client } = await setUp();
+    client.subscribe(ROOM, { kind: "live" });
+    client.skip(ROOM);
+    topic.recreate({ partitions: 3 });
+    topic.setAvailable(world.partition(ROOM), false);
+    await clock.advance(10_000);
+    topic.setAvailable(world.partition(ROOM), true);
+    await clock.advance(10_000);
+    client.view.expectArrived();
+  });
+
   it("leaves nothing behind when its client goes away in the middle", async () => {
     const { clock, world, client } = await setUp({ latencyMs: () => 20 });
     world.append(ROOM, "a", "b");

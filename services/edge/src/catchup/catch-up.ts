@@ -65,8 +65,6 @@ export class CatchUp {
       if (this.#tryJoin(subscriber, progress)) return;
       const outcome = await this.#read(progress.cursor, subscriber);
       if (subscriber.isEnded) return;
-      // A skip that came meanwhile makes what was read pointless.
-      if (subscriber.isSkipping) continue;
       await this.#take(outcome, subscriber, progress);
       if (!subscriber.isEnded && this.#tryJoin(subscriber, progress)) return;
     }
