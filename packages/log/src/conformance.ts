@@ -1,6 +1,7 @@
 import type { Clock } from "@millrace/runtime";
 import { describe, onTestFinished } from "vitest";
 import { conformanceOfEpochs } from "./conformance-epochs.ts";
+import { conformanceOfPartitions } from "./conformance-partitions.ts";
 import { conformanceOfReads } from "./conformance-reads.ts";
 import { conformanceOfWrites } from "./conformance-writes.ts";
 import type { Log, LogRecord } from "./port.ts";
@@ -21,6 +22,11 @@ export interface ConformanceSubject {
   recreate(): Promise<void>;
   /** The partition loses everything from that offset on. Only where `lacks` does not name it. */
   truncate?(partition: number, endOffset: bigint): Promise<void>;
+  /**
+   * Another producer appends one record wherever its default partitioner puts the key; that
+   * partition. Only where `lacks` does not name it.
+   */
+  appendKeyed?(key: Uint8Array, value: Uint8Array): Promise<number>;
   /** Closes the log and removes what was made. Runs also after a test that closed the log. */
   tearDown(): Promise<void>;
 }
@@ -28,7 +34,7 @@ export interface ConformanceSubject {
 export type ForeignRecord = Pick<LogRecord, "key" | "value" | "headers">;
 
 /** What can't be brought about behind every log; its tests are skipped there. */
-export type Capability = "truncation" | "large-offsets";
+export type Capability = "truncation" | "large-offsets" | "foreign-partitioner";
 
 export interface ConformanceOptions {
   readonly setUp: (topic: TopicWish) => Promise<ConformanceSubject>;
@@ -47,6 +53,9 @@ export interface Conformance {
   readonly can: (capability: Capability) => boolean;
 }
 
+/** A cluster takes its time to make a topic anew. */
+const TIMEOUT_MS = 60_000;
+
 /** Registers the tests that every log passes; call it from a test file. */
 export function logConformance(name: string, options: ConformanceOptions): void {
   const conformance: Conformance = {
@@ -57,12 +66,15 @@ export function logConformance(name: string, options: ConformanceOptions): void 
     },
     can: (capability) => options.lacks?.includes(capability) !== true,
   };
-  describe(`${name} is a log`, () => {
+  describe(`${name} is a log`, { timeout: TIMEOUT_MS }, () => {
     describe("reading", () => {
       conformanceOfReads(conformance);
     });
     describe("appending", () => {
       conformanceOfWrites(conformance);
+    });
+    describe("partitions", () => {
+      conformanceOfPartitions(conformance);
     });
     describe("incarnations", () => {
       conformanceOfEpochs(conformance);

@@ -4,6 +4,7 @@ import { createMemoryLog } from "./memory-log.ts";
 import { MemoryTopic } from "./memory-topic.ts";
 
 logConformance("the memory log", {
+  lacks: ["foreign-partitioner"],
   setUp: async (wish) => {
     const topic = new MemoryTopic({ clock: systemClock, ...wish });
     const log = createMemoryLog({ clock: systemClock, topic });

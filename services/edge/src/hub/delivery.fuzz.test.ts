@@ -9,7 +9,7 @@ import type { TestClient } from "../testing/test-client.ts";
 const CONVERSATIONS = ["room:a", "room:b", "room:c", "room:d"];
 const CLIENTS = 3;
 
-const RUNS = 150;
+const RUNS = 1_000;
 
 type Step =
   | { readonly kind: "append"; readonly conversation: string; readonly bodies: number[] }
