@@ -1,6 +1,7 @@
 export * from "./conversation.ts";
 export * from "./device.ts";
 export * from "./error-table.ts";
+export type { FrameRefusal } from "./frame-fields.ts";
 export type * from "./frames-down.ts";
 export type * from "./frames-up.ts";
 export * from "./limits.ts";
