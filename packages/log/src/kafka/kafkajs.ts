@@ -1,0 +1,102 @@
+import { createRequire } from "node:module";
+import type { Socket } from "node:net";
+
+/**
+ * The inner parts of kafkajs that are built upon: one connection with its framing and correlation.
+ * They are not its public interface, so its version is pinned and this is the only file that knows.
+ */
+export interface KafkaConnection {
+  connect(): Promise<unknown>;
+  disconnect(): Promise<unknown>;
+  isConnected(): boolean;
+  send<Answer>(exchange: KafkaExchange<Answer>): Promise<Answer>;
+  /** Missing until `connect` was called. */
+  readonly socket?: Socket;
+  readonly requestQueue: {
+    readonly pending: readonly unknown[];
+    scheduleCheckPendingRequests: () => void;
+  };
+}
+
+export interface KafkaExchange<Answer> {
+  readonly request: {
+    readonly apiKey: number;
+    readonly apiName: string;
+    readonly apiVersion: number;
+    readonly encode: () => Promise<Encoder>;
+  };
+  readonly response: {
+    readonly decode: (payload: Buffer) => Promise<{ readonly payload: Buffer }>;
+    readonly parse: (decoded: { readonly payload: Buffer }) => Promise<Answer>;
+  };
+  readonly logResponseError: false;
+}
+
+interface Encoder {
+  writeBufferInternal(bytes: Buffer): void;
+}
+
+interface ConnectionOptions {
+  readonly host: string;
+  readonly port: number;
+  readonly clientId: string;
+  readonly logger: SilentLogger;
+  readonly socketFactory: unknown;
+  readonly requestTimeout: number;
+  readonly connectionTimeout: number;
+  readonly enforceRequestTimeout: false;
+  readonly maxInFlightRequests: null;
+}
+
+const require = createRequire(import.meta.url);
+const Connection = require("kafkajs/src/network/connection") as new (
+  options: ConnectionOptions,
+) => KafkaConnection;
+const ByteEncoder = require("kafkajs/src/protocol/encoder") as new (bytes: number) => Encoder;
+const createSocketFactory = require("kafkajs/src/network/socketFactory") as () => unknown;
+
+/** Channels tell of their failures themselves. */
+class SilentLogger {
+  namespace(): this {
+    return this;
+  }
+  debug(): void {}
+  info(): void {}
+  warn(): void {}
+  error(): void {}
+}
+
+export function createConnection(options: {
+  readonly host: string;
+  readonly port: number;
+  readonly clientId: string;
+  readonly connectTimeoutMs: number;
+}): KafkaConnection {
+  const connection = new Connection({
+    host: options.host,
+    port: options.port,
+    clientId: options.clientId,
+    logger: new SilentLogger(),
+    socketFactory: createSocketFactory(),
+    requestTimeout: options.connectTimeoutMs,
+    connectionTimeout: options.connectTimeoutMs,
+    enforceRequestTimeout: false,
+    maxInFlightRequests: null,
+  });
+  silenceIdleTimer(connection);
+  return connection;
+}
+
+/** Without it every idle connection wakes up a thousand times a second (kafkajs, issue 1704). */
+function silenceIdleTimer({ requestQueue }: KafkaConnection): void {
+  const schedule = requestQueue.scheduleCheckPendingRequests.bind(requestQueue);
+  requestQueue.scheduleCheckPendingRequests = () => {
+    if (requestQueue.pending.length > 0) schedule();
+  };
+}
+
+export function encoderOf(bytes: Buffer): Encoder {
+  const encoder = new ByteEncoder(bytes.length);
+  encoder.writeBufferInternal(bytes);
+  return encoder;
+}

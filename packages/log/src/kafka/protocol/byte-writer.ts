@@ -1,0 +1,103 @@
+/** Grows as needed; all integers big-endian, as Kafka's protocol has them. */
+export class ByteWriter {
+  #bytes: Buffer;
+  #length = 0;
+
+  constructor(bytesExpected = 512) {
+    this.#bytes = Buffer.allocUnsafe(bytesExpected);
+  }
+
+  get length(): number {
+    return this.#length;
+  }
+
+  /** What was written; shares memory with the writer. */
+  finish(): Buffer {
+    return this.#bytes.subarray(0, this.#length);
+  }
+
+  int8(value: number): this {
+    this.#bytes.writeInt8(value, this.#grow(1));
+    return this;
+  }
+
+  int16(value: number): this {
+    this.#bytes.writeInt16BE(value, this.#grow(2));
+    return this;
+  }
+
+  int32(value: number): this {
+    this.#bytes.writeInt32BE(value, this.#grow(4));
+    return this;
+  }
+
+  int64(value: bigint): this {
+    this.#bytes.writeBigInt64BE(value, this.#grow(8));
+    return this;
+  }
+
+  /** Unsigned varint (KIP-482). */
+  uvarint(value: number): this {
+    let rest = value >>> 0;
+    while (rest > 0x7f) {
+      this.#byte((rest & 0x7f) | 0x80);
+      rest >>>= 7;
+    }
+    return this.#byte(rest);
+  }
+
+  /** Zigzag varint of a 32-bit integer: lengths and deltas within a record. */
+  varint(value: number): this {
+    return this.uvarint((value << 1) ^ (value >> 31));
+  }
+
+  raw(bytes: Uint8Array): this {
+    // Growing first: it may move the buffer that `set` writes into.
+    const at = this.#grow(bytes.length);
+    this.#bytes.set(bytes, at);
+    return this;
+  }
+
+  /** A string with a 16-bit length; null has the length −1. */
+  string(text: string | null): this {
+    if (text === null) return this.int16(-1);
+    const bytes = Buffer.from(text);
+    return this.int16(bytes.length).raw(bytes);
+  }
+
+  /** A string of a flexible version: its length + 1 as an unsigned varint, 0 for null. */
+  compactString(text: string | null): this {
+    if (text === null) return this.uvarint(0);
+    const bytes = Buffer.from(text);
+    return this.uvarint(bytes.length + 1).raw(bytes);
+  }
+
+  compactBytes(bytes: Uint8Array): this {
+    return this.uvarint(bytes.length + 1).raw(bytes);
+  }
+
+  /** The number of an array's items in a flexible version. */
+  compactCount(count: number): this {
+    return this.uvarint(count + 1);
+  }
+
+  noTags(): this {
+    return this.#byte(0);
+  }
+
+  #byte(value: number): this {
+    this.#bytes[this.#grow(1)] = value;
+    return this;
+  }
+
+  #grow(count: number): number {
+    const at = this.#length;
+    this.#length += count;
+    if (this.#length > this.#bytes.length) {
+      const grown = Buffer.allocUnsafe(Math.max(this.#length, this.#bytes.length * 2));
+      this.#bytes.copy(grown, 0, 0, at);
+      this.#bytes = grown;
+    }
+    return at;
+  }
+}

@@ -1,0 +1,140 @@
+import type { LogRecord, RecordHeader } from "../../port.ts";
+import { bytesOf } from "../../record-bytes.ts";
+import { ByteReader } from "./byte-reader.ts";
+import { unpack } from "./compression.ts";
+import type { AbortedTransaction } from "./fetch.ts";
+
+/** What a fetch has brought of one partition, from the asked offset on. */
+export interface DecodedRecords {
+  readonly records: readonly LogRecord[];
+  /** Where reading goes on: behind the last whole batch. */
+  readonly next: bigint;
+  readonly bytes: number;
+}
+
+const LOG_APPEND_TIME = 0x08;
+const TRANSACTIONAL = 0x10;
+const CONTROL = 0x20;
+const MAGIC = 2;
+const PREFIX_BYTES = 12;
+const EMPTY: readonly RecordHeader[] = [];
+
+interface BatchHeader {
+  readonly baseOffset: bigint;
+  readonly attributes: number;
+  readonly lastOffset: bigint;
+  readonly baseTimestampMs: number;
+  readonly maxTimestampMs: number;
+  readonly producerId: bigint;
+  readonly recordCount: number;
+}
+
+/**
+ * Reads the batches of one partition: records below `offset` are dropped (a fetch from the middle
+ * of a batch brings it whole), and so are control records and records of aborted transactions.
+ * Throws on bytes that are no record batches of format v2.
+ */
+export function decodeRecords(
+  bytes: Buffer,
+  offset: bigint,
+  aborted: readonly AbortedTransaction[],
+): DecodedRecords {
+  const transactions = new OpenAborts(aborted);
+  const records: LogRecord[] = [];
+  let next = offset;
+  for (let at = 0; at + PREFIX_BYTES <= bytes.length;) {
+    const size = PREFIX_BYTES + bytes.readInt32BE(at + 8);
+    if (at + size > bytes.length) break;
+    const batch = new ByteReader(bytes.subarray(at, at + size));
+    const header = readHeader(batch);
+    at += size;
+    if (transactions.isVisible(header)) {
+      readRecords(unpack(batch.raw(batch.left), header.attributes), header, offset, records);
+    }
+    if (header.lastOffset >= next) next = header.lastOffset + 1n;
+  }
+  return { records, next, bytes: records.reduce((sum, record) => sum + bytesOf(record), 0) };
+}
+
+/** Follows KIP-98: an aborted transaction is open from its first offset to its abort marker. */
+class OpenAborts {
+  readonly #waiting: AbortedTransaction[];
+  readonly #open = new Set<bigint>();
+
+  constructor(aborted: readonly AbortedTransaction[]) {
+    this.#waiting = aborted.toSorted((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
+  }
+
+  isVisible({ attributes, lastOffset, producerId }: BatchHeader): boolean {
+    for (;;) {
+      const [first] = this.#waiting;
+      if (first === undefined || first.firstOffset > lastOffset) break;
+      this.#open.add(first.producerId);
+      this.#waiting.shift();
+    }
+    if ((attributes & CONTROL) !== 0) {
+      this.#open.delete(producerId);
+      return false;
+    }
+    return (attributes & TRANSACTIONAL) === 0 || !this.#open.has(producerId);
+  }
+}
+
+function readHeader(batch: ByteReader): BatchHeader {
+  const baseOffset = batch.int64();
+  batch.skip(8);
+  const magic = batch.int8();
+  if (magic !== MAGIC) throw new RangeError(`a record batch of the unsupported format v${magic}`);
+  batch.skip(4);
+  const attributes = batch.int16();
+  const lastOffset = baseOffset + BigInt(batch.int32());
+  const baseTimestampMs = Number(batch.int64());
+  const maxTimestampMs = Number(batch.int64());
+  const producerId = batch.int64();
+  batch.skip(6);
+  const recordCount = batch.int32();
+  return {
+    baseOffset,
+    attributes,
+    lastOffset,
+    baseTimestampMs,
+    maxTimestampMs,
+    producerId,
+    recordCount,
+  };
+}
+
+function readRecords(bytes: Buffer, header: BatchHeader, from: bigint, into: LogRecord[]): void {
+  const content = new ByteReader(bytes);
+  for (let count = 0; count < header.recordCount; count++) {
+    const end = content.varint() + content.offset;
+    content.skip(1);
+    const timestampDelta = content.varlong();
+    const offset = header.baseOffset + BigInt(content.varint());
+    if (offset >= from) into.push(readRecord(content, offset, timeOf(header, timestampDelta)));
+    content.skip(end - content.offset);
+  }
+}
+
+function timeOf(header: BatchHeader, timestampDelta: number): number {
+  const isAppendTime = (header.attributes & LOG_APPEND_TIME) !== 0;
+  return isAppendTime ? header.maxTimestampMs : header.baseTimestampMs + timestampDelta;
+}
+
+function readRecord(content: ByteReader, offset: bigint, timestampMs: number): LogRecord {
+  const key = readBytes(content);
+  const value = readBytes(content);
+  const count = content.varint();
+  if (count <= 0) return { offset, timestampMs, key, value, headers: EMPTY };
+  const headers: RecordHeader[] = [];
+  for (let index = 0; index < count; index++) {
+    const name = content.raw(content.varint()).toString();
+    headers.push({ name, value: readBytes(content) ?? new Uint8Array() });
+  }
+  return { offset, timestampMs, key, value, headers };
+}
+
+function readBytes(content: ByteReader): Buffer | null {
+  const length = content.varint();
+  return length < 0 ? null : content.raw(length);
+}
