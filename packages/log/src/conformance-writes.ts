@@ -1,3 +1,4 @@
+import { randomBytes } from "node:crypto";
 import { expect, it } from "vitest";
 import {
   type ShortAppend,
@@ -13,7 +14,8 @@ import type { Conformance, ConformanceSubject } from "./conformance.ts";
 import type { AppendOutcome } from "./port.ts";
 
 /** Above what any broker with default settings takes in one batch. */
-const OVERSIZED = new Uint8Array(1_200_000);
+/** Noise, so that no compression makes it fit. */
+const OVERSIZED = new Uint8Array(randomBytes(1_200_000));
 
 /** What makes an append fail. */
 type Failing = Pick<ShortAppend, "deadlineMs" | "isStillWanted"> & { readonly value?: Uint8Array };

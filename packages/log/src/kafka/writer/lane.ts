@@ -285,12 +285,21 @@ export class Lane {
     this.#queue = [...entries, ...this.#queue];
   }
 
+  /**
+   * From the head of the queue only: one that is late behind others is left out when its turn
+   * comes, so that nobody behind it is asked whether it is wanted before it was told.
+   */
   #onDue(due: readonly Entry[]): void {
     for (const entry of due) {
       if (entry.state === "sent") entry.state = "overdue";
-      else this.#settle(entry, TOO_LATE);
     }
-    this.#queue = this.#queue.filter(({ state }) => state === "queued");
+    const nowMs = this.#clock.nowMs();
+    for (;;) {
+      const head = this.#queue[0];
+      if (head === undefined || head.request.deadlineMs > nowMs) break;
+      this.#queue.shift();
+      this.#settle(head, TOO_LATE);
+    }
     this.#tellings.tell();
   }
 
