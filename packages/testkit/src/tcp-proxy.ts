@@ -3,10 +3,18 @@ import { type Server, type Socket, connect, createServer } from "node:net";
 /** `up` is from the client to the target, `down` is back. */
 export type Direction = "up" | "down";
 
-/** Sees each piece of data before it is passed on; `cut` resets that connection instead. */
-export type Inspect = (data: Buffer, direction: Direction) => "pass" | "cut" | "swallow";
+/**
+ * Sees each piece of data, and on which connection (numbered from 0), before it is passed on; `cut`
+ * resets that connection instead.
+ */
+export type Inspect = (
+  data: Buffer,
+  direction: Direction,
+  connection: number,
+) => "pass" | "cut" | "swallow";
 
 interface Link {
+  readonly number: number;
   readonly client: Socket;
   readonly target: Socket;
 }
@@ -20,6 +28,7 @@ export class TcpProxy {
   readonly #links = new Set<Link>();
   readonly #held = new Map<Direction, (() => void)[]>();
   #targetPort: number;
+  #accepted = 0;
   #delayMs = 0;
   #isRefusing = false;
   #inspect: Inspect = () => "pass";
@@ -98,7 +107,7 @@ export class TcpProxy {
     target.on("error", () => undefined);
     client.setNoDelay(true);
     target.setNoDelay(true);
-    const link = { client, target };
+    const link = { number: this.#accepted++, client, target };
     this.#links.add(link);
     this.#join(link, "up");
     this.#join(link, "down");
@@ -107,7 +116,7 @@ export class TcpProxy {
   #join(link: Link, direction: Direction): void {
     const [from, to] = direction === "up" ? [link.client, link.target] : [link.target, link.client];
     from.on("data", (data: Buffer) => {
-      const verdict = this.#inspect(data, direction);
+      const verdict = this.#inspect(data, direction, link.number);
       if (verdict === "cut") this.#cut(link);
       else if (verdict === "pass") this.#pass(direction, () => to.write(data));
     });
