@@ -2,11 +2,13 @@ import { randomBytes } from "node:crypto";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
+import { type Admin, Kafka, logLevel } from "kafkajs";
 import type { Child } from "./child.ts";
 import { freePort } from "./free-port.ts";
 import { type KafkaProcessOptions, startKafkaProcess, whenKafkaAnswers } from "./kafka-process.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
+import { waitFor } from "./wait-for.ts";
 
 export interface KafkaClusterOptions {
   readonly brokers: 1 | 3;
@@ -14,6 +16,12 @@ export interface KafkaClusterOptions {
   readonly proxied?: boolean;
   readonly settings?: Readonly<Record<string, string>>;
 }
+
+/** Whoever stands first among a partition's replicas leads it within about a second. */
+const PREFERRED_LEADERS = {
+  "leader.imbalance.check.interval.seconds": "1",
+  "leader.imbalance.per.broker.percentage": "0",
+};
 
 interface Node {
   options: KafkaProcessOptions;
@@ -83,6 +91,23 @@ export class KafkaCluster {
     this.#node(index).child?.signal("SIGCONT");
   }
 
+  /** Resolves when the partition is led by that node (counted from 1), which holds a replica. */
+  async moveLeader(topic: string, partition: number, node: number): Promise<void> {
+    const brokers = this.directBrokers;
+    const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    try {
+      const place = await placeOf(admin, topic, partition);
+      const replicas = [node, ...place.replicas.filter((replica) => replica !== node)];
+      const partitionAssignment = [{ partition, replicas }];
+      await admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] });
+      const isMoved = async () => (await placeOf(admin, topic, partition)).leader === node;
+      await waitFor(isMoved, { what: `${topic}/${partition} led by ${node}` });
+    } finally {
+      await admin.disconnect();
+    }
+  }
+
   async stop(): Promise<void> {
     for (const { child, proxy } of this.#nodes) {
       child?.signal("SIGKILL");
@@ -99,12 +124,24 @@ export class KafkaCluster {
   }
 }
 
+async function placeOf(admin: Admin, topic: string, partition: number) {
+  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
+  const place = topics[0]?.partitions.find(({ partitionId }) => partitionId === partition);
+  if (place === undefined) throw new Error(`no partition ${partition} of ${topic}`);
+  return place;
+}
+
 async function layOut(folder: string, options: KafkaClusterOptions): Promise<Node[]> {
   const { brokers, proxied = false, settings = {} } = options;
   const clusterId = randomBytes(16).toString("base64url");
   const places = [];
   for (let index = 0; index < brokers; index++) {
-    places.push({ port: await freePort(), controllerPort: await freePort() });
+    const [port, controllerPort, internalPort] = [
+      await freePort(),
+      await freePort(),
+      await freePort(),
+    ];
+    places.push({ port, controllerPort, internalPort });
   }
   const voters = places.map(
     ({ controllerPort }, index) => `${index + 1}@127.0.0.1:${controllerPort}`,
@@ -113,15 +150,16 @@ async function layOut(folder: string, options: KafkaClusterOptions): Promise<Nod
     places.map(async (place, index) => {
       const proxy = proxied ? await TcpProxy.start({ targetPort: place.port }) : undefined;
       const nodeOptions: KafkaProcessOptions = {
-        ...place,
-        ...(proxy && { advertisedPort: proxy.port }),
+        port: place.port,
+        controllerPort: place.controllerPort,
+        ...(proxy && { advertisedPort: proxy.port, internalPort: place.internalPort }),
         dataFolder: join(folder, String(index + 1)),
         cacheFolder: cacheFolder(),
         nodeId: index + 1,
         voters,
         clusterId,
         heapMb: 320,
-        settings,
+        settings: { ...PREFERRED_LEADERS, ...settings },
       };
       return { options: nodeOptions, child: undefined, proxy };
     }),

@@ -21,6 +21,8 @@ export interface KafkaProcessOptions {
   readonly clusterId: string;
   /** What clients are told to connect to; the listener itself unless a proxy stands before it. */
   readonly advertisedPort?: number;
+  /** Where brokers reach each other, when clients reach them only through a proxy. */
+  readonly internalPort?: number;
   readonly heapMb?: number;
   readonly settings?: Readonly<Record<string, string>>;
   readonly tell?: (line: string) => void;
@@ -75,14 +77,17 @@ export function clusterIdIn(folder: string, random: () => Buffer): string {
 function propertiesOf(options: KafkaProcessOptions): string {
   const { nodeId, port, controllerPort, voters, dataFolder, advertisedPort = port } = options;
   const replicas = String(Math.min(3, voters.length));
+  const { internalPort } = options;
+  const internal = internalPort === undefined ? "" : `,INTERNAL://127.0.0.1:${internalPort}`;
   const settings: Record<string, string> = {
     "process.roles": "broker,controller",
     "node.id": String(nodeId),
     "controller.quorum.voters": voters.join(","),
-    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}`,
-    "advertised.listeners": `PLAINTEXT://127.0.0.1:${advertisedPort}`,
+    listeners: `PLAINTEXT://127.0.0.1:${port},CONTROLLER://127.0.0.1:${controllerPort}${internal}`,
+    "advertised.listeners": `PLAINTEXT://127.0.0.1:${advertisedPort}${internal}`,
+    "inter.broker.listener.name": internal === "" ? "PLAINTEXT" : "INTERNAL",
     "controller.listener.names": "CONTROLLER",
-    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT",
+    "listener.security.protocol.map": "PLAINTEXT:PLAINTEXT,CONTROLLER:PLAINTEXT,INTERNAL:PLAINTEXT",
     "log.dirs": join(dataFolder, "log"),
     "auto.create.topics.enable": "false",
     "group.initial.rebalance.delay.ms": "0",

@@ -1,0 +1,48 @@
+import { defineConfig } from "vitest/config";
+import { ClosingLine } from "./packages/testkit/src/closing-line.ts";
+
+const FOLDERS = "{schemas,packages,services,scripts,test}/**";
+const SERVICES = "./packages/testkit/src/vitest-services.ts";
+const EXCLUDE = ["**/node_modules/**"];
+
+/** One project for each kind of test: docs/style.md says what a file's name promises. */
+export default defineConfig({
+  test: {
+    reporters: ["default", new ClosingLine()],
+    projects: [
+      {
+        extends: true,
+        test: {
+          name: "unit",
+          include: [`${FOLDERS}/*.test.ts`],
+          exclude: [...EXCLUDE, "**/*.kafka.test.ts", "**/*.fault.test.ts"],
+          testTimeout: 30_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "kafka",
+          include: [`${FOLDERS}/*.kafka.test.ts`],
+          exclude: EXCLUDE,
+          globalSetup: [SERVICES],
+          testTimeout: 60_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "fault",
+          include: [`${FOLDERS}/*.fault.test.ts`],
+          exclude: EXCLUDE,
+          globalSetup: [SERVICES],
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
+          // Each of these files has processes of its own, and some measure what a stop costs.
+          fileParallelism: false,
+        },
+      },
+    ],
+  },
+});
