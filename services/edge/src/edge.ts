@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type Log, openKafkaLog } from "@millrace/log";
+import { type Log, createKafkaLog, ensureTopic, formatProblem } from "@millrace/log";
 import { type Clock, type Logger, delay } from "@millrace/runtime";
 import { createAdmission } from "./admission/admission.ts";
 import { CatchUp } from "./catchup/catch-up.ts";
@@ -13,7 +13,8 @@ import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
 import { type PublishGate, Publisher } from "./publish/publisher.ts";
-import { startServer } from "./server/server.ts";
+import { startMetricsPage } from "./server/metrics-page.ts";
+import { type Server, startServer } from "./server/server.ts";
 import { Acknowledgements } from "./session/acknowledgements.ts";
 import { RedisCursorStore } from "./session/cursor-store.ts";
 import { Cursors } from "./session/cursors.ts";
@@ -43,17 +44,75 @@ const SETTLE_SHARE = 0.1;
 /** How many helpings of catch-up the loop hands out in one turn. */
 const CATCH_UPS_PER_TURN = 8;
 
-/** Starts to serve once the log is reached and every reachable partition has a tail. */
+/** For so long the start waits for partitions that can't be reached; then it serves the others. */
+const TAILS_PATIENCE_MS = 2_000;
+const TAILS_POLL_MS = 10;
+
+const TOPIC_RETRY_MS = 1_000;
+const ID_BYTES = 12;
+
+/** Serves once the log is reached; rejects when its topic could not keep the promises. */
 export async function startEdge(config: EdgeConfig, dependencies: EdgeDependencies): Promise<Edge> {
   const { logger, clock, limits = LIMITS } = dependencies;
   assertLimits(limits);
   const metrics = createMetrics();
-  const log = dependencies.log ?? (await openLog(config, dependencies));
+  const admission = await createAdmission({ ...config, limits, logger, clock });
+  const log = dependencies.log ?? kafkaLog(config, dependencies);
+  const connections = new Set<Connection>();
+  let context: ConnectionContext | undefined;
+  const server = await startServer({
+    ...config,
+    limits,
+    logger,
+    admission,
+    isReady: () => context !== undefined,
+    open: (socket, identity) => {
+      if (context === undefined) throw new Error("nobody is admitted before the edge is ready");
+      const names = { identity, connectionId: randomId(), sessionId: randomId() };
+      const connection = new Connection(context, socket, names);
+      connections.add(connection);
+      return listenerOf(connection, () => connections.delete(connection));
+    },
+  });
+  const page = await startMetricsPage(config, metrics.registry);
+  if (dependencies.log === undefined) await settleTopic(config, dependencies);
+  await log.open();
+  const parts = assemble(config, { ...dependencies, limits, log, metrics });
+  await whenTailsReach(parts.context.tails, log, clock);
+  context = parts.context;
+  return {
+    port: server.port,
+    metrics,
+    drain: async () => {
+      const { drainMs } = config;
+      server.refuseNewcomers();
+      await drainConnections(connections, { clock, random: Math.random, drainMs });
+      await end({ ...parts, log, server, settleMs: drainMs * SETTLE_SHARE });
+      page.close();
+    },
+  };
+}
+
+interface Parts {
+  readonly context: ConnectionContext;
+  readonly cursors: Cursors;
+  readonly disconnectRedis: () => void;
+}
+
+function assemble(
+  config: EdgeConfig,
+  dependencies: Required<Pick<EdgeDependencies, "logger" | "clock" | "limits" | "log">> & {
+    readonly metrics: EdgeMetrics;
+    readonly gate?: PublishGate;
+  },
+): Parts {
+  const { logger, clock, limits, log, metrics, gate } = dependencies;
   const hubs = new Hubs(logger, metrics);
   const tails = new Tails({ log, hubs, clock, logger, limits });
   const redis = connectRedis(config.redisUrl, { logger });
-  const cursors = new Cursors({ store: new RedisCursorStore(redis, logger), clock, limits });
-  const gate = new TurnGate(clock, CATCH_UPS_PER_TURN);
+  const store = new RedisCursorStore(redis, logger);
+  const cursors = new Cursors({ store, clock, limits });
+  const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
@@ -64,17 +123,69 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     flusher: new Flusher(clock, limits.flushesPerTurn),
     hubs,
     tails,
-    catchUp: new CatchUp({ log, hubs, tails, clock, gate, limits, logger, metrics }),
+    catchUp: new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics }),
     startPoints: new StartPoints({ log, cursors, limits }),
-    publisher: new Publisher({
-      log,
-      clock,
-      limits,
-      ...(dependencies.gate && { gate: dependencies.gate }),
-    }),
+    publisher: new Publisher({ log, clock, limits, ...(gate && { gate }) }),
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
   };
-  const connections = new Set<Connection>();
-  const server = await startServer({});
-  return { port: server.port, metrics, drain: async () => {} };
+  return { context, cursors, disconnectRedis: () => redis.disconnect() };
+}
+
+function kafkaLog(config: EdgeConfig, { logger, clock }: EdgeDependencies): Log {
+  const { kafkaBrokers: brokers, topic, id: clientId } = config;
+  return createKafkaLog({ brokers, topic, clientId, logger, clock });
+}
+
+/** Kafka may come up later than the edge does: it is asked until it answers. */
+async function settleTopic(config: EdgeConfig, { logger, clock }: EdgeDependencies): Promise<void> {
+  const { kafkaBrokers: brokers, topic, isDevelopment } = config;
+  for (;;) {
+    let report: Awaited<ReturnType<typeof ensureTopic>>;
+    try {
+      report = await ensureTopic({ brokers, topic, isDevelopment, logger });
+    } catch (cause) {
+      logger.warn({ err: cause }, "Kafka does not answer about the topic yet");
+      await delay(clock, TOPIC_RETRY_MS);
+      continue;
+    }
+    const problems = report.problems.map((problem) => formatProblem(topic, problem));
+    if (problems.length > 0 && !isDevelopment) {
+      throw new Error(`the topic can't keep the promises: ${problems.join("; ")}`);
+    }
+    for (const problem of problems) logger.warn({ problem }, "a promise can't be kept");
+    return;
+  }
+}
+
+async function whenTailsReach(tails: Tails, log: Log, clock: Clock): Promise<void> {
+  const deadlineMs = clock.nowMs() + TAILS_PATIENCE_MS;
+  while (tails.reached < (log.epoch?.partitions ?? 0) && clock.nowMs() < deadlineMs) {
+    await delay(clock, TAILS_POLL_MS);
+  }
+}
+
+async function end(
+  parts: Parts & { readonly log: Log; readonly server: Server; readonly settleMs: number },
+): Promise<void> {
+  const { log, server, cursors, context, disconnectRedis, settleMs } = parts;
+  // First the log, so that no tail waits in a long poll any more.
+  await Promise.all([log.close({ settleMs }), cursors.flush()]);
+  await context.tails.stop();
+  disconnectRedis();
+  server.close();
+}
+
+function listenerOf(connection: Connection, onClose: () => void) {
+  return {
+    onText: (text: string) => connection.onText(text),
+    onDrain: () => connection.onDrain(),
+    onClose: () => {
+      connection.onClose();
+      onClose();
+    },
+  };
+}
+
+function randomId(): string {
+  return randomBytes(ID_BYTES).toString("base64url");
 }

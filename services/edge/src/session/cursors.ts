@@ -1,4 +1,4 @@
-import type { Clock, Logger } from "@millrace/runtime";
+import type { Clock } from "@millrace/runtime";
 import {
   type ConversationId,
   type Position,
@@ -37,7 +37,6 @@ export interface CursorsOptions {
   readonly store: CursorStore;
   readonly clock: Clock;
   readonly limits: EdgeLimits;
-  readonly logger: Logger;
 }
 
 /**

@@ -1,4 +1,4 @@
-import type { Clock, Logger } from "@millrace/runtime";
+import type { Logger } from "@millrace/runtime";
 import { Redis } from "ioredis";
 
 const COMMAND_TIMEOUT_MS = 1_000;
@@ -9,7 +9,7 @@ const RETRY_MS_MAX = 2_000;
  * A connection to Redis that never makes anybody wait: a command fails at once while there is no
  * connection, and after a second when Redis hangs. Nothing is queued for later.
  */
-export function connectRedis(url: string, options: { logger: Logger; clock: Clock }): Redis {
+export function connectRedis(url: string, options: { logger: Logger }): Redis {
   const { logger } = options;
   const redis = new Redis(url, {
     commandTimeout: COMMAND_TIMEOUT_MS,

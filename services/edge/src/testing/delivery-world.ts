@@ -76,7 +76,7 @@ export class DeliveryWorld {
     const gate = new TurnGate(clock, 2);
     this.#catchUp = new CatchUp({ log, hubs, tails, clock, gate, limits, logger, metrics });
     const store = { read: async () => ({ kind: "none" }) as const, write: async () => [] };
-    const cursors = new Cursors({ store, clock, limits, logger });
+    const cursors = new Cursors({ store, clock, limits });
     this.#startPoints = new StartPoints({ log, cursors, limits });
   }
 
