@@ -20,7 +20,7 @@ const TESTS_MAY_IMPORT = ["@millrace/testkit", "@millrace/client"];
 /** Dependencies that one place hides from all others, so that it alone has to change with them. */
 const SOLE_IMPORTERS: Readonly<Record<string, RegExp>> = {
   "uWebSockets.js": /^services\/edge\/src\/server\//,
-  kafkajs: /^packages\/(log\/src\/kafka|testkit\/src)\//,
+  kafkajs: /^packages\/(log\/src\/(kafka|testing)|testkit\/src)\//,
   avsc: /^schemas\/src\/record\//,
 };
 

@@ -28,7 +28,7 @@ export interface KafkaLogOptions {
 const INCARNATION_BYTES = 6;
 
 /** A log over one Kafka topic; `open` it before anything else. */
-export class KafkaLog implements Log {
+class KafkaLog implements Log {
   readonly #link: KafkaLink;
   readonly #reader: KafkaReader;
   readonly #writer: KafkaWriter;

@@ -1,11 +1,7 @@
-import { createRequire } from "node:module";
 import { gunzipSync } from "node:zlib";
 import { decompress as decompressZstd } from "fzstd";
 import lz4 from "lz4-napi";
-
-const snappy = createRequire(import.meta.url)("snappyjs") as {
-  uncompress(bytes: Uint8Array): Uint8Array;
-};
+import { uncompress as uncompressSnappy } from "snappyjs";
 
 /** The codec in the low three bits of a batch's attributes. */
 const CODEC_MASK = 0x07;
@@ -39,13 +35,13 @@ const XERIAL_HEADER_BYTES = 16;
 
 function unpackSnappy(bytes: Buffer): Buffer {
   if (!bytes.subarray(0, XERIAL_MAGIC.length).equals(XERIAL_MAGIC)) {
-    return bufferOf(snappy.uncompress(bytes));
+    return bufferOf(uncompressSnappy(bytes));
   }
   const blocks: Buffer[] = [];
   for (let at = XERIAL_HEADER_BYTES; at < bytes.length;) {
     const size = bytes.readInt32BE(at);
     at += 4;
-    blocks.push(bufferOf(snappy.uncompress(bytes.subarray(at, at + size))));
+    blocks.push(bufferOf(uncompressSnappy(bytes.subarray(at, at + size))));
     at += size;
   }
   return Buffer.concat(blocks);

@@ -19,7 +19,7 @@ export interface ProducedPartition {
 }
 
 /** The first version that names the topic by its id (KIP-516). */
-export const PRODUCE_BY_TOPIC_ID = 13;
+const PRODUCE_BY_TOPIC_ID = 13;
 const PRODUCE_BY_NAME = 12;
 const ACKS_ALL = -1;
 

@@ -8,7 +8,7 @@ import { EARLIEST, LATEST, listOffsetsRequest } from "../protocol/list-offsets.t
 const REQUEST_TIMEOUT_MS = 3_000;
 
 /** An answer that can't be used; the question may be asked again of whoever leads now. */
-export class PartitionError extends Error {
+class PartitionError extends Error {
   override readonly name = "PartitionError";
   readonly code: number;
 

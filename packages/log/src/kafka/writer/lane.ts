@@ -24,7 +24,7 @@ interface LaneBatch {
   isUnsure: boolean;
 }
 
-export const BATCH_BYTES_MAX = 524_288;
+const BATCH_BYTES_MAX = 524_288;
 const BATCH_RECORDS_MAX = 1_000;
 const QUEUE_BYTES_MAX = 8_388_608;
 const RECORD_OVERHEAD_BYTES = 32;

@@ -161,15 +161,15 @@ async function sendAndProve(): Promise<void> {
 
 /** Sends until it is asked to end; then everything is settled. */
 function sendForAWhile(): () => Promise<void> {
-  let isOver = false;
+  const end = new AbortController();
   const sent = (async () => {
-    for (let index = 0; !isOver; index++) {
+    for (let index = 0; !end.signal.aborted; index++) {
       sending.send(`value ${index}`);
       await delay(systemClock, 2);
     }
   })();
   return async () => {
-    isOver = true;
+    end.abort();
     await sent;
     await settled();
   };
