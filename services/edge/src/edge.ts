@@ -1,6 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Log, createKafkaLog, ensureTopic, formatProblem } from "@millrace/log";
-import { type Clock, type Logger, delay } from "@millrace/runtime";
+import { type Clock, type Logger, delay, must } from "@millrace/runtime";
 import { createAdmission } from "./admission/admission.ts";
 import { CatchUp } from "./catchup/catch-up.ts";
 import { StartPoints } from "./catchup/start-point.ts";
@@ -56,18 +56,18 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const { logger, clock, limits = LIMITS } = dependencies;
   assertLimits(limits);
   const metrics = createMetrics();
-  const admission = await createAdmission({ ...config, limits, logger, clock });
+  const admission = await createAdmission({ ...config, logger, clock });
   const log = dependencies.log ?? kafkaLog(config, dependencies);
   const connections = new Set<Connection>();
-  let context: ConnectionContext | undefined;
+  const ready: { context?: ConnectionContext } = {};
   const server = await startServer({
     ...config,
     limits,
     logger,
     admission,
-    isReady: () => context !== undefined,
+    isReady: () => ready.context !== undefined,
     open: (socket, identity) => {
-      if (context === undefined) throw new Error("nobody is admitted before the edge is ready");
+      const context = must(ready.context, "nobody is admitted before the edge is ready");
       const names = { identity, connectionId: randomId(), sessionId: randomId() };
       const connection = new Connection(context, socket, names);
       connections.add(connection);
@@ -79,7 +79,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   await log.open();
   const parts = assemble(config, { ...dependencies, limits, log, metrics });
   await whenTailsReach(parts.context.tails, log, clock);
-  context = parts.context;
+  ready.context = parts.context;
   return {
     port: server.port,
     metrics,
