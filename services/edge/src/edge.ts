@@ -68,7 +68,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     isReady: () => ready.context !== undefined,
     open: (socket, identity) => {
       const context = must(ready.context, "nobody is admitted before the edge is ready");
-      const names = { identity, connectionId: randomId(), sessionId: randomId() };
+      const names = { identity, connectionId: randomId("c"), sessionId: randomId("s") };
       const connection = new Connection(context, socket, names);
       connections.add(connection);
       return listenerOf(connection, () => connections.delete(connection));
@@ -186,6 +186,6 @@ function listenerOf(connection: Connection, onClose: () => void) {
   };
 }
 
-function randomId(): string {
-  return randomBytes(ID_BYTES).toString("base64url");
+function randomId(kind: "c" | "s"): string {
+  return `${kind}_${randomBytes(ID_BYTES).toString("base64url")}`;
 }
