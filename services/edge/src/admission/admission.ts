@@ -40,6 +40,8 @@ export interface AdmissionOptions {
   readonly origins: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
+  /** Between two attempts to get the issuer's keys; 10 s by default. */
+  readonly keysPauseMs?: number;
 }
 
 const PENDING_MAX = 1_000;
@@ -51,7 +53,8 @@ const ATTEMPT = /^(?:0|[1-9]\d{0,14})$/;
 /** Resolves when the issuer's keys were asked for once; it admits also without them, nobody. */
 export async function createAdmission(options: AdmissionOptions): Promise<Admission> {
   const { clock, origins } = options;
-  const keys = new IssuerKeys(options);
+  const { keysPauseMs: pauseMs } = options;
+  const keys = new IssuerKeys({ ...options, ...(pauseMs !== undefined && { pauseMs }) });
   await keys.load();
   const verifier = new TokenVerifier({ ...options, keys });
   const limits = new HandshakeLimits(clock);

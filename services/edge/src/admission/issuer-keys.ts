@@ -36,13 +36,15 @@ export class IssuerKeys {
   readonly keyFor: JWTVerifyGetKey = async (header, token) => {
     const { clock, pauseMs = PAUSE_MS } = this.#options;
     const ageMs = clock.nowMs() - this.#loadedAtMs;
-    if (this.#resolve === undefined && ageMs > pauseMs) await this.load();
+    if (this.#resolve === undefined && (this.#loading || ageMs > pauseMs)) await this.load();
     else if (ageMs > REFRESH_EVERY_MS) void this.load();
     try {
       return await this.#known()(header, token);
     } catch (cause) {
       const isUnknown = cause instanceof errors.JWKSNoMatchingKey;
-      if (!isUnknown || clock.nowMs() - this.#loadedAtMs <= pauseMs) throw cause;
+      const isTooSoon = clock.nowMs() - this.#loadedAtMs <= pauseMs;
+      // Whoever comes while the keys are on their way waits for them.
+      if (!isUnknown || (isTooSoon && this.#loading === undefined)) throw cause;
       await this.load();
       return this.#known()(header, token);
     }
