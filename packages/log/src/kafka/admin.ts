@@ -1,6 +1,6 @@
 import type { Logger } from "@millrace/runtime";
 import { PARTITIONS_DEVELOPMENT, RECORD_BYTES_MAX, RETENTION_MS } from "@millrace/schemas";
-import { type Admin, Kafka, logLevel } from "kafkajs";
+import kafkajs, { type Admin } from "kafkajs";
 
 export interface EnsureTopicOptions {
   readonly brokers: readonly string[];
@@ -38,8 +38,8 @@ interface Expectation {
   readonly isMet: (value: string) => boolean;
 }
 
-/** kafkajs's `ConfigResourceTypes.TOPIC`, a name that Node can't import from it. */
-const TOPIC_RESOURCE = 2;
+/** Node finds only some of the names in this CommonJS package. */
+const { ConfigResourceTypes, Kafka, logLevel } = kafkajs;
 
 const REPLICAS = 3;
 const IN_SYNC = 2;
@@ -141,7 +141,7 @@ async function valuesOf(admin: Admin, topic: string): Promise<Map<string, string
   const replicas = Math.min(...partitions.map(({ replicas: nodes }) => nodes.length));
   const { resources } = await admin.describeConfigs({
     includeSynonyms: false,
-    resources: [{ type: TOPIC_RESOURCE, name: topic }],
+    resources: [{ type: ConfigResourceTypes.TOPIC, name: topic }],
   });
   const configs = resources[0]?.configEntries ?? [];
   return new Map([
