@@ -1,0 +1,111 @@
+import { waitFor } from "@millrace/testkit";
+import { WebSocket } from "ws";
+
+/** A frame of the server, as it came. */
+export interface DownJson {
+  readonly t: string;
+  readonly id?: number;
+  readonly c?: string;
+  readonly pos?: string;
+  readonly prev?: string;
+  readonly after?: string;
+  readonly body?: string;
+  readonly from?: string;
+  readonly key?: string;
+  readonly code?: string;
+  readonly reason?: string;
+}
+
+export interface RawClientOptions {
+  readonly url: string;
+  readonly token: string;
+  readonly device?: string;
+}
+
+/**
+ * A client written from docs/protocol.md alone, on a real socket. It holds the server to the rule of
+ * continuity on every frame and keeps what it was told.
+ */
+export class RawClient {
+  readonly #socket: WebSocket;
+  readonly frames: DownJson[] = [];
+  /** The first frame that did not continue what was told before. */
+  offence: string | undefined;
+  closeCode: number | undefined;
+  readonly #told = new Map<string, string>();
+  #nextId = 1;
+
+  private constructor({ url, token, device }: RawClientOptions) {
+    const query = device === undefined ? "" : `?device=${device}`;
+    const headers = { authorization: `Bearer ${token}` };
+    this.#socket = new WebSocket(url + query, ["millrace.v1.json"], { headers });
+    this.#socket.on("error", () => undefined);
+    this.#socket.on("message", (data: Buffer) => this.#take(data.toString()));
+    this.#socket.on("close", (code) => {
+      this.closeCode = code;
+    });
+  }
+
+  /** Resolves with the welcome. */
+  static async open(options: RawClientOptions): Promise<RawClient> {
+    const client = new RawClient(options);
+    await waitFor(() => client.frames.length > 0 || client.closeCode !== undefined, {
+      what: "a welcome",
+    });
+    if (client.frames[0]?.t !== "welcome") throw new Error("the server did not welcome");
+    return client;
+  }
+
+  send(frame: object): void {
+    this.#socket.send(JSON.stringify(frame));
+  }
+
+  /** The answer with the id that the request is given here. */
+  async request(frame: object): Promise<DownJson> {
+    const id = this.#nextId++;
+    this.send({ ...frame, id });
+    return this.next((answer) => answer.id === id, `the answer to request ${id}`);
+  }
+
+  /** The first frame that fits, also one that has come already. */
+  next(fits: (frame: DownJson) => boolean, what: string): Promise<DownJson> {
+    return waitFor(() => this.frames.find(fits), { what });
+  }
+
+  messages(conversation: string): DownJson[] {
+    return this.frames.filter(({ t, c }) => t === "msg" && c === conversation);
+  }
+
+  bodies(conversation: string): string[] {
+    return this.messages(conversation).map(({ body }) => body ?? "");
+  }
+
+  /** Where a resume begins. */
+  position(conversation: string): string | undefined {
+    return this.#told.get(conversation);
+  }
+
+  /** As a network that goes away: no close frame. */
+  terminate(): void {
+    this.#socket.terminate();
+  }
+
+  #take(text: string): void {
+    const parsed = JSON.parse(text) as DownJson | DownJson[];
+    for (const frame of Array.isArray(parsed) ? parsed : [parsed]) {
+      this.frames.push(frame);
+      this.#follow(frame);
+    }
+  }
+
+  #follow(frame: DownJson): void {
+    const { t, c, pos, prev, after } = frame;
+    if (c === undefined || pos === undefined) return;
+    const told = this.#told.get(c);
+    const begins = t === "msg" ? prev : after;
+    if ((t === "msg" || t === "gap") && begins !== told) {
+      this.offence ??= `${JSON.stringify(frame)} does not continue ${told}`;
+    }
+    if (t === "subd" || t === "msg" || t === "gap" || t === "live") this.#told.set(c, pos);
+  }
+}
