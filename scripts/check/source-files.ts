@@ -12,11 +12,12 @@ export function sourceFiles(project: Project): SourceFile[] {
     .map(([path, text]) => ({ path, text }));
 }
 
-/** A test, or a suite that tests are made of. */
+/** A test, a suite that tests are made of, or what only tests use. */
 export function isTestFile(path: string): boolean {
   return (
     /\.(test|bench)\.ts$/.test(path) ||
     /(^|\/)conformance[^/]*\.ts$/.test(path) ||
+    /(^|\/)testing\//.test(path) ||
     path.startsWith("test/")
   );
 }

@@ -5,7 +5,12 @@ import { join } from "node:path";
 import { type Admin, Kafka, logLevel } from "kafkajs";
 import type { Child } from "./child.ts";
 import { freePort } from "./free-port.ts";
-import { type KafkaProcessOptions, startKafkaProcess, whenKafkaAnswers } from "./kafka-process.ts";
+import {
+  type KafkaProcessOptions,
+  newClusterId,
+  startKafkaProcess,
+  whenKafkaAnswers,
+} from "./kafka-process.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 import { waitFor } from "./wait-for.ts";
@@ -133,7 +138,7 @@ async function placeOf(admin: Admin, topic: string, partition: number) {
 
 async function layOut(folder: string, options: KafkaClusterOptions): Promise<Node[]> {
   const { brokers, proxied = false, settings = {} } = options;
-  const clusterId = randomBytes(16).toString("base64url");
+  const clusterId = newClusterId(() => randomBytes(16));
   const places = [];
   for (let index = 0; index < brokers; index++) {
     const [port, controllerPort, internalPort] = [

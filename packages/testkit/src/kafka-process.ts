@@ -64,14 +64,22 @@ export async function whenKafkaAnswers(child: Child, port: number): Promise<void
   await orEnd(child, answers);
 }
 
-/** A cluster id: 16 random bytes in base64url, as Kafka makes them. */
+/** A cluster id that stays the folder's. */
 export function clusterIdIn(folder: string, random: () => Buffer): string {
   const file = join(folder, "cluster-id");
   if (existsSync(file)) return readFileSync(file, "utf8").trim();
   mkdirSync(folder, { recursive: true });
-  const id = random().toString("base64url");
+  const id = newClusterId(random);
   writeFileSync(file, id);
   return id;
+}
+
+/** 16 random bytes in base64url; never with a dash in front, which Kafka's tools take for an option. */
+export function newClusterId(random: () => Buffer): string {
+  for (;;) {
+    const id = random().toString("base64url");
+    if (!id.startsWith("-")) return id;
+  }
 }
 
 function propertiesOf(options: KafkaProcessOptions): string {
