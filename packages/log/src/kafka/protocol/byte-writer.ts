@@ -17,22 +17,26 @@ export class ByteWriter {
   }
 
   int8(value: number): this {
-    this.#bytes.writeInt8(value, this.#grow(1));
+    const at = this.#grow(1);
+    this.#bytes.writeInt8(value, at);
     return this;
   }
 
   int16(value: number): this {
-    this.#bytes.writeInt16BE(value, this.#grow(2));
+    const at = this.#grow(2);
+    this.#bytes.writeInt16BE(value, at);
     return this;
   }
 
   int32(value: number): this {
-    this.#bytes.writeInt32BE(value, this.#grow(4));
+    const at = this.#grow(4);
+    this.#bytes.writeInt32BE(value, at);
     return this;
   }
 
   int64(value: bigint): this {
-    this.#bytes.writeBigInt64BE(value, this.#grow(8));
+    const at = this.#grow(8);
+    this.#bytes.writeBigInt64BE(value, at);
     return this;
   }
 
@@ -52,7 +56,6 @@ export class ByteWriter {
   }
 
   raw(bytes: Uint8Array): this {
-    // Growing first: it may move the buffer that `set` writes into.
     const at = this.#grow(bytes.length);
     this.#bytes.set(bytes, at);
     return this;
@@ -86,10 +89,12 @@ export class ByteWriter {
   }
 
   #byte(value: number): this {
-    this.#bytes[this.#grow(1)] = value;
+    const at = this.#grow(1);
+    this.#bytes[at] = value;
     return this;
   }
 
+  /** Where to write; called before the buffer is looked at, because it may replace it. */
   #grow(count: number): number {
     const at = this.#length;
     this.#length += count;
