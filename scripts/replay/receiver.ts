@@ -1,0 +1,75 @@
+import { type WriteStream, createWriteStream } from "node:fs";
+import { type Down, Wire } from "./wire.ts";
+
+export interface ReceiverOptions {
+  readonly edges: readonly string[];
+  readonly user: string;
+  readonly conversations: readonly string[];
+  readonly random: () => number;
+  /** NDJSON: every frame that tells something of a conversation. */
+  readonly file: string;
+}
+
+/**
+ * Follows conversations from the oldest message on, and writes down what it was told. After a loss
+ * it goes on behind the end of the unbroken run; a frame that does not continue it is written down
+ * as it came, for the judge to see.
+ */
+export class Receiver {
+  readonly #wire: Wire;
+  readonly #log: WriteStream;
+  readonly #told = new Map<string, string>();
+  readonly #conversations: readonly string[];
+  readonly #subscribing = new Map<number, string>();
+  #nextId = 1;
+  received = 0;
+
+  constructor(options: ReceiverOptions) {
+    this.#conversations = options.conversations;
+    this.#log = createWriteStream(options.file);
+    const { edges, user, random } = options;
+    const listener = {
+      onOpen: () => this.#subscribe(this.#conversations),
+      onFrame: (frame: Down) => this.#take(frame),
+      onLost: () => this.#subscribing.clear(),
+    };
+    this.#wire = new Wire({ edges, user, random, listener });
+  }
+
+  /** It comes back by itself, on any edge. */
+  drop(): void {
+    this.#wire.drop();
+  }
+
+  async end(): Promise<void> {
+    this.#wire.end();
+    await new Promise<void>((resolve) => this.#log.end(() => resolve()));
+  }
+
+  #subscribe(conversations: readonly string[]): void {
+    const frames = conversations.map((c) => {
+      const id = this.#nextId++;
+      this.#subscribing.set(id, c);
+      const told = this.#told.get(c);
+      return { t: "sub", id, c, from: told === undefined ? "earliest" : { after: told } };
+    });
+    this.#wire.send(frames);
+  }
+
+  #take(frame: Down): void {
+    const { t, id, c, pos } = frame;
+    if (t === "err") return this.#refused(frame);
+    if (c === undefined || pos === undefined) return;
+    if (t === "subd" && id !== undefined) this.#subscribing.delete(id);
+    if (t === "msg") this.received++;
+    this.#told.set(c, pos);
+    this.#log.write(`${JSON.stringify(frame)}\n`);
+  }
+
+  #refused({ id, retryMs = 500 }: Down): void {
+    const c = id === undefined ? undefined : this.#subscribing.get(id);
+    if (c === undefined || id === undefined) return;
+    this.#subscribing.delete(id);
+    setTimeout(() => this.#subscribe([c]), retryMs);
+  }
+}

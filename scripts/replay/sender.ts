@@ -1,0 +1,126 @@
+import { type Down, Wire } from "./wire.ts";
+
+/** A message on its way; its key says which of its sender's it is. */
+export interface Outgoing {
+  readonly c: string;
+  readonly key: string;
+  readonly body: string;
+}
+
+export interface Published extends Outgoing {
+  readonly pos: string;
+  readonly ms: number;
+}
+
+export interface SenderOptions {
+  readonly edges: readonly string[];
+  readonly user: string;
+  readonly random: () => number;
+  readonly onPublished: (published: Published) => void;
+}
+
+const WINDOW = 32;
+const RETRY_MS = 200;
+const RETRYABLE = new Set(["unavailable", "rate-limited", "not-appended"]);
+
+interface InFlight {
+  readonly message: Outgoing;
+  readonly sentMs: number;
+}
+
+/**
+ * Publishes one user's messages in order, a window at a time, each behind the one before it in its
+ * conversation. What is unanswered when the line is lost, or refused for the moment, is sent again
+ * first, in the same order and with the same keys.
+ */
+export class Sender {
+  readonly #wire: Wire;
+  readonly #options: SenderOptions;
+  #queue: Outgoing[] = [];
+  readonly #inFlight = new Map<number, InFlight>();
+  readonly #behind = new Map<string, number>();
+  #refused: Outgoing[] = [];
+  #nextId = 1;
+  #isUp = false;
+
+  constructor(options: SenderOptions) {
+    this.#options = options;
+    const { edges, user, random } = options;
+    const listener = {
+      onOpen: () => this.#opened(),
+      onFrame: (frame: Down) => this.#answered(frame),
+      onLost: () => this.#lost(),
+    };
+    this.#wire = new Wire({ edges, user, random, listener });
+  }
+
+  get isIdle(): boolean {
+    return this.#queue.length + this.#inFlight.size + this.#refused.length === 0;
+  }
+
+  publish(message: Outgoing): void {
+    this.#queue.push(message);
+    this.#pump();
+  }
+
+  end(): void {
+    this.#wire.end();
+  }
+
+  #opened(): void {
+    this.#isUp = true;
+    this.#behind.clear();
+    this.#pump();
+  }
+
+  #lost(): void {
+    this.#isUp = false;
+    const unanswered = [...this.#inFlight.values()].map(({ message }) => message);
+    this.#inFlight.clear();
+    this.#queue = inOrder([...this.#refused, ...unanswered]).concat(this.#queue);
+    this.#refused = [];
+  }
+
+  #pump(): void {
+    // Nothing new overtakes what was refused.
+    if (!this.#isUp || this.#refused.length > 0) return;
+    const frames: object[] = [];
+    while (this.#inFlight.size < WINDOW) {
+      const message = this.#queue.shift();
+      if (message === undefined) break;
+      const id = this.#nextId++;
+      const behind = this.#behind.get(message.c);
+      frames.push({ t: "pub", id, ...message, ...(behind !== undefined && { behind }) });
+      this.#behind.set(message.c, id);
+      this.#inFlight.set(id, { message, sentMs: performance.now() });
+    }
+    this.#wire.send(frames);
+  }
+
+  #answered(frame: Down): void {
+    const inFlight = frame.id === undefined ? undefined : this.#inFlight.get(frame.id);
+    if (frame.id === undefined || inFlight === undefined) return;
+    this.#inFlight.delete(frame.id);
+    const { message, sentMs } = inFlight;
+    if (frame.t === "pubd" && frame.pos !== undefined) {
+      const ms = performance.now() - sentMs;
+      this.#options.onPublished({ ...message, pos: frame.pos, ms });
+    } else if (RETRYABLE.has(frame.code ?? "")) this.#refused.push(message);
+    else throw new Error(`a message was refused for good: ${JSON.stringify(frame)}`);
+    if (this.#refused.length === 0) this.#pump();
+    else if (this.#inFlight.size === 0) setTimeout(() => this.#retry(), frame.retryMs ?? RETRY_MS);
+  }
+
+  /** Everything behind the refused ones was refused as well, so a new chain begins. */
+  #retry(): void {
+    this.#queue = inOrder(this.#refused).concat(this.#queue);
+    this.#refused = [];
+    this.#behind.clear();
+    this.#pump();
+  }
+}
+
+/** Keys are numbers that count up for each sender. */
+function inOrder(messages: readonly Outgoing[]): Outgoing[] {
+  return messages.toSorted((a, b) => Number(a.key) - Number(b.key));
+}
