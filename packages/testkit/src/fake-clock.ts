@@ -34,6 +34,11 @@ export class FakeClock implements Clock {
     this.#wallMs += byMs;
   }
 
+  /** Time passes while nobody is awake: what fell due comes late, with the next advance. */
+  freeze(byMs: number): void {
+    this.#move(this.#nowMs + byMs);
+  }
+
   after(delayMs: number, run: () => void): Timer {
     const planned = { atMs: this.#nowMs + Math.max(0, delayMs), order: this.#order++, run };
     this.#planned.push(planned);
@@ -67,7 +72,7 @@ export class FakeClock implements Clock {
     for (;;) {
       const next = this.#nextDue(untilMs);
       if (next === undefined) break;
-      this.#move(next.atMs);
+      this.#move(Math.max(next.atMs, this.#nowMs));
       this.#planned = this.#planned.filter((other) => other !== next);
       next.run();
       await this.settle();

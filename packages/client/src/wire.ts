@@ -1,0 +1,100 @@
+import {
+  type AnnouncedLimits,
+  BATCH_FRAMES_MAX,
+  type DownFrame,
+  type WelcomeFrame,
+  utf8Length,
+} from "@millrace/schemas";
+import type { Connection } from "./connection.ts";
+
+/** What the server answers to a request: the named reply, or `err`. */
+export type Answer = (frame: DownFrame) => void;
+
+/**
+ * The frames of the current connection: what one turn produces leaves as one batch, and an answer
+ * finds whoever asked. With the connection all its requests are forgotten: who wants one again
+ * asks again.
+ */
+export class Wire {
+  #connection: Connection | undefined;
+  #limits: AnnouncedLimits | undefined;
+  #answers = new Map<number, Answer>();
+  #outgoing: string[] = [];
+  #nextId = 1;
+
+  get isUp(): boolean {
+    return this.#connection !== undefined;
+  }
+
+  /** Those of the newest welcome; undefined before the first. */
+  get limits(): AnnouncedLimits | undefined {
+    return this.#limits;
+  }
+
+  attach(connection: Connection, { limits }: WelcomeFrame): void {
+    this.detach();
+    this.#connection = connection;
+    this.#limits = limits;
+  }
+
+  detach(): void {
+    this.#connection = undefined;
+    this.#answers = new Map();
+    this.#outgoing = [];
+    this.#nextId = 1;
+  }
+
+  /** Sends a frame with an id of its own, and returns the id. Only while the line is up. */
+  request(frame: object, answer: Answer): number {
+    const id = this.#nextId++;
+    this.#answers.set(id, answer);
+    this.post({ ...frame, id });
+    return id;
+  }
+
+  /** Sends a frame that gets no answer. While the line is down it goes nowhere. */
+  post(frame: object): void {
+    const connection = this.#connection;
+    if (connection === undefined) return;
+    if (this.#outgoing.push(JSON.stringify(frame)) > 1) return;
+    queueMicrotask(() => {
+      if (connection === this.#connection) this.flush();
+    });
+  }
+
+  flush(): void {
+    const connection = this.#connection;
+    const outgoing = this.#outgoing;
+    this.#outgoing = [];
+    if (connection === undefined) return;
+    for (const batch of batchesOf(outgoing, this.#limits?.frameBytes ?? Infinity)) {
+      connection.send(batch.length === 1 ? (batch[0] ?? "") : `[${batch.join(",")}]`);
+    }
+  }
+
+  /** Hands an answer to whoever asked; false when the frame is none. */
+  answered(frame: DownFrame): boolean {
+    if (!("id" in frame) || typeof frame.id !== "number" || frame.t === "pong") return false;
+    const answer = this.#answers.get(frame.id);
+    if (answer === undefined) return false;
+    this.#answers.delete(frame.id);
+    answer(frame);
+    return true;
+  }
+}
+
+function* batchesOf(frames: readonly string[], bytesMax: number): Iterable<readonly string[]> {
+  let batch: string[] = [];
+  let bytes = 2;
+  for (const frame of frames) {
+    const more = utf8Length(frame) + 1;
+    if (batch.length > 0 && (bytes + more > bytesMax || batch.length >= BATCH_FRAMES_MAX)) {
+      yield batch;
+      batch = [];
+      bytes = 2;
+    }
+    batch.push(frame);
+    bytes += more;
+  }
+  if (batch.length > 0) yield batch;
+}
