@@ -1,4 +1,4 @@
-import { SCHEMA_VERSIONS, type SchemaVersion, typeOf } from "./schema-index.ts";
+import { type MapEntry, SCHEMA_VERSIONS, type SchemaVersion, typeOf } from "./schema-index.ts";
 
 /** What a record of `chat.messages` holds: `avro/message.v1.avsc` says what each field means. */
 export interface Message {
@@ -55,7 +55,7 @@ export function encodeMessage(message: Message): Uint8Array {
     key: message.key,
     content_type: message.contentType,
     content: message.content,
-    meta: message.meta,
+    meta: Object.entries(message.meta).map(([name, value]) => ({ name, value })),
     ref: message.ref,
     op: message.op,
     sent_at: message.sentAt,
@@ -93,7 +93,7 @@ interface Fields {
   readonly key: string | null;
   readonly content_type: string;
   readonly content: string;
-  readonly meta: Readonly<Record<string, string>>;
+  readonly meta: readonly MapEntry[];
   readonly ref: string | null;
   readonly op: string | null;
   readonly sent_at: bigint;
@@ -109,7 +109,7 @@ function messageOf(fields: Fields): Message {
     key: fields.key,
     contentType: fields.content_type,
     content: fields.content,
-    meta: fields.meta,
+    meta: Object.fromEntries(fields.meta.map(({ name, value }) => [name, value])),
     ref: fields.ref,
     op: fields.op,
     sentAt: fields.sent_at,

@@ -29,9 +29,19 @@ export const SCHEMA_VERSIONS: readonly SchemaVersion[] = SCHEMA_INDEX.versions.m
   schema: JSON.parse(readFileSync(new URL(entry.file, folder), "utf8")) as avsc.Schema,
 }));
 
-/** The avsc type of a schema, with 64-bit longs and no wrapping of unions. */
+/** A map's entry, see {@link typeOf}. */
+export interface MapEntry {
+  readonly name: string;
+  readonly value: string;
+}
+
+/**
+ * The avsc type of a schema: longs have all 64 bits, unions are not wrapped, and a record's map is
+ * the list of its entries. That has the same bytes (Avro 1.12, "Maps": blocks of key and value), but
+ * a key named `__proto__` stays a key, where avsc's own map would lose it.
+ */
 export function typeOf(schema: avsc.Schema): avsc.Type {
-  return avsc.Type.forSchema(schema, {
+  return avsc.Type.forSchema(withEntries(schema), {
     typeHook: (part) => (isLong(part) ? longType : undefined),
     wrapUnions: false,
     omitRecordMethods: true,
@@ -41,4 +51,36 @@ export function typeOf(schema: avsc.Schema): avsc.Type {
 function isLong(part: avsc.Schema): boolean {
   if (typeof part === "string") return part === "long";
   return !Array.isArray(part) && "type" in part && part.type === "long";
+}
+
+interface Field {
+  readonly name: string;
+  readonly type: avsc.Schema;
+  readonly default?: unknown;
+}
+
+function withEntries(schema: avsc.Schema): avsc.Schema {
+  if (typeof schema === "string" || !("fields" in schema)) return schema;
+  const fields = (schema.fields as readonly Field[]).map((field) =>
+    isTextMap(field.type) ? entriesField(field) : field,
+  );
+  return { ...schema, fields };
+}
+
+function entriesField({ name, default: fallback }: Field): Field {
+  const text = { type: "string" } as const;
+  const parts = [
+    { name: "name", ...text },
+    { name: "value", ...text },
+  ];
+  const items = { type: "record", name: `${name}Entry`, fields: parts } as avsc.Schema;
+  const type = { type: "array", items } as avsc.Schema;
+  if (fallback === undefined) return { name, type };
+  const entries = Object.entries(fallback as Record<string, string>);
+  return { name, type, default: entries.map(([key, value]) => ({ name: key, value })) };
+}
+
+function isTextMap(part: avsc.Schema): boolean {
+  if (typeof part === "string" || Array.isArray(part) || !("type" in part)) return false;
+  return part.type === "map" && "values" in part && part.values === "string";
 }

@@ -1,0 +1,71 @@
+import type { Schema } from "avsc";
+import { describe, expect, it } from "vitest";
+import { evolutionProblems } from "./evolution.ts";
+import { SCHEMA_VERSIONS } from "./schema-index.ts";
+
+const TEXT = { name: "text", type: "string" };
+const NOTE = { name: "note", type: ["null", "string"], default: null };
+const COUNT = { name: "count", type: "int", default: 0 };
+
+function record(...fields: readonly object[]): Schema {
+  return { type: "record", name: "Example", fields } as Schema;
+}
+
+function problemsOf(...schemas: readonly Schema[]): string[] {
+  return evolutionProblems(
+    schemas.map((schema, index) => ({ version: index + 1, id: index + 1, schema })),
+  );
+}
+
+describe("the schema of the record", () => {
+  it("in every version reads what every other one has written", () => {
+    expect(evolutionProblems(SCHEMA_VERSIONS)).toEqual([]);
+    expect(SCHEMA_VERSIONS.length).toBeGreaterThan(0);
+  });
+});
+
+describe("the check of its evolution", () => {
+  it.each<[string, Schema]>([
+    ["a field with a default is added", record(TEXT, COUNT, NOTE)],
+    ["a field with a default is taken away", record(TEXT)],
+    ["a doc is changed", record({ ...TEXT, doc: "words" }, COUNT)],
+    ["fields are sorted otherwise", record(COUNT, TEXT)],
+  ])("lets in that %s", (_, next) => {
+    expect(problemsOf(record(TEXT, COUNT), next)).toEqual([]);
+  });
+
+  it.each<[string, Schema]>([
+    ["a field without a default is added", record(TEXT, COUNT, { name: "more", type: "string" })],
+    ["a field without a default is taken away", record(COUNT)],
+    ["a field is renamed", record({ ...TEXT, name: "words" }, COUNT)],
+    ["a number is widened", record(TEXT, { ...COUNT, type: "long" })],
+    ["a type is changed", record({ ...TEXT, type: "boolean" }, COUNT)],
+    ["a field may be null from now on", record({ ...TEXT, type: ["null", "string"] }, COUNT)],
+  ])("does not let in that %s", (_, next) => {
+    expect(problemsOf(record(TEXT, COUNT), next)).not.toEqual([]);
+  });
+
+  it("compares with every earlier version, not with the last one only", () => {
+    const problems = problemsOf(record(TEXT), record(TEXT, COUNT), record(TEXT, NOTE), {
+      type: "record",
+      name: "Example",
+      fields: [TEXT, { name: "count", type: "string", default: "" }],
+    });
+    expect(problems.map((problem) => problem.slice(0, 30))).toEqual([
+      "version 2 can't read version 4",
+      "version 4 can't read version 2",
+    ]);
+  });
+
+  it("knows a used id and a hole in the numbers", () => {
+    const schema = record(TEXT);
+    const [first, second] = [
+      { version: 1, id: 1, schema },
+      { version: 3, id: 1, schema },
+    ];
+    expect(evolutionProblems([first, second])).toEqual([
+      "version 3 stands at 2",
+      "version 3 has the id 1 of an earlier one",
+    ]);
+  });
+});
