@@ -1,93 +1,29 @@
-import { randomUUID } from "node:crypto";
 import { delay, systemClock } from "@millrace/runtime";
-import { type EdgeProcess, spawnEdge, waitFor } from "@millrace/testkit";
-import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from "vitest";
-import { type DownJson, RawClient } from "./testing/raw-client.ts";
-import { AUDIENCE, ISSUER, TestIssuer } from "./testing/test-issuer.ts";
+import { type EdgeProcess, waitFor } from "@millrace/testkit";
+import { afterEach, beforeEach, expect, inject, it } from "vitest";
+import { EdgeStage, bodiesFrom, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
+import type { DownJson, RawClient } from "./testing/raw-client.ts";
 
-const WINDOW = 50;
+const KILLS = 20;
 
-let issuer: TestIssuer;
-let topic: string;
-let edges: EdgeProcess[];
-let clients: RawClient[];
+let stage: EdgeStage;
 
-beforeAll(async () => {
-  issuer = await TestIssuer.start();
-});
-
-afterAll(() => issuer.stop());
-
-beforeEach(() => {
-  topic = `edge-${randomUUID()}`;
-  edges = [];
-  clients = [];
-});
-
-afterEach(async () => {
-  for (const client of clients) client.terminate();
-  await Promise.all(edges.map((edge) => edge.kill()));
-});
-
-async function startEdge(id: string, port?: number): Promise<EdgeProcess> {
-  const edge = await spawnEdge({
-    id,
-    ...(port !== undefined && { port }),
-    env: {
-      EDGE_KAFKA_BROKERS: inject("kafkaBrokers").join(","),
-      EDGE_REDIS_URL: inject("redisUrl"),
-      EDGE_TOPIC: topic,
-      EDGE_ISSUER: ISSUER,
-      EDGE_JWKS: issuer.jwks,
-      EDGE_AUDIENCE: AUDIENCE,
-      EDGE_DEVELOPMENT: "true",
-      EDGE_DRAIN_MS: "3000",
-    },
+beforeEach(async () => {
+  stage = await EdgeStage.open({
+    brokers: inject("kafkaBrokers"),
+    redisUrl: inject("redisUrl"),
   });
-  edges.push(edge);
-  return edge;
-}
+});
 
-async function connect(edge: EdgeProcess, user: string, device?: string): Promise<RawClient> {
-  const token = await issuer.token({ sub: user });
-  const options = { url: edge.ws, token, ...(device !== undefined && { device }) };
-  const client = await RawClient.open(options);
-  clients.push(client);
-  return client;
-}
-
-function subscribe(client: RawClient, c: string, from: unknown): Promise<DownJson> {
-  return client.request({ t: "sub", c, from });
-}
-
-/** In order, with a window of unanswered ones. */
-async function publish(client: RawClient, c: string, bodies: readonly string[]): Promise<void> {
-  for (let start = 0; start < bodies.length; start += WINDOW) {
-    const window = bodies.slice(start, start + WINDOW);
-    const answers = window.map((body) => client.request({ t: "pub", c, key: body, body }));
-    for (const answer of await Promise.all(answers)) {
-      if (answer.t !== "pubd") throw new Error(`not published: ${JSON.stringify(answer)}`);
-    }
-  }
-}
-
-function bodiesFrom(first: number, end: number): string[] {
-  return Array.from({ length: end - first }, (_, index) => `m${first + index}`);
-}
-
-async function whenHas(client: RawClient, c: string, bodies: readonly string[]): Promise<void> {
-  await waitFor(() => client.messages(c).length >= bodies.length, { what: `all of ${c}` });
-  expect(client.bodies(c)).toEqual(bodies);
-  expect(client.offence).toBeUndefined();
-}
+afterEach(() => stage.close());
 
 // C-004
 it("Everyone gets a message once, the sender and its neighbours on the same edge included", async () => {
   const c = "room:everyone";
-  const [one, two] = [await startEdge("edge-1"), await startEdge("edge-2")];
-  const sender = await connect(one, "sender");
-  const near = await connect(one, "near");
-  const far = await connect(two, "far");
+  const [one, two] = [await stage.spawn("edge-1"), await stage.spawn("edge-2")];
+  const sender = await stage.connect(one, "sender");
+  const near = await stage.connect(one, "near");
+  const far = await stage.connect(two, "far");
   for (const client of [sender, near, far]) await subscribe(client, c, "live");
   const all = bodiesFrom(0, 1_000);
   await publish(sender, c, all.slice(0, 500));
@@ -95,7 +31,7 @@ it("Everyone gets a message once, the sender and its neighbours on the same edge
   await two.kill();
   await waitFor(() => far.closeCode !== undefined, { what: "the end of its edge" });
   await publish(sender, c, all.slice(500));
-  const back = await connect(await startEdge("edge-2", two.port), "far");
+  const back = await stage.connect(await stage.spawn("edge-2", { port: two.port }), "far");
   const resumed = await subscribe(back, c, { after: far.position(c) });
   expect(resumed.pos).toBe(far.position(c));
   await whenHas(sender, c, all);
@@ -108,14 +44,14 @@ it("Everyone gets a message once, the sender and its neighbours on the same edge
 // C-010
 it("A client that has received nothing yet can resume", async () => {
   const c = "room:empty";
-  const edge = await startEdge("edge-1");
-  const reader = await connect(edge, "reader");
+  const edge = await stage.spawn("edge-1");
+  const reader = await stage.connect(edge, "reader");
   const subscribed = await subscribe(reader, c, "live");
   expect(subscribed.pos).toMatch(/\.0$/);
   reader.terminate();
-  const writer = await connect(edge, "writer");
+  const writer = await stage.connect(edge, "writer");
   await publish(writer, c, ["m1", "m2"]);
-  const back = await connect(edge, "reader");
+  const back = await stage.connect(edge, "reader");
   await subscribe(back, c, { after: subscribed.pos });
   await whenHas(back, c, ["m1", "m2"]);
   expect(back.frames.map(({ t }) => t)).not.toContain("gap");
@@ -124,10 +60,10 @@ it("A client that has received nothing yet can resume", async () => {
 // C-018
 it("Each device of a user keeps its own cursor", async () => {
   const c = "room:devices";
-  const edge = await startEdge("edge-1");
-  const writer = await connect(edge, "writer");
-  const phone = await connect(edge, "user", "phone");
-  const tablet = await connect(edge, "user", "tablet");
+  const edge = await stage.spawn("edge-1");
+  const writer = await stage.connect(edge, "writer");
+  const phone = await stage.connect(edge, "user", "phone");
+  const tablet = await stage.connect(edge, "user", "tablet");
   for (const client of [phone, tablet]) await subscribe(client, c, "earliest");
   await publish(writer, c, bodiesFrom(0, 100));
   await whenHas(phone, c, bodiesFrom(0, 100));
@@ -138,7 +74,7 @@ it("Each device of a user keeps its own cursor", async () => {
   expect((await ack(tablet, 39)).t).toBe("ackd");
   tablet.terminate();
   await publish(writer, c, bodiesFrom(100, 120));
-  const back = await connect(await startEdge("edge-2"), "user", "tablet");
+  const back = await stage.connect(await stage.spawn("edge-2"), "user", "tablet");
   await subscribe(back, c, "acked");
   await whenHas(back, c, bodiesFrom(40, 120));
   await whenHas(phone, c, bodiesFrom(0, 120));
@@ -146,8 +82,8 @@ it("Each device of a user keeps its own cursor", async () => {
 
 it("tells its clients to go elsewhere before it ends, and ends in time", async () => {
   const c = "room:drain";
-  const edge = await startEdge("edge-1");
-  const client = await connect(edge, "reader");
+  const edge = await stage.spawn("edge-1");
+  const client = await stage.connect(edge, "reader");
   await subscribe(client, c, "live");
   const startMs = performance.now();
   const ended = edge.terminate();
@@ -164,9 +100,9 @@ it("tells its clients to go elsewhere before it ends, and ends in time", async (
 it("A message that was acknowledged survives the death of the edge that acknowledged it", async () => {
   const c = "room:survivors";
   const acknowledged: string[] = [];
-  let edge = await startEdge("edge-1");
-  for (let round = 0; round < 3; round++) {
-    const client = await connect(edge, "writer");
+  let edge: EdgeProcess = await stage.spawn("edge-1");
+  for (let round = 0; round < KILLS; round++) {
+    const client = await stage.connect(edge, "writer");
     client.send({ t: "sub", c, from: "live" });
     for (let index = 0; index < 200; index++) {
       client.send({ t: "pub", c, id: 1_000 + index, key: `${round}/${index}`, body: "x" });
@@ -180,9 +116,9 @@ it("A message that was acknowledged survives the death of the edge that acknowle
       if (t === "pubd" && id !== undefined) acknowledged.push(`${round}/${id - 1_000}`);
     }
     await delay(systemClock, 50);
-    edge = await startEdge("edge-1", edge.port);
+    edge = await stage.spawn("edge-1", { port: edge.port });
   }
-  const reader = await connect(edge, "reader");
+  const reader = await stage.connect(edge, "reader");
   await subscribe(reader, c, "earliest");
   await reader.next(({ t }) => t === "live", "all of the history");
   const keys = reader.messages(c).map(({ key }) => key ?? "");

@@ -1,0 +1,163 @@
+import { randomUUID } from "node:crypto";
+import { createKafkaLog, ensureTopic, type Log } from "@millrace/log";
+import { silentLogger, systemClock } from "@millrace/runtime";
+import { type EdgeProcess, freePort, spawnEdge, waitFor } from "@millrace/testkit";
+import { expect } from "vitest";
+import { readEdgeConfig } from "../config.ts";
+import { type Edge, type EdgeDependencies, startEdge } from "../edge.ts";
+import { type DownJson, RawClient } from "./raw-client.ts";
+import { AUDIENCE, ISSUER, TestIssuer } from "./test-issuer.ts";
+
+const WINDOW = 50;
+
+export interface StageOptions {
+  readonly brokers: readonly string[];
+  readonly redisUrl: string;
+  /** Added to every edge's options. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+/** Where clients connect to. */
+export interface EdgePlace {
+  readonly ws: string;
+}
+
+/** An edge in this process, whose parts a test may exchange. */
+export interface LocalEdge extends EdgePlace {
+  readonly port: number;
+  readonly edge: Edge;
+}
+
+/** A topic of a test's own, real edges on it, and clients on real sockets. */
+export class EdgeStage {
+  readonly topic = `edge-${randomUUID()}`;
+  readonly issuer: TestIssuer;
+  readonly #options: StageOptions;
+  readonly #clients: RawClient[] = [];
+  readonly #endings: (() => Promise<unknown>)[] = [];
+
+  private constructor(options: StageOptions, issuer: TestIssuer) {
+    this.#options = options;
+    this.issuer = issuer;
+  }
+
+  static async open(options: StageOptions): Promise<EdgeStage> {
+    return new EdgeStage(options, await TestIssuer.start());
+  }
+
+  async close(): Promise<void> {
+    for (const client of this.#clients) client.terminate();
+    await Promise.all(this.#endings.map((end) => end()));
+    await this.issuer.stop();
+  }
+
+  /** Before the issuer goes, in no order. */
+  atEnd(end: () => Promise<unknown>): void {
+    this.#endings.push(end);
+  }
+
+  /** An edge in a process of its own. */
+  async spawn(
+    id: string,
+    options: { readonly port?: number; readonly env?: Readonly<Record<string, string>> } = {},
+  ): Promise<EdgeProcess> {
+    const { port, env } = options;
+    const edge = await spawnEdge({
+      id,
+      ...(port !== undefined && { port }),
+      env: { ...this.#environment(), ...env },
+    });
+    this.atEnd(() => edge.kill());
+    return edge;
+  }
+
+  /** An edge in this process. With a log of the test's own the topic is not looked at. */
+  async start(id: string, dependencies: Partial<EdgeDependencies> = {}): Promise<LocalEdge> {
+    const environment = {
+      ...this.#environment(),
+      EDGE_ID: id,
+      EDGE_PORT: "0",
+      EDGE_METRICS_PORT: String(await freePort()),
+      EDGE_DRAIN_MS: "100",
+    };
+    const config = readEdgeConfig(environment);
+    if (!config.ok) throw new Error(config.problems.join("; "));
+    const parts = { logger: silentLogger, clock: systemClock, ...dependencies };
+    const edge = await startEdge(config.values, parts);
+    this.atEnd(() => edge.drain());
+    return { edge, port: edge.port, ws: `ws://127.0.0.1:${edge.port}/v1/connect` };
+  }
+
+  /** The topic, made as an edge makes it. */
+  async makeTopic(): Promise<void> {
+    const { brokers } = this.#options;
+    const options = { brokers, topic: this.topic, isDevelopment: true, logger: silentLogger };
+    await ensureTopic(options);
+  }
+
+  /** A log on the topic, for an edge here that reads it through something. */
+  kafkaLog(): Log {
+    const { brokers } = this.#options;
+    return createKafkaLog({ brokers, topic: this.topic, clientId: "test", logger: silentLogger });
+  }
+
+  async connect(edge: EdgePlace, user: string, device?: string): Promise<RawClient> {
+    const token = await this.issuer.token({ sub: user });
+    const options = { url: edge.ws, token, ...(device !== undefined && { device }) };
+    const client = await RawClient.open(options);
+    this.#clients.push(client);
+    return client;
+  }
+
+  #environment(): Record<string, string> {
+    const { brokers, redisUrl, env } = this.#options;
+    return {
+      EDGE_KAFKA_BROKERS: brokers.join(","),
+      EDGE_REDIS_URL: redisUrl,
+      EDGE_TOPIC: this.topic,
+      EDGE_ISSUER: ISSUER,
+      EDGE_JWKS: this.issuer.jwks,
+      EDGE_AUDIENCE: AUDIENCE,
+      EDGE_DEVELOPMENT: "true",
+      EDGE_DRAIN_MS: "3000",
+      ...env,
+    };
+  }
+}
+
+export function subscribe(client: RawClient, c: string, from: unknown): Promise<DownJson> {
+  return client.request({ t: "sub", c, from });
+}
+
+/** In order, with a window of unanswered ones; each body is its own key. */
+export async function publish(
+  client: RawClient,
+  c: string,
+  bodies: readonly string[],
+): Promise<void> {
+  for (let start = 0; start < bodies.length; start += WINDOW) {
+    const window = bodies.slice(start, start + WINDOW);
+    const answers = window.map((body) =>
+      client.request({ t: "pub", c, key: body.slice(0, 60), body }),
+    );
+    for (const answer of await Promise.all(answers)) {
+      if (answer.t !== "pubd") throw new Error(`not published: ${JSON.stringify(answer)}`);
+    }
+  }
+}
+
+/** m<first> to m<end − 1>. */
+export function bodiesFrom(first: number, end: number): string[] {
+  return Array.from({ length: end - first }, (_, index) => `m${first + index}`);
+}
+
+/** It gets exactly these, in this order, each continuing what was told before. */
+export async function whenHas(
+  client: RawClient,
+  c: string,
+  bodies: readonly string[],
+): Promise<void> {
+  await waitFor(() => client.messages(c).length >= bodies.length, { what: `all of ${c}` });
+  expect(client.bodies(c)).toEqual(bodies);
+  expect(client.offence).toBeUndefined();
+}
