@@ -6,6 +6,7 @@ export * from "./edge-process.ts";
 export * from "./fake-clock.ts";
 export * from "./free-port.ts";
 export * from "./kafka-answers.ts";
+export * from "./kafka-client.ts";
 export * from "./kafka-cluster.ts";
 export * from "./kafka-jars.ts";
 export * from "./kafka-process.ts";

@@ -32,6 +32,8 @@ export class RawClient {
   /** The first frame that did not continue what was told before. */
   offence: string | undefined;
   closeCode: number | undefined;
+  /** What still arrives is ignored. */
+  isDeaf = false;
   readonly #told = new Map<string, string>();
   #nextId = 1;
 
@@ -91,6 +93,7 @@ export class RawClient {
   }
 
   #take(text: string): void {
+    if (this.isDeaf) return;
     const parsed = JSON.parse(text) as DownJson | DownJson[];
     for (const frame of Array.isArray(parsed) ? parsed : [parsed]) {
       this.frames.push(frame);
