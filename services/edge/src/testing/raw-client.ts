@@ -14,6 +14,11 @@ export interface DownJson {
   readonly key?: string;
   readonly code?: string;
   readonly reason?: string;
+  readonly message?: string;
+  readonly type?: string;
+  readonly meta?: Readonly<Record<string, string>>;
+  readonly retryMs?: number;
+  readonly unknown?: boolean;
 }
 
 export interface RawClientOptions {
@@ -59,7 +64,12 @@ export class RawClient {
   }
 
   send(frame: object): void {
-    this.#socket.send(JSON.stringify(frame));
+    this.sendText(JSON.stringify(frame));
+  }
+
+  /** Whatever the text, or the bytes, may be. */
+  sendText(text: string | Buffer): void {
+    this.#socket.send(text);
   }
 
   /** The answer with the id that the request is given here. */
