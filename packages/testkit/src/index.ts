@@ -1,5 +1,6 @@
 export * from "./cache-folder.ts";
 export * from "./child.ts";
+export * from "./console-producer.ts";
 export * from "./container-engine.ts";
 export * from "./containers.ts";
 export * from "./edge-process.ts";
