@@ -1,4 +1,4 @@
-import { type Admin, Kafka, type Producer, logLevel } from "kafkajs";
+import { type Admin, ConfigResourceTypes, Kafka, type Producer, logLevel } from "kafkajs";
 
 /** An ordinary client beside ours, as operators and other producers have one. */
 function kafkaAt(brokers: readonly string[]): Kafka {
@@ -16,6 +16,19 @@ export async function withAdmin<Result>(
   } finally {
     await admin.disconnect();
   }
+}
+
+/** From now on the topic has these settings, and the cluster's defaults for all others. */
+export async function configureTopic(
+  brokers: readonly string[],
+  topic: string,
+  settings: Readonly<Record<string, string>>,
+): Promise<void> {
+  const configEntries = Object.entries(settings).map(([name, value]) => ({ name, value }));
+  const resource = { type: ConfigResourceTypes.TOPIC, name: topic, configEntries };
+  await withAdmin(brokers, (admin) =>
+    admin.alterConfigs({ validateOnly: false, resources: [resource] }),
+  );
 }
 
 /** A stock producer; with an id it is transactional. */

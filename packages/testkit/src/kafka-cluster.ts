@@ -31,7 +31,7 @@ const PREFERRED_LEADERS = {
 interface Node {
   options: KafkaProcessOptions;
   child: Child | undefined;
-  readonly proxy: TcpProxy | undefined;
+  proxy: TcpProxy | undefined;
 }
 
 /** Real brokers of a test's own, which it may kill, freeze, restart and cut off. */
@@ -85,6 +85,19 @@ export class KafkaCluster {
   async restart(index: number): Promise<void> {
     await this.startBroker(index);
     await whenAnswers(this.#node(index));
+  }
+
+  /** Brokers that were killed come back on other ports; nobody listens on the old ones. */
+  async restartElsewhere(): Promise<void> {
+    for (const node of this.#nodes) {
+      const port = await freePort();
+      const proxy = node.proxy && (await TcpProxy.start({ targetPort: port }));
+      await node.proxy?.close();
+      node.proxy = proxy;
+      node.options = { ...node.options, port, ...(proxy && { advertisedPort: proxy.port }) };
+    }
+    await Promise.all(this.#nodes.map((_, index) => this.startBroker(index)));
+    await Promise.all(this.#nodes.map((node) => whenAnswers(node)));
   }
 
   /** SIGSTOP: connections stay, nothing is answered. */

@@ -9,6 +9,7 @@ export interface EdgeMetrics {
   readonly gaps: Counter<"reason">;
   readonly lagging: Counter;
   readonly publishes: Counter;
+  readonly recordsRefused: Counter<"why">;
   readonly recordsSkipped: Counter;
   readonly subscriptions: Gauge;
 }
@@ -36,6 +37,12 @@ export function createMetrics(): EdgeMetrics {
     }),
     lagging: counter("millrace_lagging_total", "Times a live subscriber fell behind"),
     publishes: counter("millrace_publishes_total", "Publishes acknowledged"),
+    recordsRefused: new Counter({
+      name: "millrace_records_refused_total",
+      help: "Publishes that the broker takes under no circumstances, by the setting that says so",
+      labelNames: ["why"],
+      registers,
+    }),
     recordsSkipped: counter("millrace_records_skipped_total", "Records nobody can read"),
     subscriptions: gauge("millrace_subscriptions", "Subscriptions held"),
   };

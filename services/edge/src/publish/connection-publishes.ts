@@ -46,6 +46,13 @@ const UNAVAILABLE: Failure = {
   retryMs: RETRY_MS,
 };
 
+/** What an operator has to look at. */
+const REFUSING_SETTING = {
+  "too-large": "max.message.bytes",
+  invalid: "record format",
+  "not-authorized": "write access",
+} as const;
+
 const REFUSED = {
   "too-large": { code: "body-too-large", message: "the log takes no record of that size" },
   invalid: { code: "internal", message: "the log does not take this record" },
@@ -144,6 +151,7 @@ export class ConnectionPublishes {
         return;
       }
       case "refused":
+        this.#options.metrics.recordsRefused.inc({ why: REFUSING_SETTING[outcome.code] });
         return this.#fail(place, REFUSED[outcome.code]);
       case "withdrawn":
         return this.#fail(place, BEHIND_FAILURE);
