@@ -312,7 +312,8 @@ async function whenPublishes(client: RawClient, c: string): Promise<void> {
   await waitFor(isStored, { what: `${c} can be written`, timeoutMs: PATIENCE_MS });
 }
 
-// C-049, the last one here: it moves the brokers
+// The last one here: it moves the brokers.
+// C-049
 it("The edge finds Kafka again after brokers die or move", async () => {
   const c = "room:numbers";
   const partition = partitionOf(Buffer.from(c), PARTITIONS);
