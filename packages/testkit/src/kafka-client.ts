@@ -1,8 +1,15 @@
-import { type Admin, ConfigResourceTypes, Kafka, type Producer, logLevel } from "kafkajs";
+import kafkajs, { type Admin, type Kafka, type Producer } from "kafkajs";
+
+/** Node finds only some of the names in this CommonJS package. */
+const { ConfigResourceTypes, Kafka: KafkaClient, logLevel } = kafkajs;
 
 /** An ordinary client beside ours, as operators and other producers have one. */
 function kafkaAt(brokers: readonly string[]): Kafka {
-  return new Kafka({ brokers: [...brokers], clientId: "foreign", logLevel: logLevel.NOTHING });
+  return new KafkaClient({
+    brokers: [...brokers],
+    clientId: "foreign",
+    logLevel: logLevel.NOTHING,
+  });
 }
 
 export async function withAdmin<Result>(
