@@ -11,7 +11,7 @@ Sends a recorded chat through the running product, one WebSocket for each sender
   --file F         NDJSON, also .gz: conversation, at (ms), sender, text; without it a generated chat
   --speed N|max    multiple of the recorded pace (default 1)
   --count N        messages to generate without a file (default 10000)
-  --receivers N    receivers of each conversation, who write down what they get (default 0)
+  --receivers N    receivers of each conversation, who write down what they get (default 1)
   --churn          one of them loses its line again and again, and resumes on any edge
   --out DIR        where the logs for npm run verify go (default .millrace/replay)
   --seed N         for all that is random here (default 1)
@@ -23,7 +23,7 @@ const { values } = parseArgs({
     file: { type: "string" },
     speed: { type: "string", default: "1" },
     count: { type: "string", default: "10000" },
-    receivers: { type: "string", default: "0" },
+    receivers: { type: "string", default: "1" },
     churn: { type: "boolean", default: false },
     out: { type: "string", default: ".millrace/replay" },
     seed: { type: "string", default: "1" },
@@ -62,14 +62,18 @@ async function main(): Promise<number> {
   return report.isComplete ? 0 : 1;
 }
 
+const BAR_WIDTH = 20;
+
 let shown = { published: 0, atMs: performance.now() };
 
-function showProgress({ published, total, received }: Progress): void {
+function showProgress({ published, total, received, publishMs }: Progress): void {
   const atMs = performance.now();
   const rate = Math.round(((published - shown.published) * 1_000) / (atMs - shown.atMs));
   shown = { published, atMs };
-  const share = Math.round((100 * published) / total);
-  const line = `replay ${share} %  ${published}/${total}  ${rate}/s  received ${received}`;
+  const share = published / Math.max(1, total);
+  const bar = "█".repeat(Math.round(share * BAR_WIDTH)).padEnd(BAR_WIDTH, "░");
+  const counts = `${published}/${total}  ${rate}/s  pubd ${publishMs} ms  received ${received}`;
+  const line = `replay ${bar} ${Math.floor(share * 100)} %  ${counts}`;
   process.stderr.write(process.stderr.isTTY ? `\r${line}   ` : `${line}\n`);
 }
 

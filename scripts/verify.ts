@@ -52,7 +52,7 @@ async function main(): Promise<number> {
   const byConversation = byConversationOf(stored);
   const offences = [
     named("the topic", offenceOfTopic(stored, acknowledged)),
-    ...offencesOfReceivers(byConversation),
+    ...offencesOfReceivers(byConversation, lastAcknowledged(acknowledged)),
   ].filter((offence) => offence !== undefined);
   const repeated = repeatedKeys(stored);
   if (values["strict-keys"] && repeated > 0) offences.push(`${repeated} keys stand there again`);
@@ -74,13 +74,28 @@ async function main(): Promise<number> {
 
 function offencesOfReceivers(
   byConversation: ReadonlyMap<string, readonly Stored[]>,
+  until: ReadonlyMap<string, string>,
 ): (string | undefined)[] {
   return receiverFiles().flatMap((file) => {
     const told = byConversationOf(linesOf<Told & { readonly c: string }>(file));
     return [...told].map(([c, frames]) =>
-      named(`${file} ${c}`, offenceOfReceiver(byConversation.get(c) ?? [], frames)),
+      named(
+        `${file} ${c}`,
+        offenceOfReceiver(byConversation.get(c) ?? [], frames, until.get(c) ?? ""),
+      ),
     );
   });
+}
+
+/** Where each conversation's replay ends: what is said later is not the receivers' matter. */
+function lastAcknowledged(acknowledged: readonly Acknowledged[]): Map<string, string> {
+  const last = new Map<string, string>();
+  for (const { c, pos } of acknowledged) {
+    const before = last.get(c);
+    const isLater = before === undefined || pos.length > before.length;
+    if (isLater || (pos.length === before.length && pos > before)) last.set(c, pos);
+  }
+  return last;
 }
 
 function places(): { readonly brokers: readonly string[]; readonly topic: string } {

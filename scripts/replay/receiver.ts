@@ -11,7 +11,7 @@ export interface ReceiverOptions {
 }
 
 /**
- * Follows conversations from the oldest message on, and writes down what it was told. After a loss
+ * Follows conversations from now on, and writes down what it was told. After a loss
  * it goes on behind the end of the unbroken run; a frame that does not continue it is written down
  * as it came, for the judge to see.
  */
@@ -36,6 +36,11 @@ export class Receiver {
     this.#wire = new Wire({ edges, user, random, listener });
   }
 
+  /** It knows where each of its conversations begins. */
+  get isReady(): boolean {
+    return this.#told.size === this.#conversations.length;
+  }
+
   /** It comes back by itself, on any edge. */
   drop(): void {
     this.#wire.drop();
@@ -51,7 +56,7 @@ export class Receiver {
       const id = this.#nextId++;
       this.#subscribing.set(id, c);
       const told = this.#told.get(c);
-      return { t: "sub", id, c, from: told === undefined ? "earliest" : { after: told } };
+      return { t: "sub", id, c, from: told === undefined ? "live" : { after: told } };
     });
     this.#wire.send(frames);
   }

@@ -1,4 +1,4 @@
-import { type WriteStream, createWriteStream, mkdirSync } from "node:fs";
+import { type WriteStream, createWriteStream, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { type ChatLine, seededRandom } from "./chat-line.ts";
@@ -24,6 +24,8 @@ export interface Progress {
   readonly published: number;
   readonly total: number;
   readonly received: number;
+  /** Publish to `pubd`, median of the newest thousand. */
+  readonly publishMs: number;
 }
 
 export interface Report {
@@ -65,12 +67,13 @@ export class Replay {
     this.#options = options;
     this.#random = seededRandom(options.seed);
     const { out } = options;
-    if (out !== undefined) mkdirSync(out, { recursive: true });
+    if (out !== undefined) makeEmpty(out);
     this.#publishedLog = out === undefined ? undefined : logIn(out, "published");
   }
 
   async run(): Promise<Report> {
     this.#startReceivers();
+    while (!this.#receivers.every(({ isReady }) => isReady)) await sleep(POLL_MS);
     const progress = setInterval(() => this.#tell(), PROGRESS_MS);
     const startMs = performance.now();
     await this.#sendAll(startMs);
@@ -175,7 +178,9 @@ export class Replay {
   #tell(): void {
     const published = this.#latenciesMs.length;
     const total = this.#options.lines.length;
-    this.#options.onProgress({ published, total, received: this.#received() });
+    const newest = this.#latenciesMs.slice(-1_000).toSorted((a, b) => a - b);
+    const publishMs = Math.round(newest[newest.length >> 1] ?? 0);
+    this.#options.onProgress({ published, total, received: this.#received(), publishMs });
   }
 
   #report(seconds: number, isComplete: boolean): Report {
@@ -194,6 +199,14 @@ export class Replay {
       received: this.#received(),
       isComplete,
     };
+  }
+}
+
+/** Logs of an earlier replay would be compared with this one. */
+function makeEmpty(folder: string): void {
+  mkdirSync(folder, { recursive: true });
+  for (const name of readdirSync(folder)) {
+    if (name.endsWith(".ndjson")) rmSync(join(folder, name));
   }
 }
 

@@ -15,6 +15,8 @@ const stored: readonly Stored[] = [1, 2, 3, 4].map((offset) => ({
   body: `body ${offset}`,
 }));
 
+const END = "e.0.4";
+
 /** What a receiver without a fault is told, that lost its line after the second message. */
 function fair(): Told[] {
   const messages = stored.map((message, index) => ({
@@ -34,7 +36,16 @@ function fair(): Told[] {
 
 describe("the judge of a receiver", () => {
   it("finds nothing where nothing is wrong", () => {
-    expect(offenceOfReceiver(stored, fair())).toBeUndefined();
+    expect(offenceOfReceiver(stored, fair(), END)).toBeUndefined();
+  });
+
+  it("begins where the receiver did, and ends where the replay did", () => {
+    const [, , ...later] = fair();
+    const told = [{ t: "subd", pos: "e.0.1" }, ...later];
+    expect(offenceOfReceiver(stored, told, END)).toBeUndefined();
+    const early = fair().slice(0, 4);
+    expect(offenceOfReceiver(stored, early, "e.0.2")).toBeUndefined();
+    expect(offenceOfReceiver(stored, early, "e.0.3")).toMatch(/never came/);
   });
 
   it.each<[string, (told: Told[]) => Told[], RegExp]>([
@@ -49,7 +60,7 @@ describe("the judge of a receiver", () => {
     ["a gap", (told) => [...told, { t: "gap", after: "e.0.4", pos: "e.0.9" }], /a gap/],
     ["a resume from elsewhere", (told) => changed(told, 3, { pos: "e.0.1" }), /began at/],
   ])("catches %s", (_, doctor, words) => {
-    expect(offenceOfReceiver(stored, doctor(fair()))).toMatch(words);
+    expect(offenceOfReceiver(stored, doctor(fair()), END)).toMatch(words);
   });
 });
 

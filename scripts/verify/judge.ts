@@ -26,16 +26,19 @@ export interface Acknowledged {
 }
 
 /**
- * Compares what one receiver was told of a conversation, from its first message on, with the topic:
- * nothing missing, nothing twice, the same order, the same words, each frame continuing the one
- * before. The first offence with its places, or undefined.
+ * Compares what one receiver was told of a conversation, from where it subscribed, with the topic:
+ * nothing missing up to `until`, nothing twice, the same order, the same words, each frame
+ * continuing the one before. The first offence with its places, or undefined.
  */
 export function offenceOfReceiver(
   stored: readonly Stored[],
   told: readonly Told[],
+  until: string,
 ): string | undefined {
   let position: string | undefined;
-  let next = 0;
+  const start = offsetOf(told[0]?.pos ?? "");
+  let next = stored.findIndex(({ pos }) => offsetOf(pos) > start);
+  if (next === -1) next = stored.length;
   for (const frame of told) {
     const begins = frame.t === "msg" ? frame.prev : frame.after;
     if ((frame.t === "msg" || frame.t === "gap") && begins !== position) {
@@ -53,7 +56,12 @@ export function offenceOfReceiver(
     position = frame.pos;
   }
   const missing = stored[next];
-  return missing && `the message at ${missing.pos} (${missing.from} ${missing.key}) never came`;
+  if (missing === undefined || offsetOf(missing.pos) > offsetOf(until)) return undefined;
+  return `the message at ${missing.pos} (${missing.from} ${missing.key}) never came`;
+}
+
+function offsetOf(position: string): bigint {
+  return BigInt(position.split(".")[2] ?? 0);
 }
 
 function compare(wanted: Stored | undefined, told: Told): string | undefined {
