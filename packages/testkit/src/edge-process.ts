@@ -47,7 +47,7 @@ export interface EdgeProcess {
 export async function spawnEdge(options: EdgeProcessOptions): Promise<EdgeProcess> {
   const { id, main = MAIN, signal } = options;
   const port = options.port ?? (await freePort());
-  const metricsPort = options.metricsPort ?? (await freePort());
+  const metricsPort = options.metricsPort ?? (await freePortBeside(port));
   const place = { EDGE_ID: id, EDGE_HOST: HOST, EDGE_PORT: String(port) };
   const child = startChild({
     command: process.execPath,
@@ -59,6 +59,12 @@ export async function spawnEdge(options: EdgeProcessOptions): Promise<EdgeProces
   const edge = edgeOf({ id, port, metricsPort, child });
   await whenReady(edge, signal);
   return edge;
+}
+
+/** The edge's own port is free, too, until it listens there. */
+async function freePortBeside(taken: number): Promise<number> {
+  const port = await freePort();
+  return port === taken ? freePortBeside(taken) : port;
 }
 
 async function whenReady(edge: EdgeProcess, signal: AbortSignal | undefined): Promise<void> {
