@@ -3,11 +3,13 @@ import { ClosingLine } from "./packages/testkit/src/closing-line.ts";
 
 const FOLDERS = "{schemas,packages,services,scripts,test}/**";
 const SERVICES = "./packages/testkit/src/vitest-services.ts";
+const SEED = "./packages/testkit/src/vitest-seed.ts";
 const EXCLUDE = ["**/node_modules/**"];
 
 /** One project for each kind of test: docs/style.md says what a file's name promises. */
 export default defineConfig({
   test: {
+    setupFiles: [SEED],
     reporters: ["default", new ClosingLine()],
     projects: [
       {
