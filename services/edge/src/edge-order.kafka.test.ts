@@ -5,9 +5,9 @@ import { encodeMessage, newMessageId } from "@millrace/schemas/record";
 import { runConsoleProducer, waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
-import type { PublishGate } from "./publish/publisher.ts";
+import type { PublishGate } from "./publish/publish-gate.ts";
 import { RedisCursorStore } from "./session/cursor-store.ts";
-import { connectRedis } from "./session/redis.ts";
+import { connectRedis } from "./redis/redis.ts";
 import { EdgeStage, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
 import type { DownJson, RawClient } from "./testing/raw-client.ts";
 
@@ -28,7 +28,7 @@ it("One sender's messages stay in order however long each check takes", async ()
   const c = "room:checks";
   const [senders, messages, refused] = [20, 500, 250];
   const gate: PublishGate = {
-    check: async (publishes) => {
+    check: async (_, publishes) => {
       await delay(systemClock, Math.random() * 100);
       return publishes.map(() => ({ kind: "append" }));
     },

@@ -12,13 +12,16 @@ import { Flusher } from "./connection/flusher.ts";
 import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
-import { type PublishGate, Publisher } from "./publish/publisher.ts";
+import { type Dedup, createDedup } from "./dedup/dedup.ts";
+import type { PublishGate } from "./publish/publish-gate.ts";
+import { Publisher } from "./publish/publisher.ts";
+import { RedisLink } from "./redis/redis-link.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { Acknowledgements } from "./session/acknowledgements.ts";
 import { RedisCursorStore } from "./session/cursor-store.ts";
 import { Cursors } from "./session/cursors.ts";
-import { connectRedis } from "./session/redis.ts";
+import { connectRedis } from "./redis/redis.ts";
 import { Tails } from "./tail/tails.ts";
 
 /** A running edge. */
@@ -44,7 +47,7 @@ const SETTLE_SHARE = 0.1;
 /** How many helpings of catch-up the loop hands out in one turn. */
 const CATCH_UPS_PER_TURN = 8;
 
-/** For so long the start waits for partitions that can't be reached; then it serves the others. */
+/** For so long the start waits for partitions and their keys; then it serves what it has. */
 const TAILS_PATIENCE_MS = 2_000;
 const TAILS_POLL_MS = 10;
 
@@ -78,7 +81,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   if (dependencies.log === undefined) await settleTopic(config, dependencies);
   await log.open();
   const parts = assemble(config, { ...dependencies, limits, log, metrics });
-  await whenTailsReach(parts.context.tails, log, clock);
+  await whenReached(parts, log, clock);
   ready.context = parts.context;
   return {
     port: server.port,
@@ -94,6 +97,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
 }
 
 interface Parts {
+  readonly dedup: Dedup;
   readonly context: ConnectionContext;
   readonly cursors: Cursors;
   readonly disconnectRedis: () => void;
@@ -106,10 +110,13 @@ function assemble(
     readonly gate?: PublishGate;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, gate } = dependencies;
+  const { logger, clock, limits, log, metrics } = dependencies;
   const hubs = new Hubs(logger, metrics);
-  const tails = new Tails({ log, hubs, clock, logger, limits });
   const redis = connectRedis(config.redisUrl, { logger });
+  const link = new RedisLink(redis, { clock, logger });
+  const dedup = createDedup({ redis, link, log, clock, limits });
+  const tails = new Tails({ log, hubs, clock, logger, limits, follower: dedup.feed });
+  const { gate = dedup.gateFor(tails) } = dependencies;
   const store = new RedisCursorStore(redis, logger);
   const cursors = new Cursors({ store, clock, limits });
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
@@ -125,10 +132,10 @@ function assemble(
     tails,
     catchUp: new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics }),
     startPoints: new StartPoints({ log, cursors, limits }),
-    publisher: new Publisher({ log, clock, limits, ...(gate && { gate }) }),
+    publisher: new Publisher({ log, clock, limits, gate }),
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
   };
-  return { context, cursors, disconnectRedis: () => redis.disconnect() };
+  return { context, cursors, dedup, disconnectRedis: () => redis.disconnect() };
 }
 
 function kafkaLog(config: EdgeConfig, { logger, clock }: EdgeDependencies): Log {
@@ -157,9 +164,10 @@ async function settleTopic(config: EdgeConfig, { logger, clock }: EdgeDependenci
   }
 }
 
-async function whenTailsReach(tails: Tails, log: Log, clock: Clock): Promise<void> {
+async function whenReached({ context, dedup }: Parts, log: Log, clock: Clock): Promise<void> {
   const deadlineMs = clock.nowMs() + TAILS_PATIENCE_MS;
-  while (tails.reached < (log.epoch?.partitions ?? 0) && clock.nowMs() < deadlineMs) {
+  const isReached = (): boolean => context.tails.reached >= (log.epoch?.partitions ?? 0);
+  while (!(isReached() && dedup.feed.isSettled) && clock.nowMs() < deadlineMs) {
     await delay(clock, TAILS_POLL_MS);
   }
 }
@@ -167,7 +175,8 @@ async function whenTailsReach(tails: Tails, log: Log, clock: Clock): Promise<voi
 async function end(
   parts: Parts & { readonly log: Log; readonly server: Server; readonly settleMs: number },
 ): Promise<void> {
-  const { log, server, cursors, context, disconnectRedis, settleMs } = parts;
+  const { log, server, cursors, context, dedup, disconnectRedis, settleMs } = parts;
+  dedup.feed.stop();
   // First the log, so that no tail waits in a long poll any more.
   await Promise.all([log.close({ settleMs }), cursors.flush()]);
   await context.tails.stop();

@@ -23,6 +23,12 @@ export interface EdgeLimits {
   readonly readBytes: number;
   /** A publish that is not in the log by then is answered with `unavailable`. */
   readonly publishDeadlineMs: number;
+  /** A key that is being appended is kept from others for that long after the last renewal. */
+  readonly dedupLeaseMs: number;
+  /** Keys that an edge remembers of the newest records, about 24 bytes each. */
+  readonly dedupKeysMax: number;
+  /** Publishes with a key, over all edges, for which that many keys must reach back `dedupMs`. */
+  readonly dedupKeysPerSec: number;
   /** A subscribe whose partition can't be read by then is answered with `unavailable`. */
   readonly subscribeDeadlineMs: number;
   /** For how long a position beyond the end is asked about before it is called truncated. */
@@ -55,6 +61,9 @@ export const LIMITS: EdgeLimits = {
   catchUpBytes: 65_536,
   readBytes: 1_048_576,
   publishDeadlineMs: 5_000,
+  dedupLeaseMs: 10_000,
+  dedupKeysMax: 4_000_000,
+  dedupKeysPerSec: 1_000,
   subscribeDeadlineMs: 5_000,
   truncationPatienceMs: 2_000,
   brokenChainsMax: 1_000,
@@ -74,6 +83,14 @@ export function assertLimits(limits: EdgeLimits): void {
   assert(announced.bodyBytes + announced.metaBytes < announced.frameBytes, "a body fits its frame");
   assert(limits.bufferedBytesLow < limits.bufferedBytesMax, "a reader drains before it is fed");
   assert(limits.catchUpBytes <= limits.dueBytesMax, "one helping of a catch-up is never lagging");
+  assert(
+    limits.dedupLeaseMs >= 2 * limits.publishDeadlineMs,
+    "a publish that was not sent in time is given up long before its key is free for others",
+  );
+  assert(
+    (announced.dedupMs / 1_000) * limits.dedupKeysPerSec <= limits.dedupKeysMax,
+    "the keys of dedupMs fit the window",
+  );
   assert(
     announced.bodyBytes + announced.metaBytes + RECORD_OVERHEAD_BYTES < BROKER_RECORD_BYTES,
     "every body that is let in fits a record",

@@ -10,7 +10,8 @@ import type {
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import { type LaneEntry, PublishLane } from "./publish-lane.ts";
-import type { PublishOutcome, Publisher } from "./publisher.ts";
+import type { PublishOutcome } from "./publish-gate.ts";
+import type { Publisher } from "./publisher.ts";
 
 export interface ConnectionPublishesOptions {
   readonly user: UserId;
@@ -79,6 +80,7 @@ export class ConnectionPublishes {
     publisher.publish({
       frame,
       sender: user,
+      lane: place.lane,
       isStillWanted: () => !chain.isBroken,
       onOutcome: (outcome) => {
         this.#inFlight -= 1;
@@ -145,8 +147,10 @@ export class ConnectionPublishes {
       case "appended": {
         this.#options.metrics.publishes.inc();
         const { id, c } = place.name;
-        const { pos, ts } = outcome;
-        const answer = id === undefined ? null : ({ t: "pubd", id, c: c ?? "", pos, ts } as const);
+        const { pos, ts, isDuplicate } = outcome;
+        const dup = isDuplicate && { dup: isDuplicate };
+        const answer =
+          id === undefined ? null : ({ t: "pubd", id, c: c ?? "", pos, ts, ...dup } as const);
         place.lane.settle(place.entry, answer);
         return;
       }

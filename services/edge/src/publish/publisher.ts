@@ -1,38 +1,15 @@
-import type { AppendOutcome, AppendRequest, Log, SettledOutcome } from "@millrace/log";
-import { type Clock, assert } from "@millrace/runtime";
-import {
-  type PositionText,
-  type PubFrame,
-  type UserId,
-  formatPosition,
-  partitionOf,
-} from "@millrace/schemas";
-import { encodeMessage, newMessageId } from "@millrace/schemas/record";
+import type { AppendRequest, Log, SettledOutcome } from "@millrace/log";
+import { type Clock, must } from "@millrace/runtime";
+import { formatPosition, partitionOf } from "@millrace/schemas";
 import type { EdgeLimits } from "../limits.ts";
-
-/** One publish on its way into the log. */
-export interface Publish {
-  readonly frame: PubFrame;
-  readonly sender: UserId;
-  /** Asked again when everything before it in the partition is settled or in the same batch. */
-  readonly isStillWanted: () => boolean;
-  readonly onOutcome: (outcome: PublishOutcome) => void;
-  readonly onSettled: (outcome: SettledOutcome) => void;
-}
-
-export type PublishOutcome =
-  | { readonly kind: "appended"; readonly pos: PositionText; readonly ts: number }
-  | Exclude<AppendOutcome, { readonly kind: "appended" }>;
-
-/**
- * What a publish must wait for before it may be appended. A gate sees all that gathered in a
- * partition while it was busy, in order, and says for each at the same index; it never rejects.
- */
-export interface PublishGate {
-  check(publishes: readonly Publish[]): Promise<readonly GateVerdict[]>;
-}
-
-export type GateVerdict = { readonly kind: "append" } | PublishOutcome;
+import type {
+  GateVerdict,
+  Publish,
+  PublishGate,
+  PublishOutcome,
+  PublishRequest,
+} from "./publish-gate.ts";
+import { recordOf } from "./publish-record.ts";
 
 export interface PublisherOptions {
   readonly log: Log;
@@ -42,17 +19,20 @@ export interface PublisherOptions {
 }
 
 interface GateQueue {
-  readonly waiting: Publish[];
+  waiting: Publish[];
   isBusy: boolean;
+  /** Lanes whose first publish waits for something; what comes behind it waits with it. */
+  readonly parked: Map<object, Publish[]>;
 }
 
 /**
  * Turns publishes into records and hands them to the log's writer.
  *
- * Invariant: the publishes of one partition reach the writer in the order in which `publish` was
- * called. Without a gate that is one synchronous step. With one, what gathers while the gate is
- * busy waits as a whole and goes in as a whole, so no answer of the gate can let one overtake
- * another, however long each check takes.
+ * Invariant: the publishes of one lane reach the writer in the order in which `publish` was called.
+ * Without a gate that is one synchronous step. With one, what gathers while the gate is busy waits
+ * as a whole and goes in as a whole; and where the gate makes one publish wait, all of its lane
+ * behind it are parked, in order, and come before the gate again together. So no answer of the gate
+ * can let one overtake another, however long each check takes, and other lanes don't wait.
  */
 export class Publisher {
   readonly #options: PublisherOptions;
@@ -62,13 +42,16 @@ export class Publisher {
     this.#options = options;
   }
 
-  publish(publish: Publish): void {
-    const { log, gate } = this.#options;
+  publish(request: PublishRequest): void {
+    const { log, gate, clock, limits } = this.#options;
     if (log.epoch === undefined) {
-      publish.onOutcome({ kind: "not-appended", why: "the log was not reached yet" });
+      request.onOutcome({ kind: "not-appended", why: "the log was not reached yet" });
       return;
     }
-    const partition = partitionOf(Buffer.from(publish.frame.conversation), log.epoch.partitions);
+    const deadlineMs = clock.nowMs() + limits.publishDeadlineMs;
+    const publish: Publish = { ...request, deadlineMs };
+    const key = Buffer.from(publish.frame.conversation);
+    const partition = partitionOf(key, log.epoch.partitions);
     if (gate === undefined) this.#append(partition, publish);
     else this.#enqueue(partition, publish, gate);
   }
@@ -76,7 +59,7 @@ export class Publisher {
   #enqueue(partition: number, publish: Publish, gate: PublishGate): void {
     let queue = this.#queues.get(partition);
     if (queue === undefined) {
-      queue = { waiting: [], isBusy: false };
+      queue = { waiting: [], isBusy: false, parked: new Map() };
       this.#queues.set(partition, queue);
     }
     queue.waiting.push(publish);
@@ -86,56 +69,102 @@ export class Publisher {
   /** Never rejects: gates don't. */
   async #drain(partition: number, queue: GateQueue, gate: PublishGate): Promise<void> {
     queue.isBusy = true;
-    while (queue.waiting.length > 0) {
-      const batch = queue.waiting.splice(0);
-      const verdicts = await gate.check(batch);
+    for (;;) {
+      const batch = takeBatch(queue);
+      if (batch.length === 0) break;
+      const verdicts = await gate.check(partition, batch);
       for (const [index, publish] of batch.entries()) {
-        const verdict = verdicts[index];
-        assert(verdict !== undefined, "a gate says for each publish");
-        if (verdict.kind === "append") this.#append(partition, publish);
-        else publish.onOutcome(verdict);
+        const verdict = must(verdicts[index], "a gate says for each publish");
+        const lane = queue.parked.get(publish.lane);
+        if (lane !== undefined) lane.push(publish);
+        else this.#follow(verdict, { partition, queue, gate, publish });
       }
     }
     queue.isBusy = false;
   }
 
+  #follow(
+    verdict: GateVerdict,
+    place: {
+      readonly partition: number;
+      readonly queue: GateQueue;
+      readonly gate: PublishGate;
+      readonly publish: Publish;
+    },
+  ): void {
+    const { partition, queue, gate, publish } = place;
+    switch (verdict.kind) {
+      case "append":
+        return this.#append(partition, publish);
+      case "answer":
+        return publish.onOutcome(verdict.outcome);
+      case "wait": {
+        queue.parked.set(publish.lane, [publish]);
+        void verdict.until.then(() => this.#unpark(publish, { partition, queue, gate }));
+      }
+    }
+  }
+
+  /** The lane's first has waited: it is checked again with all behind it, or its time is over. */
+  #unpark(
+    first: Publish,
+    place: {
+      readonly partition: number;
+      readonly queue: GateQueue;
+      readonly gate: PublishGate;
+    },
+  ): void {
+    const { partition, queue, gate } = place;
+    const lane = must(queue.parked.get(first.lane), "who waits is parked");
+    queue.parked.delete(first.lane);
+    if (this.#options.clock.nowMs() >= first.deadlineMs) {
+      lane.shift();
+      // Whoever has its key may still append it.
+      first.onOutcome({ kind: "unknown" });
+      first.onSettled({ kind: "not-appended", why: "its key was in use for too long" });
+    }
+    queue.waiting = [...lane, ...queue.waiting];
+    if (!queue.isBusy) void this.#drain(partition, queue, gate);
+  }
+
   #append(partition: number, publish: Publish): void {
-    const { log, clock, limits } = this.#options;
-    const { frame, sender } = publish;
-    const wallMs = clock.wallMs();
-    const isPrivate = frame.conversation.startsWith("dm:");
-    const value = encodeMessage({
-      id: newMessageId(wallMs),
-      conversation: frame.conversation,
-      sender,
-      recipient: frame.to ?? null,
-      group: isPrivate ? null : frame.conversation,
-      key: frame.key ?? null,
-      contentType: frame.type,
-      content: frame.body,
-      meta: frame.meta ?? {},
-      ref: frame.ref ?? null,
-      op: frame.op ?? null,
-      sentAt: BigInt(Math.trunc(wallMs)),
-    });
+    const { log, clock, gate } = this.#options;
+    const settle = (outcome: SettledOutcome): void => gate?.settled?.(publish, outcome);
     const request: AppendRequest = {
       partition,
-      key: Buffer.from(frame.conversation),
-      value,
+      key: Buffer.from(publish.frame.conversation),
+      value: recordOf(publish, clock.wallMs()),
       headers: [],
-      deadlineMs: clock.nowMs() + limits.publishDeadlineMs,
+      deadlineMs: publish.deadlineMs,
       isStillWanted: publish.isStillWanted,
-      onOutcome: (outcome) => publish.onOutcome(publishOutcome(outcome, partition)),
-      onSettled: publish.onSettled,
+      onOutcome: (outcome) => {
+        if (outcome.kind !== "unknown") settle(outcome);
+        publish.onOutcome(outcome.kind === "appended" ? answerOf(outcome, partition) : outcome);
+      },
+      onSettled: (outcome) => {
+        settle(outcome);
+        publish.onSettled(outcome);
+      },
     };
     log.append(request);
   }
 }
 
+/** All that waits but what belongs to a parked lane, which goes there. */
+function takeBatch(queue: GateQueue): Publish[] {
+  const waiting = queue.waiting.splice(0);
+  if (queue.parked.size === 0) return waiting;
+  return waiting.filter((publish) => {
+    const lane = queue.parked.get(publish.lane);
+    lane?.push(publish);
+    return lane === undefined;
+  });
+}
+
 /** A message's own position is that of the next record: its offset + 1. */
-function publishOutcome(outcome: AppendOutcome, partition: number): PublishOutcome {
-  if (outcome.kind !== "appended") return outcome;
-  const { epoch, offset, timestampMs } = outcome;
-  const pos = formatPosition({ epoch, partition, offset: offset + 1n });
-  return { kind: "appended", pos, ts: timestampMs };
+function answerOf(
+  { epoch, offset, timestampMs: ts }: Extract<SettledOutcome, { kind: "appended" }>,
+  partition: number,
+): PublishOutcome {
+  return { kind: "appended", pos: formatPosition({ epoch, partition, offset: offset + 1n }), ts };
 }

@@ -1,4 +1,4 @@
-import type { Epoch, Log, ReadOutcome } from "@millrace/log";
+import type { Epoch, Log, LogChunk, ReadOutcome } from "@millrace/log";
 import { type Clock, type Logger, delay } from "@millrace/runtime";
 import type { Hubs } from "../hub/hubs.ts";
 import { type Told, told } from "../hub/told.ts";
@@ -8,12 +8,21 @@ const LONG_POLL_MS = 5_000;
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 1_000;
 
+/** Whoever else follows what a tail reads; its calls are made before the hubs'. */
+export interface TailFollower {
+  /** A run without a break begins there: at the start, and after each jump. */
+  began(partition: number, position: Told): void;
+  /** The next part of the run. */
+  passed(chunk: LogChunk): void;
+}
+
 export interface TailOptions {
   readonly log: Log;
   readonly hubs: Hubs;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: EdgeLimits;
+  readonly follower?: TailFollower;
 }
 
 /**
@@ -97,6 +106,7 @@ export class PartitionTail {
     switch (outcome.kind) {
       case "chunk":
         this.#retryMs = RETRY_MS_MIN;
+        this.#options.follower?.passed(outcome);
         for (const record of outcome.records) {
           this.#options.hubs.deliver(record, outcome.epoch, this.partition);
         }
@@ -149,6 +159,7 @@ export class PartitionTail {
   #goOnAt(position: Told): void {
     this.#position = position;
     this.#runStart = position;
+    this.#options.follower?.began(this.partition, position);
     this.#retryMs = RETRY_MS_MIN;
   }
 

@@ -5,6 +5,7 @@ import type { Told } from "../hub/told.ts";
 import { PartitionTail, type TailOptions } from "./partition-tail.ts";
 
 const POLL_MS = 20;
+const PASS_POLL_MS = 2;
 
 /** All partitions' tails, and which of them a conversation is in. */
 export class Tails {
@@ -57,6 +58,23 @@ export class Tails {
       position = partition === undefined ? undefined : this.#tails[partition]?.runStart;
     }
     return position;
+  }
+
+  /**
+   * The tail's position once it has passed everything that the log has now. Undefined: not within
+   * that time.
+   */
+  async whenPassed(partition: number, waitMs: number): Promise<Told | undefined> {
+    const deadlineMs = this.#clock.nowMs() + waitMs;
+    const bounds = await this.#log.bounds(partition);
+    if (bounds.kind === "unavailable") return undefined;
+    for (;;) {
+      const position = this.position(partition);
+      const isSame = position?.epoch === bounds.epoch;
+      if (isSame && position.offset >= bounds.endOffset) return position;
+      if (this.#clock.nowMs() >= deadlineMs) return undefined;
+      await delay(this.#clock, PASS_POLL_MS);
+    }
   }
 
   async stop(): Promise<void> {

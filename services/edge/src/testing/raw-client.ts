@@ -19,6 +19,8 @@ export interface DownJson {
   readonly meta?: Readonly<Record<string, string>>;
   readonly retryMs?: number;
   readonly unknown?: boolean;
+  readonly dup?: boolean;
+  readonly ts?: number;
 }
 
 export interface RawClientOptions {
