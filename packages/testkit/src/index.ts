@@ -1,4 +1,5 @@
 export * from "./cache-folder.ts";
+export * from "./certificate-authority.ts";
 export * from "./child.ts";
 export * from "./console-producer.ts";
 export * from "./container-engine.ts";
@@ -11,8 +12,11 @@ export * from "./kafka-client.ts";
 export * from "./kafka-cluster.ts";
 export * from "./kafka-jars.ts";
 export * from "./kafka-process.ts";
+export * from "./kafka-secured.ts";
+export * from "./kafka-users.ts";
 export * from "./missing-part.ts";
 export * from "./redis-process.ts";
 export * from "./redis-server.ts";
 export * from "./tcp-proxy.ts";
+export * from "./tls-terminator.ts";
 export * from "./wait-for.ts";
