@@ -15,6 +15,8 @@ export * from "./kafka-process.ts";
 export * from "./kafka-secured.ts";
 export * from "./kafka-users.ts";
 export * from "./missing-part.ts";
+export * from "./redis-cluster.ts";
+export * from "./redis-command.ts";
 export * from "./redis-process.ts";
 export * from "./redis-server.ts";
 export * from "./tcp-proxy.ts";

@@ -138,7 +138,7 @@ it("Positions are compared as whole numbers of any size", async () => {
   const redis = connectRedis(inject("redisUrl"), { logger: silentLogger });
   stage.atEnd(async () => redis.disconnect());
   const store = new RedisCursorStore(redis, silentLogger);
-  await waitFor(() => redis.status === "ready", { what: "Redis" });
+  await waitFor(() => redis.client.status === "ready", { what: "Redis" });
   const lower = [9n, 99n, 2n ** 31n - 1n, 2n ** 53n, 2n ** 63n - 2n];
   for (const offset of lower) {
     const conversation = `room:${offset}` as ConversationId;

@@ -9,6 +9,7 @@ import type { EdgeConfig } from "./config.ts";
 import { Connection, type ConnectionContext } from "./connection/connection.ts";
 import { drainConnections } from "./connection/drain.ts";
 import { Flusher } from "./connection/flusher.ts";
+import { type EdgeCredentials, openCredentials } from "./edge-credentials.ts";
 import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
@@ -57,7 +58,8 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   assertLimits(limits);
   const metrics = createMetrics();
   const admission = await createAdmission({ ...config, logger, clock });
-  const log = dependencies.log ?? kafkaLog(config, dependencies);
+  const credentials = openCredentials(config, clock);
+  const log = dependencies.log ?? kafkaLog(config, dependencies, credentials);
   const connections = new Set<Connection>();
   const ready: { context?: ConnectionContext } = {};
   const server = await startServer({
@@ -75,9 +77,9 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     },
   });
   const page = await startMetricsPage(config, metrics.registry);
-  if (dependencies.log === undefined) await settleTopic(config, dependencies);
+  if (dependencies.log === undefined) await settleTopic(config, dependencies, credentials);
   await log.open();
-  const parts = assemble(config, { ...dependencies, limits, log, metrics });
+  const parts = assemble(config, { ...dependencies, limits, log, metrics, credentials });
   await whenTailsReach(parts.context.tails, log, clock);
   ready.context = parts.context;
   return {
@@ -89,6 +91,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       await drainConnections(connections, { clock, random: Math.random, drainMs });
       await end({ ...parts, log, server, settleMs: drainMs * SETTLE_SHARE });
       page.close();
+      credentials.close();
     },
   };
 }
@@ -104,12 +107,13 @@ function assemble(
   dependencies: Required<Pick<EdgeDependencies, "logger" | "clock" | "limits" | "log">> & {
     readonly metrics: EdgeMetrics;
     readonly gate?: PublishGate;
+    readonly credentials: EdgeCredentials;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, gate } = dependencies;
+  const { logger, clock, limits, log, metrics, gate, credentials } = dependencies;
   const hubs = new Hubs(logger, metrics);
   const tails = new Tails({ log, hubs, clock, logger, limits });
-  const redis = connectRedis(config.redisUrl, { logger });
+  const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
   const store = new RedisCursorStore(redis, logger);
   const cursors = new Cursors({ store, clock, limits });
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
@@ -131,18 +135,26 @@ function assemble(
   return { context, cursors, disconnectRedis: () => redis.disconnect() };
 }
 
-function kafkaLog(config: EdgeConfig, { logger, clock }: EdgeDependencies): Log {
+function kafkaLog(
+  config: EdgeConfig,
+  { logger, clock }: EdgeDependencies,
+  { kafka }: EdgeCredentials,
+): Log {
   const { kafkaBrokers: brokers, topic, id: clientId } = config;
-  return createKafkaLog({ brokers, topic, clientId, logger, clock });
+  return createKafkaLog({ brokers, topic, clientId, logger, clock, ...kafka });
 }
 
 /** Kafka may come up later than the edge does: it is asked until it answers. */
-async function settleTopic(config: EdgeConfig, { logger, clock }: EdgeDependencies): Promise<void> {
+async function settleTopic(
+  config: EdgeConfig,
+  { logger, clock }: EdgeDependencies,
+  { kafka }: EdgeCredentials,
+): Promise<void> {
   const { kafkaBrokers: brokers, topic, isDevelopment } = config;
   for (;;) {
     let report: Awaited<ReturnType<typeof ensureTopic>>;
     try {
-      report = await ensureTopic({ brokers, topic, isDevelopment, logger });
+      report = await ensureTopic({ brokers, topic, isDevelopment, logger, ...kafka });
     } catch (cause) {
       logger.warn({ err: cause }, "Kafka does not answer about the topic yet");
       await delay(clock, TOPIC_RETRY_MS);

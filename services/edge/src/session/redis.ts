@@ -1,34 +1,153 @@
-import type { Logger } from "@millrace/runtime";
-import { Redis } from "ioredis";
+import type { CredentialFolder, Logger } from "@millrace/runtime";
+import { Cluster, Redis } from "ioredis";
+import { type RedisPlace, redisPlace } from "./redis-place.ts";
+
+/** What is used of a client, be it of one Redis or of a cluster. */
+export interface RedisClient {
+  readonly status: string;
+  hget(key: string, field: string): Promise<string | null>;
+  defineCommand(
+    name: string,
+    script: { readonly lua: string; readonly numberOfKeys: number },
+  ): void;
+  on(event: "ready", listener: () => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  quit(): Promise<unknown>;
+  disconnect(): void;
+}
+
+export interface RedisLinkOptions {
+  readonly logger: Logger;
+  /** Without it, the address says all there is to say. */
+  readonly credentials?: CredentialFolder;
+}
 
 const COMMAND_TIMEOUT_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 const RETRY_MS_MAX = 2_000;
 
+/** A command that a cluster sends elsewhere gives up after so many turns, 100 ms apart. */
+const REDIRECTIONS_MAX = 5;
+
 /**
  * A connection to Redis that never makes anybody wait: a command fails at once while there is no
  * connection, and after a second when Redis hangs. Nothing is queued for later.
+ *
+ * Changed credentials make a client of their own, which takes over when it is ready, so that a
+ * mistyped password costs nothing while the old connection lives; the old one ends with its answers.
  */
-export function connectRedis(url: string, options: { logger: Logger }): Redis {
-  const { logger } = options;
-  const redis = new Redis(url, {
+export class RedisLink {
+  readonly #addresses: string;
+  readonly #options: RedisLinkOptions;
+  readonly #stopListening: (() => void) | undefined;
+  readonly #preparations: ((client: RedisClient) => void)[] = [];
+  #client: RedisClient | undefined;
+  #newcomer: RedisClient | undefined;
+
+  constructor(addresses: string, options: RedisLinkOptions) {
+    this.#addresses = addresses;
+    this.#options = options;
+    this.#client = this.#connect();
+    this.#stopListening = options.credentials?.onChange(() => this.#renew());
+  }
+
+  /** Throws while there are no credentials to connect with. */
+  get client(): RedisClient {
+    if (this.#client === undefined) throw new Error("Redis can't be connected to");
+    return this.#client;
+  }
+
+  /** For the client there is, and for every one that follows it. */
+  onClient(prepare: (client: RedisClient) => void): void {
+    this.#preparations.push(prepare);
+    for (const client of [this.#client, this.#newcomer]) if (client) prepare(client);
+  }
+
+  disconnect(): void {
+    this.#stopListening?.();
+    this.#client?.disconnect();
+    this.#newcomer?.disconnect();
+  }
+
+  #renew(): void {
+    // What is not ready yet was made with credentials that have changed again.
+    this.#newcomer?.disconnect();
+    this.#newcomer = this.#connect();
+    const { status } = this.#client ?? {};
+    if (status !== "ready" && this.#newcomer !== undefined) this.#takeOver(this.#newcomer);
+  }
+
+  #takeOver(client: RedisClient): void {
+    const old = this.#client;
+    this.#client = client;
+    this.#newcomer = undefined;
+    // Answered in order, so whoever waits for something has it before the connection ends.
+    old?.quit().catch(() => old.disconnect());
+  }
+
+  #connect(): RedisClient | undefined {
+    const { logger, credentials } = this.#options;
+    let client: RedisClient;
+    try {
+      client = clientOf(redisPlace(this.#addresses, credentials));
+    } catch (cause) {
+      logger.warn({ error: reasonOf(cause) }, "redis can't be connected to");
+      return undefined;
+    }
+    for (const prepare of this.#preparations) prepare(client);
+    let isReported = false;
+    client.on("error", (error) => {
+      // One line per outage, however often the connection is tried.
+      if (!isReported) logger.warn({ error: reasonOf(error) }, "redis is away");
+      isReported = true;
+    });
+    client.on("ready", () => {
+      if (this.#newcomer === client) {
+        this.#takeOver(client);
+        logger.info({}, "redis is connected to with the changed credentials");
+      } else if (isReported) logger.info({}, "redis is back");
+      isReported = false;
+    });
+    return client;
+  }
+}
+
+export function connectRedis(addresses: string, options: RedisLinkOptions): RedisLink {
+  return new RedisLink(addresses, options);
+}
+
+function clientOf({ isCluster, nodes, security }: RedisPlace): RedisClient {
+  const connection = {
+    ...security,
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
-    enableOfflineQueue: false,
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     maxRetriesPerRequest: 0,
-    retryStrategy: (attempt) => Math.random() * Math.min(RETRY_MS_MAX, 50 * 2 ** attempt),
+    // A right that is not needed need not be given.
+    disableClientInfo: true,
+  };
+  if (!isCluster) {
+    const once = { enableOfflineQueue: false, retryStrategy: retryAfterMs };
+    return new Redis({ ...nodes[0], ...connection, ...once });
+  }
+  return new Cluster([...nodes], {
+    redisOptions: connection,
+    enableOfflineQueue: false,
+    slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+    maxRedirections: REDIRECTIONS_MAX,
+    clusterRetryStrategy: retryAfterMs,
   });
-  let isReported = false;
-  redis.on("error", (error: Error) => {
-    // One line per outage, however often the connection is tried.
-    if (!isReported) logger.warn({ error: error.message }, "redis is away");
-    isReported = true;
-  });
-  redis.on("ready", () => {
-    if (isReported) logger.info({}, "redis is back");
-    isReported = false;
-  });
-  return redis;
+}
+
+function retryAfterMs(attempt: number): number {
+  return Math.random() * Math.min(RETRY_MS_MAX, 50 * 2 ** attempt);
+}
+
+/** Of a cluster, only the error inside says why no node could be used. */
+function reasonOf(error: unknown): string {
+  const { message = String(error), lastNodeError } = error as Partial<Error> & {
+    readonly lastNodeError?: Error | null;
+  };
+  return lastNodeError?.message ? `${message} ${lastNodeError.message}` : message;
 }
