@@ -1,4 +1,5 @@
 export * from "./clock.ts";
+export * from "./credential-folder.ts";
 export * from "./lifecycle.ts";
 export * from "./logger.ts";
 export * from "./must.ts";

@@ -78,16 +78,33 @@ export function listOption(
   });
 }
 
-/** A URL with one of the schemes, which are written as `https:`. */
+/**
+ * A URL with one of the schemes, which are written as `https:`; where it may be a list, several with
+ * commas between them, given on as they were written.
+ */
 export function urlOption(
-  description: Description<string> & { readonly schemes: readonly string[] },
+  description: Description<string> & {
+    readonly schemes: readonly string[];
+    readonly isList?: boolean;
+  },
 ): Option<string> {
-  return option("URL", description, (text) => {
-    const scheme = URL.canParse(text) ? new URL(text).protocol : "";
-    return description.schemes.includes(scheme)
+  const { schemes, isList = false } = description;
+  return option(isList ? "URL, or list" : "URL", description, (text) => {
+    // A comma may also stand in a password.
+    const urls = isList ? text.split(/,(?=\s*[a-z]+:\/\/)/) : [text];
+    const areGood = urls.every(
+      (url) => URL.canParse(url) && schemes.includes(new URL(url).protocol),
+    );
+    return areGood
       ? { ok: true, value: text }
-      : { ok: false, wanted: `a URL that begins with ${description.schemes.join(" or ")}//` };
+      : { ok: false, wanted: `a URL that begins with ${schemes.join(" or ")}//` };
   });
+}
+
+/** The path of a folder; empty where none is given. */
+export function folderOption(description: { readonly meaning: string }): Option<string> {
+  const folder = option("folder", description, (text) => ({ ok: true, value: text }));
+  return { ...folder, fallback: "" };
 }
 
 /** A URL of http(s), or else the path of a file. */

@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { mkdtempSync, rmSync } from "node:fs";
+import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type Admin, Kafka, logLevel } from "kafkajs";
@@ -11,6 +11,12 @@ import {
   startKafkaProcess,
   whenKafkaAnswers,
 } from "./kafka-process.ts";
+import {
+  type SecuredOptions,
+  type SecuredPorts,
+  type SecuredProtocol,
+  securedSettings,
+} from "./kafka-secured.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 import { waitFor } from "./wait-for.ts";
@@ -20,6 +26,8 @@ export interface KafkaClusterOptions {
   /** Clients reach each broker only through its proxy. */
   readonly proxied?: boolean;
   readonly settings?: Readonly<Record<string, string>>;
+  /** Besides the open listener each broker has others, where only what an ACL allows is allowed. */
+  readonly secured?: SecuredOptions;
 }
 
 /** Whoever stands first among a partition's replicas leads it within about a second. */
@@ -32,6 +40,7 @@ interface Node {
   options: KafkaProcessOptions;
   child: Child | undefined;
   proxy: TcpProxy | undefined;
+  readonly securedPorts: SecuredPorts | undefined;
 }
 
 /** Real brokers of a test's own, which it may kill, freeze, restart and cut off. */
@@ -61,6 +70,13 @@ export class KafkaCluster {
   /** Addresses that pass no proxy. */
   get directBrokers(): string[] {
     return this.#nodes.map(({ options }) => `127.0.0.1:${options.port}`);
+  }
+
+  /** Addresses of the listeners that ask who one is. */
+  securedBrokers(protocol: SecuredProtocol): string[] {
+    return this.#nodes.flatMap(({ securedPorts }) =>
+      securedPorts === undefined ? [] : [`127.0.0.1:${securedPorts[protocol]}`],
+    );
   }
 
   /** Node ids count from 1: broker `index` is node `index + 1`. */
@@ -167,21 +183,44 @@ async function layOut(folder: string, options: KafkaClusterOptions): Promise<Nod
   return Promise.all(
     places.map(async (place, index) => {
       const proxy = proxied ? await TcpProxy.start({ targetPort: place.port }) : undefined;
+      const dataFolder = join(folder, String(index + 1));
+      const security = await securityOf(options.secured, { ...place, folder: dataFolder });
       const nodeOptions: KafkaProcessOptions = {
         port: place.port,
         controllerPort: place.controllerPort,
         ...(proxy && { advertisedPort: proxy.port, internalPort: place.internalPort }),
-        dataFolder: join(folder, String(index + 1)),
+        dataFolder,
         cacheFolder: cacheFolder(),
         nodeId: index + 1,
         voters,
         clusterId,
         heapMb: 320,
-        settings: { ...PREFERRED_LEADERS, ...settings },
+        settings: { ...PREFERRED_LEADERS, ...security.settings, ...settings },
       };
-      return { options: nodeOptions, child: undefined, proxy };
+      return { options: nodeOptions, child: undefined, proxy, securedPorts: security.ports };
     }),
   );
+}
+
+async function securityOf(
+  secured: SecuredOptions | undefined,
+  place: { readonly port: number; readonly controllerPort: number; readonly folder: string },
+): Promise<{
+  readonly ports: SecuredPorts | undefined;
+  readonly settings: Readonly<Record<string, string>>;
+}> {
+  if (secured === undefined) return { ports: undefined, settings: {} };
+  const ports = {
+    SASL_SSL: await freePort(),
+    SSL: await freePort(),
+    SASL_PLAINTEXT: await freePort(),
+  };
+  const { port: plainPort, controllerPort, folder } = place;
+  mkdirSync(folder, { recursive: true });
+  return {
+    ports,
+    settings: securedSettings({ secured, ports, plainPort, controllerPort, folder }),
+  };
 }
 
 async function whenAnswers({ child, options }: Node): Promise<void> {

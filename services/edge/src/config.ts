@@ -4,6 +4,7 @@ import {
   type ReadOptions,
   booleanOption,
   choiceOption,
+  folderOption,
   listOption,
   millisecondsOption,
   portOption,
@@ -39,10 +40,18 @@ export const EDGE_OPTIONS = {
     item: BROKER,
     wanted: "host:port, several separated by commas",
   }),
+  kafkaSecurityDir: folderOption({
+    meaning:
+      "folder with the authorities, certificate and login for Kafka; none: plain connections",
+  }),
   redisUrl: urlOption({
-    meaning: "the Redis for cursors",
+    meaning: "the Redis for cursors; several, separated by commas, are nodes of a Redis Cluster",
     schemes: ["redis:", "rediss:"],
+    isList: true,
     isSecret: true,
+  }),
+  redisSecurityDir: folderOption({
+    meaning: "folder with the authorities, certificate and login for Redis",
   }),
   topic: textOption({ meaning: "the topic of the messages", fallback: MESSAGES_TOPIC }),
   issuer: textOption({ meaning: "`iss` of the tokens that are accepted" }),

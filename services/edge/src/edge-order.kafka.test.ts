@@ -7,7 +7,7 @@ import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { RedisCursorStore } from "./session/cursor-store.ts";
-import { connectRedis } from "./redis/redis.ts";
+import { connectRedis } from "./redis/redis-link.ts";
 import { EdgeStage, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
 import type { DownJson, RawClient } from "./testing/raw-client.ts";
 
@@ -138,7 +138,7 @@ it("Positions are compared as whole numbers of any size", async () => {
   const redis = connectRedis(inject("redisUrl"), { logger: silentLogger });
   stage.atEnd(async () => redis.disconnect());
   const store = new RedisCursorStore(redis, silentLogger);
-  await waitFor(() => redis.status === "ready", { what: "Redis" });
+  await waitFor(() => redis.client.status === "ready", { what: "Redis" });
   const lower = [9n, 99n, 2n ** 31n - 1n, 2n ** 53n, 2n ** 63n - 2n];
   for (const offset of lower) {
     const conversation = `room:${offset}` as ConversationId;

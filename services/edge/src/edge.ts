@@ -9,19 +9,20 @@ import type { EdgeConfig } from "./config.ts";
 import { Connection, type ConnectionContext } from "./connection/connection.ts";
 import { drainConnections } from "./connection/drain.ts";
 import { Flusher } from "./connection/flusher.ts";
+import { type EdgeCredentials, openCredentials } from "./edge-credentials.ts";
 import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
 import { type Dedup, createDedup } from "./dedup/dedup.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
-import { RedisLink } from "./redis/redis-link.ts";
+import { RedisHealth } from "./redis/redis-health.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { Acknowledgements } from "./session/acknowledgements.ts";
 import { RedisCursorStore } from "./session/cursor-store.ts";
 import { Cursors } from "./session/cursors.ts";
-import { connectRedis } from "./redis/redis.ts";
+import { connectRedis } from "./redis/redis-link.ts";
 import { Tails } from "./tail/tails.ts";
 
 /** A running edge. */
@@ -60,7 +61,8 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   assertLimits(limits);
   const metrics = createMetrics();
   const admission = await createAdmission({ ...config, logger, clock });
-  const log = dependencies.log ?? kafkaLog(config, dependencies);
+  const credentials = openCredentials(config, clock);
+  const log = dependencies.log ?? kafkaLog(config, dependencies, credentials);
   const connections = new Set<Connection>();
   const ready: { context?: ConnectionContext } = {};
   const server = await startServer({
@@ -78,9 +80,9 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     },
   });
   const page = await startMetricsPage(config, metrics.registry);
-  if (dependencies.log === undefined) await settleTopic(config, dependencies);
+  if (dependencies.log === undefined) await settleTopic(config, dependencies, credentials);
   await log.open();
-  const parts = assemble(config, { ...dependencies, limits, log, metrics });
+  const parts = assemble(config, { ...dependencies, limits, log, metrics, credentials });
   await whenReached(parts, log, clock);
   ready.context = parts.context;
   return {
@@ -92,6 +94,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       await drainConnections(connections, { clock, random: Math.random, drainMs });
       await end({ ...parts, log, server, settleMs: drainMs * SETTLE_SHARE });
       page.close();
+      credentials.close();
     },
   };
 }
@@ -108,13 +111,14 @@ function assemble(
   dependencies: Required<Pick<EdgeDependencies, "logger" | "clock" | "limits" | "log">> & {
     readonly metrics: EdgeMetrics;
     readonly gate?: PublishGate;
+    readonly credentials: EdgeCredentials;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics } = dependencies;
+  const { logger, clock, limits, log, metrics, credentials } = dependencies;
   const hubs = new Hubs(logger, metrics);
-  const redis = connectRedis(config.redisUrl, { logger });
-  const link = new RedisLink(redis, { clock, logger });
-  const dedup = createDedup({ redis, link, log, clock, limits });
+  const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
+  const health = new RedisHealth(redis, { clock, logger });
+  const dedup = createDedup({ redis, health, log, clock, limits });
   const tails = new Tails({ log, hubs, clock, logger, limits, follower: dedup.feed });
   const { gate = dedup.gateFor(tails) } = dependencies;
   const store = new RedisCursorStore(redis, logger);
@@ -138,18 +142,26 @@ function assemble(
   return { context, cursors, dedup, disconnectRedis: () => redis.disconnect() };
 }
 
-function kafkaLog(config: EdgeConfig, { logger, clock }: EdgeDependencies): Log {
+function kafkaLog(
+  config: EdgeConfig,
+  { logger, clock }: EdgeDependencies,
+  { kafka }: EdgeCredentials,
+): Log {
   const { kafkaBrokers: brokers, topic, id: clientId } = config;
-  return createKafkaLog({ brokers, topic, clientId, logger, clock });
+  return createKafkaLog({ brokers, topic, clientId, logger, clock, ...kafka });
 }
 
 /** Kafka may come up later than the edge does: it is asked until it answers. */
-async function settleTopic(config: EdgeConfig, { logger, clock }: EdgeDependencies): Promise<void> {
+async function settleTopic(
+  config: EdgeConfig,
+  { logger, clock }: EdgeDependencies,
+  { kafka }: EdgeCredentials,
+): Promise<void> {
   const { kafkaBrokers: brokers, topic, isDevelopment } = config;
   for (;;) {
     let report: Awaited<ReturnType<typeof ensureTopic>>;
     try {
-      report = await ensureTopic({ brokers, topic, isDevelopment, logger });
+      report = await ensureTopic({ brokers, topic, isDevelopment, logger, ...kafka });
     } catch (cause) {
       logger.warn({ err: cause }, "Kafka does not answer about the topic yet");
       await delay(clock, TOPIC_RETRY_MS);

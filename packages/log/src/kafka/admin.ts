@@ -1,6 +1,7 @@
-import type { Logger } from "@millrace/runtime";
+import type { CredentialFolder, Logger } from "@millrace/runtime";
 import { PARTITIONS_DEVELOPMENT, RECORD_BYTES_MAX, RETENTION_MS } from "@millrace/schemas";
 import kafkajs, { type Admin } from "kafkajs";
+import { kafkaSecurity } from "./credentials.ts";
 
 export interface EnsureTopicOptions {
   readonly brokers: readonly string[];
@@ -8,6 +9,8 @@ export interface EnsureTopicOptions {
   /** Replicas as the cluster's size allows, instead of as the promises want them. */
   readonly isDevelopment: boolean;
   readonly logger: Logger;
+  /** Without it connections are plain. */
+  readonly credentials?: CredentialFolder;
 }
 
 export interface TopicReport {
@@ -49,8 +52,9 @@ const IN_SYNC = 2;
  * never changed. Rejects when the cluster can't be reached or does not let us.
  */
 export async function ensureTopic(options: EnsureTopicOptions): Promise<TopicReport> {
-  const { brokers, topic, isDevelopment, logger } = options;
+  const { brokers, topic, isDevelopment, logger, credentials } = options;
   const kafka = new Kafka({
+    ...kafkaSecurity(credentials),
     brokers: [...brokers],
     clientId: "millrace-admin",
     logLevel: logLevel.NOTHING,

@@ -1,4 +1,5 @@
 import { type Clock, type Timer, delay } from "@millrace/runtime";
+import type { KafkaSecurity } from "./credentials.ts";
 import { type KafkaConnection, createConnection, encoderOf } from "./kafkajs.ts";
 import { type ApiVersions, apiVersionsRequest } from "./protocol/api-versions.ts";
 import { ByteReader } from "./protocol/byte-reader.ts";
@@ -14,6 +15,8 @@ export interface ChannelOptions {
   readonly clientId: string;
   /** Asked for each attempt to connect: a broker may come back elsewhere. */
   readonly address: () => Address | undefined;
+  /** Asked for each connection; throws where the credentials can't be used. */
+  readonly security: () => KafkaSecurity;
   /** Between 0 and 1. */
   readonly random: () => number;
 }
@@ -30,6 +33,9 @@ const BACKOFF_MS_MAX = 1_000;
 interface OpenConnection {
   readonly connection: KafkaConnection;
   readonly versions: ApiVersions;
+  unanswered: number;
+  /** Another connection has taken its place: it ends with its last answer. */
+  isRetired: boolean;
 }
 
 /**
@@ -43,7 +49,8 @@ export class Channel {
   readonly #options: ChannelOptions;
   #open: OpenConnection | undefined;
   #opening: Promise<OpenConnection> | undefined;
-  #current: KafkaConnection | undefined;
+  /** All that are open, being made, or retired. */
+  readonly #connections = new Set<KafkaConnection>();
   #failures = 0;
   #isClosed = false;
 
@@ -58,24 +65,56 @@ export class Channel {
   ): Promise<Answer> {
     const { clock } = this.#options;
     const deadlineMs = clock.nowMs() + timeoutMs;
-    const open = await this.#openedWithin(timeoutMs);
+    let open = await this.#openedWithin(timeoutMs);
+    // It may have been renewed, and the old one ended, in the turn between.
+    if (open.isRetired) open = await this.#openedWithin(timeoutMs);
     const wire = typeof request === "function" ? request(open.versions) : request;
+    open.unanswered++;
     try {
       return await within(clock, deadlineMs - clock.nowMs(), exchange(open.connection, wire));
     } catch (cause) {
       this.#drop(open.connection, "a request failed");
       throw cause;
+    } finally {
+      open.unanswered--;
+      if (open.isRetired) this.#dropAnswered(open);
     }
+  }
+
+  /**
+   * Takes a new connection, with the credentials as they are now, for all requests to come; those
+   * that are out are still answered on the old one. Rejects when there is none to be had; then the
+   * old one stays in use, so that a wrong password costs nothing as long as the old one lives.
+   */
+  async renew(): Promise<void> {
+    if (this.#open === undefined && this.#opening === undefined) return;
+    // It may have begun with the credentials of before.
+    await this.#opening?.catch(() => undefined);
+    if (this.#open?.connection.isConnected() !== true) return;
+    const fresh = await this.#dial();
+    if (this.#isClosed || this.#opening !== undefined) {
+      this.#drop(fresh.connection, "not needed");
+      return;
+    }
+    const old = this.#open;
+    this.#open = fresh;
+    if (old === undefined) return;
+    old.isRetired = true;
+    this.#dropAnswered(old);
   }
 
   close(): void {
     this.#isClosed = true;
-    if (this.#current !== undefined) this.#drop(this.#current, "closed");
+    for (const connection of this.#connections) this.#drop(connection, "closed");
+  }
+
+  #dropAnswered({ connection, unanswered }: OpenConnection): void {
+    if (unanswered === 0) this.#drop(connection, "renewed");
   }
 
   /** Whoever waits for an answer on that connection hears of it at once. */
   #drop(connection: KafkaConnection, why: string): void {
-    if (this.#current === connection) this.#current = undefined;
+    this.#connections.delete(connection);
     if (this.#open?.connection === connection) this.#open = undefined;
     connection.socket?.destroy(new Error(why));
   }
@@ -117,19 +156,31 @@ export class Channel {
   }
 
   async #dial(): Promise<OpenConnection> {
-    const { clientId, clock, address } = this.#options;
+    const { clientId, clock, address, security } = this.#options;
     const to = address();
     if (to === undefined || this.#isClosed) throw new NotSentError("no address known");
-    const connection = createConnection({ ...to, clientId, connectTimeoutMs: CONNECT_TIMEOUT_MS });
-    this.#current = connection;
-    const greeted = connection.connect().then(() => exchange(connection, apiVersionsRequest));
+    const connection = createConnection({
+      ...to,
+      clientId,
+      connectTimeoutMs: CONNECT_TIMEOUT_MS,
+      security: security(),
+    });
+    this.#connections.add(connection);
     try {
-      return { connection, versions: await within(clock, 2 * CONNECT_TIMEOUT_MS, greeted) };
+      const versions = await within(clock, 2 * CONNECT_TIMEOUT_MS, greet(connection));
+      return { connection, versions, unanswered: 0, isRetired: false };
     } catch (cause) {
       this.#drop(connection, "can't be used");
       throw cause;
     }
   }
+}
+
+async function greet(connection: KafkaConnection): Promise<ApiVersions> {
+  await connection.connect();
+  const versions = await exchange(connection, apiVersionsRequest);
+  await connection.authenticate();
+  return versions;
 }
 
 /** Rejects after that time; the work itself goes on. */
@@ -166,6 +217,6 @@ function exchange<Answer>(
   });
 }
 
-function messageOf(cause: unknown): string {
+export function messageOf(cause: unknown): string {
   return cause instanceof Error ? cause.message : String(cause);
 }

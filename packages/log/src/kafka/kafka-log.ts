@@ -1,5 +1,5 @@
 import { randomBytes } from "node:crypto";
-import { type Clock, type Logger, systemClock } from "@millrace/runtime";
+import { type Clock, type CredentialFolder, type Logger, systemClock } from "@millrace/runtime";
 import type {
   AppendRequest,
   BoundsOutcome,
@@ -20,6 +20,8 @@ export interface KafkaLogOptions {
   /** Told to the brokers, for their logs and quotas; also in the header `edge` of each record. */
   readonly clientId: string;
   readonly logger: Logger;
+  /** Without it connections are plain. */
+  readonly credentials?: CredentialFolder;
   readonly clock?: Clock;
   /** Between 0 and 1, for the spread of retries. */
   readonly random?: () => number;

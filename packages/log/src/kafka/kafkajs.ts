@@ -1,5 +1,6 @@
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
+import type { KafkaSecurity } from "./credentials.ts";
 
 /**
  * The inner parts of kafkajs that are built upon: one connection with its framing and correlation.
@@ -9,6 +10,10 @@ export interface KafkaConnection {
   connect(): Promise<unknown>;
   disconnect(): Promise<unknown>;
   isConnected(): boolean;
+  /** Does nothing where the connection was made without a login. */
+  authenticate(): Promise<void>;
+  setVersions(versions: Readonly<Record<number, VersionRange>>): void;
+  setSupportAuthenticationProtocol(isSupported: boolean): void;
   send<Answer>(exchange: KafkaExchange<Answer>): Promise<Answer>;
   /** Missing until `connect` was called. */
   readonly socket?: Socket;
@@ -32,6 +37,11 @@ export interface KafkaExchange<Answer> {
   readonly logResponseError: false;
 }
 
+interface VersionRange {
+  readonly minVersion: number;
+  readonly maxVersion: number;
+}
+
 interface Encoder {
   writeBufferInternal(bytes: Buffer): void;
 }
@@ -46,7 +56,15 @@ interface ConnectionOptions {
   readonly connectionTimeout: number;
   readonly enforceRequestTimeout: false;
   readonly maxInFlightRequests: null;
+  readonly ssl: KafkaSecurity["ssl"] | null;
+  readonly sasl: KafkaSecurity["sasl"] | null;
 }
+
+/** SaslHandshake and SaslAuthenticate (KIP-43, KIP-152), in versions that every broker since 2.0 knows. */
+const LOGIN_VERSIONS = {
+  17: { minVersion: 1, maxVersion: 1 },
+  36: { minVersion: 0, maxVersion: 1 },
+} as const;
 
 const require = createRequire(import.meta.url);
 const Connection = require("kafkajs/src/network/connection") as new (
@@ -71,7 +89,9 @@ export function createConnection(options: {
   readonly port: number;
   readonly clientId: string;
   readonly connectTimeoutMs: number;
+  readonly security: KafkaSecurity;
 }): KafkaConnection {
+  const { ssl = null, sasl = null } = options.security;
   const connection = new Connection({
     host: options.host,
     port: options.port,
@@ -82,7 +102,11 @@ export function createConnection(options: {
     connectionTimeout: options.connectTimeoutMs,
     enforceRequestTimeout: false,
     maxInFlightRequests: null,
+    ssl,
+    sasl,
   });
+  connection.setVersions(LOGIN_VERSIONS);
+  connection.setSupportAuthenticationProtocol(true);
   silenceIdleTimer(connection);
   return connection;
 }

@@ -1,7 +1,16 @@
-import { type Clock, type Logger, type Timer, assert, delay } from "@millrace/runtime";
+import {
+  type Clock,
+  type CredentialFolder,
+  type Logger,
+  type Timer,
+  assert,
+  delay,
+} from "@millrace/runtime";
 import { epochIdOf } from "@millrace/schemas";
 import type { Epoch } from "../port.ts";
-import { type Address, Channel } from "./channel.ts";
+import { type Address, Channel, messageOf } from "./channel.ts";
+import { kafkaSecurity } from "./credentials.ts";
+import { OutageReport } from "./outage-report.ts";
 import { KAFKA_ERRORS, kafkaErrorName } from "./protocol/error-codes.ts";
 import { type Metadata, metadataRequest } from "./protocol/metadata.ts";
 
@@ -13,6 +22,8 @@ export interface KafkaLinkOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly random: () => number;
+  /** Without it connections are plain. */
+  readonly credentials?: CredentialFolder;
 }
 
 /** Each kind of work has connections of its own: an answer that waits must not hold up others. */
@@ -21,6 +32,7 @@ export type ChannelPurpose = "tail" | "scan" | "write" | "write-troubled" | "con
 const REFRESH_EVERY_MS = 5_000;
 const REFRESH_APART_MS = 100;
 const REFRESH_TIMEOUT_MS = 2_000;
+const RENEW_AGAIN_MS = 2_000;
 
 /**
  * What is known of the cluster and the topic: brokers, leaders, incarnation. Asked anew every 5 s,
@@ -42,6 +54,8 @@ export class KafkaLink {
   readonly #leftEpochs = new Set<string>();
   readonly #listeners = new Set<(epoch: Epoch) => void>();
   readonly #end = new AbortController();
+  readonly #outage: OutageReport;
+  #renewals = 0;
   #topicId: Buffer | undefined;
   #epoch: Epoch | undefined;
   #running: Promise<boolean> | undefined;
@@ -58,6 +72,9 @@ export class KafkaLink {
     this.logger = options.logger;
     this.#bootstrap = options.brokers.map(parseAddress);
     assert(this.#bootstrap.length > 0, "there is a broker to begin with");
+    this.#outage = new OutageReport(options);
+    const stopListening = options.credentials?.onChange(() => void this.#renew());
+    this.#end.signal.addEventListener("abort", () => stopListening?.());
   }
 
   get epoch(): Epoch | undefined {
@@ -133,15 +150,19 @@ export class KafkaLink {
     const waitMs = this.#lastStartMs + REFRESH_APART_MS - this.clock.nowMs();
     if (waitMs > 0) await delay(this.clock, waitMs, this.#end.signal);
     this.#lastStartMs = this.clock.nowMs();
+    let failure: unknown;
     for (const channel of this.#candidates()) {
       if (this.isClosed) return false;
       try {
         this.#take(await channel.send(metadataRequest(this.topic), REFRESH_TIMEOUT_MS));
+        this.#outage.ended();
         return true;
       } catch (cause) {
+        failure = cause;
         this.logger.debug({ err: cause }, "a broker did not answer about the topic");
       }
     }
+    if (!this.isClosed) this.#outage.lasts(failure);
     return false;
   }
 
@@ -162,11 +183,31 @@ export class KafkaLink {
     let channel = this.#channels.get(name);
     if (channel === undefined) {
       const { clientId, random } = this.#options;
-      channel = new Channel({ clock: this.clock, clientId, random, address });
+      const security = () => kafkaSecurity(this.#options.credentials);
+      channel = new Channel({ clock: this.clock, clientId, random, address, security });
       if (this.isClosed) channel.close();
       this.#channels.set(name, channel);
     }
     return channel;
+  }
+
+  /** Until every connection was made with the credentials as they are; a newer change takes over. */
+  async #renew(): Promise<void> {
+    const renewal = ++this.#renewals;
+    let open = [...this.#channels.values()];
+    while (open.length > 0 && !this.isClosed && renewal === this.#renewals) {
+      const outcomes = await Promise.allSettled(open.map((channel) => channel.renew()));
+      const failed = outcomes.find((outcome) => outcome.status === "rejected");
+      open = open.filter((_, index) => outcomes[index]?.status === "rejected");
+      if (failed === undefined) {
+        this.logger.info({}, "Kafka's connections were renewed with the changed credentials");
+      } else {
+        const error = messageOf(failed.reason);
+        const event = "the changed credentials do not work; connections of before stay in use";
+        this.logger.warn({ error, connections: open.length }, event);
+        await delay(this.clock, RENEW_AGAIN_MS, this.#end.signal);
+      }
+    }
   }
 
   #take(metadata: Metadata): void {

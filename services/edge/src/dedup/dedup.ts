@@ -1,8 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Log } from "@millrace/log";
 import type { Clock } from "@millrace/runtime";
-import type { Redis } from "ioredis";
 import type { EdgeLimits } from "../limits.ts";
+import type { RedisHealth } from "../redis/redis-health.ts";
 import type { RedisLink } from "../redis/redis-link.ts";
 import { DedupGate, type PassedLog } from "./dedup-gate.ts";
 import { KeyFeed } from "./key-feed.ts";
@@ -20,8 +20,8 @@ export interface Dedup {
 const INCARNATION_BYTES = 9;
 
 export function createDedup(options: {
-  readonly redis: Redis;
-  readonly link: RedisLink;
+  readonly redis: RedisLink;
+  readonly health: RedisHealth;
   readonly log: Log;
   readonly clock: Clock;
   readonly limits: EdgeLimits;

@@ -1,7 +1,7 @@
-import type { Redis } from "ioredis";
 import type { EpochId } from "@millrace/schemas";
 import type { Told } from "../hub/told.ts";
-import type { RedisLink } from "../redis/redis-link.ts";
+import type { RedisHealth } from "../redis/redis-health.ts";
+import type { RedisClient, RedisLink } from "../redis/redis-link.ts";
 import { EXCHANGE, RESERVE } from "./reservation-scripts.ts";
 
 /** Keys belong to one incarnation of the topic: in the next one nothing was published yet. */
@@ -47,14 +47,14 @@ export type Exchange =
   | { readonly to: "pending"; readonly token: string; readonly logEnd: string };
 
 export interface ReservationsOptions {
-  readonly link: RedisLink;
-  readonly redis: Redis;
+  readonly health: RedisHealth;
+  readonly redis: RedisLink;
   readonly dedupMs: number;
   /** How long a reservation holds without being renewed. */
   readonly leaseMs: number;
 }
 
-type Scripts = Redis & {
+type Scripts = RedisClient & {
   reserveKeys(keys: number, ...rest: (string | number)[]): Promise<readonly (string | number)[]>;
   exchangeReservation(entry: string, ...rest: (string | number)[]): Promise<number>;
 };
@@ -67,8 +67,10 @@ export class Reservations {
 
   constructor(options: ReservationsOptions) {
     this.#options = options;
-    options.redis.defineCommand("reserveKeys", { lua: RESERVE });
-    options.redis.defineCommand("exchangeReservation", { numberOfKeys: 1, lua: EXCHANGE });
+    options.redis.onClient((client) => {
+      client.defineCommand("reserveKeys", { lua: RESERVE });
+      client.defineCommand("exchangeReservation", { numberOfKeys: 1, lua: EXCHANGE });
+    });
   }
 
   /** A key of that partition is used without Redis. */
@@ -78,15 +80,15 @@ export class Reservations {
 
   /** Undefined: Redis does not answer. */
   async reserve(end: Told, wishes: readonly ReservationWish[]): Promise<Reserved | undefined> {
-    const { link, leaseMs } = this.#options;
+    const { health, leaseMs } = this.#options;
     const { epoch, partition } = end;
     const marker = markerKey(end);
     const keys = wishes.map(({ name }) => entryKey({ epoch, partition, name }));
     const hadHoles = this.#hasHoles.has(marker);
     const settings = [leaseMs, this.#lifetimeMs, hadHoles ? "1" : "0", end.text];
     const tokens = wishes.map(({ token }) => token);
-    const answer = await link.ask((redis) =>
-      (redis as Scripts).reserveKeys(keys.length + 1, marker, ...keys, ...settings, ...tokens),
+    const answer = await health.ask((client) =>
+      (client as Scripts).reserveKeys(keys.length + 1, marker, ...keys, ...settings, ...tokens),
     );
     if (answer === undefined) return undefined;
     if (hadHoles) this.#hasHoles.delete(marker);
@@ -97,11 +99,11 @@ export class Reservations {
 
   /** Whether the entry was that token's and became that; undefined: Redis does not answer. */
   async exchange(key: ReservationKey, token: string, wish: Exchange): Promise<boolean | undefined> {
-    const { link, leaseMs } = this.#options;
+    const { health, leaseMs } = this.#options;
     // A final place is also true in a Redis that has forgotten the reservation.
     const isMissingFine = wish.to === "final" ? "1" : "0";
-    const done = await link.ask((redis) =>
-      (redis as Scripts).exchangeReservation(
+    const done = await health.ask((client) =>
+      (client as Scripts).exchangeReservation(
         entryKey(key),
         token,
         isMissingFine,

@@ -1,63 +1,165 @@
-import type { Clock, Logger } from "@millrace/runtime";
-import type { Redis } from "ioredis";
+import type { CredentialFolder, Logger } from "@millrace/runtime";
+import { Cluster, Redis } from "ioredis";
+import { type RedisPlace, redisPlace } from "./redis-place.ts";
 
-/** Between two questions whether a Redis that hung answers again. */
-const PROBE_MS = 500;
+/** What is used of a client, be it of one Redis or of a cluster. */
+export interface RedisClient {
+  readonly status: string;
+  ping(): Promise<string>;
+  hget(key: string, field: string): Promise<string | null>;
+  defineCommand(
+    name: string,
+    script: { readonly lua: string; readonly numberOfKeys?: number },
+  ): void;
+  on(event: "ready", listener: () => void): unknown;
+  on(event: "error", listener: (error: Error) => void): unknown;
+  quit(): Promise<unknown>;
+  disconnect(): void;
+}
+
+export interface RedisLinkOptions {
+  readonly logger: Logger;
+  /** Without it, the address says all there is to say. */
+  readonly credentials?: CredentialFolder;
+}
+
+const COMMAND_TIMEOUT_MS = 1_000;
+const CONNECT_TIMEOUT_MS = 2_000;
+const RETRY_MS_MAX = 2_000;
+
+/** A command that a cluster sends elsewhere gives up after so many turns, 100 ms apart. */
+const REDIRECTIONS_MAX = 5;
 
 /**
- * Asks Redis, and nobody waits twice for one that hangs: after a command without an answer all
- * others fail at once, until a probe of its own is answered. A closed connection fails at once
- * anyway (see `connectRedis`).
+ * A connection to Redis that never makes anybody wait: a command fails at once while there is no
+ * connection, and after a second when Redis hangs. Nothing is queued for later.
+ *
+ * Changed credentials make a client of their own, which takes over when it is ready, so that a
+ * mistyped password costs nothing while the old connection lives; the old one ends with its answers.
  */
 export class RedisLink {
-  readonly #redis: Redis;
-  readonly #clock: Clock;
-  readonly #logger: Logger;
-  #isUp = true;
+  readonly #addresses: string;
+  readonly #options: RedisLinkOptions;
+  readonly #stopListening: (() => void) | undefined;
+  readonly #preparations: ((client: RedisClient) => void)[] = [];
+  #client: RedisClient | undefined;
+  #newcomer: RedisClient | undefined;
+  #isEnded = false;
 
-  constructor(redis: Redis, options: { readonly clock: Clock; readonly logger: Logger }) {
-    this.#redis = redis;
-    this.#clock = options.clock;
-    this.#logger = options.logger;
+  constructor(addresses: string, options: RedisLinkOptions) {
+    this.#addresses = addresses;
+    this.#options = options;
+    this.#client = this.#connect();
+    this.#stopListening = options.credentials?.onChange(() => this.#renew());
   }
 
-  get isUp(): boolean {
-    return this.#isUp && this.#redis.status === "ready";
+  /** Throws while there are no credentials to connect with. */
+  get client(): RedisClient {
+    if (this.#client === undefined) throw new Error("Redis can't be connected to");
+    return this.#client;
   }
 
-  /** What Redis answered; undefined when it did not, or refused. Never rejects. */
-  async ask<Answer>(command: (redis: Redis) => Promise<Answer>): Promise<Answer | undefined> {
-    if (!this.isUp) return undefined;
+  get isReady(): boolean {
+    return this.#client?.status === "ready";
+  }
+
+  /** It was ended here, for good. */
+  get isEnded(): boolean {
+    return this.#isEnded;
+  }
+
+  /** For the client there is, and for every one that follows it. */
+  onClient(prepare: (client: RedisClient) => void): void {
+    this.#preparations.push(prepare);
+    for (const client of [this.#client, this.#newcomer]) if (client) prepare(client);
+  }
+
+  disconnect(): void {
+    this.#isEnded = true;
+    this.#stopListening?.();
+    this.#client?.disconnect();
+    this.#newcomer?.disconnect();
+  }
+
+  #renew(): void {
+    // What is not ready yet was made with credentials that have changed again.
+    this.#newcomer?.disconnect();
+    this.#newcomer = this.#connect();
+    const { status } = this.#client ?? {};
+    if (status !== "ready" && this.#newcomer !== undefined) this.#takeOver(this.#newcomer);
+  }
+
+  #takeOver(client: RedisClient): void {
+    const old = this.#client;
+    this.#client = client;
+    this.#newcomer = undefined;
+    // Answered in order, so whoever waits for something has it before the connection ends.
+    old?.quit().catch(() => old.disconnect());
+  }
+
+  #connect(): RedisClient | undefined {
+    const { logger, credentials } = this.#options;
+    let client: RedisClient;
     try {
-      return await command(this.#redis);
-    } catch (error) {
-      this.#fail(error);
+      client = clientOf(redisPlace(this.#addresses, credentials));
+    } catch (cause) {
+      logger.warn({ error: reasonOf(cause) }, "redis can't be connected to");
       return undefined;
     }
+    for (const prepare of this.#preparations) prepare(client);
+    let isReported = false;
+    client.on("error", (error) => {
+      // One line per outage, however often the connection is tried.
+      if (!isReported) logger.warn({ error: reasonOf(error) }, "redis is away");
+      isReported = true;
+    });
+    client.on("ready", () => {
+      if (this.#newcomer === client) {
+        this.#takeOver(client);
+        logger.info({}, "redis is connected to with the changed credentials");
+      } else if (isReported) logger.info({}, "redis is back");
+      isReported = false;
+    });
+    return client;
   }
+}
 
-  #fail(error: unknown): void {
-    // An error that Redis itself wrote (no memory, no right) is an answer: the link is fine.
-    const isAnswer = error instanceof Error && error.name === "ReplyError";
-    this.#logger.warn({ error: String(error) }, isAnswer ? "redis refuses" : "redis is silent");
-    if (isAnswer || !this.#isUp) return;
-    this.#isUp = false;
-    this.#probeLater();
-  }
+export function connectRedis(addresses: string, options: RedisLinkOptions): RedisLink {
+  return new RedisLink(addresses, options);
+}
 
-  #probeLater(): void {
-    this.#clock.after(PROBE_MS, () => void this.#probe());
+function clientOf({ isCluster, nodes, security }: RedisPlace): RedisClient {
+  const connection = {
+    ...security,
+    commandTimeout: COMMAND_TIMEOUT_MS,
+    connectTimeout: CONNECT_TIMEOUT_MS,
+    autoResendUnfulfilledCommands: false,
+    autoResubscribe: false,
+    maxRetriesPerRequest: 0,
+    // A right that is not needed need not be given.
+    disableClientInfo: true,
+  };
+  if (!isCluster) {
+    const once = { enableOfflineQueue: false, retryStrategy: retryAfterMs };
+    return new Redis({ ...nodes[0], ...connection, ...once });
   }
+  return new Cluster([...nodes], {
+    redisOptions: connection,
+    enableOfflineQueue: false,
+    slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+    maxRedirections: REDIRECTIONS_MAX,
+    clusterRetryStrategy: retryAfterMs,
+  });
+}
 
-  async #probe(): Promise<void> {
-    if (this.#redis.status === "end") return;
-    try {
-      await this.#redis.ping();
-      this.#isUp = true;
-      this.#logger.info({}, "redis answers again");
-    } catch {
-      // Still silent: asked again.
-      this.#probeLater();
-    }
-  }
+function retryAfterMs(attempt: number): number {
+  return Math.random() * Math.min(RETRY_MS_MAX, 50 * 2 ** attempt);
+}
+
+/** Of a cluster, only the error inside says why no node could be used. */
+function reasonOf(error: unknown): string {
+  const { message = String(error), lastNodeError } = error as Partial<Error> & {
+    readonly lastNodeError?: Error | null;
+  };
+  return lastNodeError?.message ? `${message} ${lastNodeError.message}` : message;
 }

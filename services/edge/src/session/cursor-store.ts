@@ -1,7 +1,7 @@
 import type { Logger } from "@millrace/runtime";
 import { type Position, formatPosition, percentEncode } from "@millrace/schemas";
-import type { Redis } from "ioredis";
 import type { CursorKey, CursorOutcome } from "./cursors.ts";
+import type { RedisClient, RedisLink } from "../redis/redis-link.ts";
 
 export interface CursorWrite {
   readonly key: CursorKey;
@@ -18,7 +18,8 @@ export interface CursorStore {
 /** A device that has not acknowledged anything for that long starts anew. */
 const CURSOR_TTL_MS = 30 * 24 * 3_600_000;
 
-const WRITES_PER_PIPELINE = 1_000;
+/** So many writes are on their way at once. */
+const WRITES_AT_ONCE = 1_000;
 
 /**
  * KEYS[1] = the holder's hash; ARGV = conversation, position, lifetime in ms. Positions of one
@@ -40,20 +41,25 @@ redis.call('PEXPIRE', KEYS[1], ARGV[3])
 return 1
 `;
 
-/** Cursors in Redis: one hash per device or session, a field per conversation. */
+/**
+ * Cursors in Redis: one hash per device or session, a field per conversation. Each is a command of
+ * its own, because a Redis Cluster takes no pipeline whose keys are on several nodes; commands of
+ * one turn leave together all the same.
+ */
 export class RedisCursorStore implements CursorStore {
-  readonly #redis: Redis;
+  readonly #redis: RedisLink;
   readonly #logger: Logger;
 
-  constructor(redis: Redis, logger: Logger) {
+  constructor(redis: RedisLink, logger: Logger) {
     this.#redis = redis;
     this.#logger = logger;
-    redis.defineCommand("moveCursorForward", { numberOfKeys: 1, lua: MOVE_FORWARD });
+    const script = { numberOfKeys: 1, lua: MOVE_FORWARD };
+    redis.onClient((client) => client.defineCommand("moveCursorForward", script));
   }
 
   async read(key: CursorKey): Promise<CursorOutcome> {
     try {
-      const text = await this.#redis.hget(hashOf(key), key.conversation);
+      const text = await this.#redis.client.hget(hashOf(key), key.conversation);
       return text === null ? { kind: "none" } : { kind: "position", text };
     } catch (error) {
       this.#logger.warn({ error: String(error) }, "cursor not readable");
@@ -63,30 +69,36 @@ export class RedisCursorStore implements CursorStore {
 
   async write(writes: readonly CursorWrite[]): Promise<readonly boolean[]> {
     const stored: boolean[] = [];
-    for (let index = 0; index < writes.length; index += WRITES_PER_PIPELINE) {
-      stored.push(...(await this.#writeSome(writes.slice(index, index + WRITES_PER_PIPELINE))));
+    for (let index = 0; index < writes.length; index += WRITES_AT_ONCE) {
+      stored.push(...(await this.#writeSome(writes.slice(index, index + WRITES_AT_ONCE))));
     }
     return stored;
   }
 
   async #writeSome(writes: readonly CursorWrite[]): Promise<boolean[]> {
-    const pipeline = this.#redis.pipeline() as MovingPipeline;
-    for (const { key, position } of writes) {
-      const text = formatPosition(position);
-      pipeline.moveCursorForward(hashOf(key), key.conversation, text, CURSOR_TTL_MS);
+    const outcomes = await Promise.allSettled(writes.map((write) => this.#moveForward(write)));
+    const failed = outcomes.filter((outcome) => outcome.status === "rejected");
+    if (failed[0] !== undefined) {
+      const fields = { error: String(failed[0].reason), writes: failed.length };
+      this.#logger.warn(fields, "cursors not written");
     }
-    try {
-      const results = (await pipeline.exec()) ?? [];
-      return writes.map((_, index) => results[index]?.[0] === null);
-    } catch (error) {
-      this.#logger.warn({ error: String(error), writes: writes.length }, "cursors not written");
-      return writes.map(() => false);
-    }
+    return outcomes.map(({ status }) => status === "fulfilled");
+  }
+
+  async #moveForward({ key, position }: CursorWrite): Promise<void> {
+    const client = this.#redis.client as MovingClient;
+    const text = formatPosition(position);
+    await client.moveCursorForward(hashOf(key), key.conversation, text, CURSOR_TTL_MS);
   }
 }
 
-type MovingPipeline = ReturnType<Redis["pipeline"]> & {
-  moveCursorForward(hash: string, conversation: string, position: string, ttlMs: number): unknown;
+type MovingClient = RedisClient & {
+  moveCursorForward(
+    hash: string,
+    conversation: string,
+    position: string,
+    ttlMs: number,
+  ): Promise<unknown>;
 };
 
 /**

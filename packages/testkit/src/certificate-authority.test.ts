@@ -1,0 +1,16 @@
+import { X509Certificate } from "node:crypto";
+import { expect, it } from "vitest";
+import { CertificateAuthority } from "./certificate-authority.ts";
+
+it("Its certificates are for loopback and bear its signature, and nobody else's", () => {
+  const authority = new CertificateAuthority("authority");
+  const other = new X509Certificate(new CertificateAuthority("authority").certificate);
+  const issuer = new X509Certificate(authority.certificate);
+  const issued = new X509Certificate(authority.issue("edge").chain);
+  expect(issuer.ca).toBe(true);
+  expect(issued.subject).toBe("CN=edge");
+  expect(issued.checkIP("127.0.0.1")).toBe("127.0.0.1");
+  expect(issued.checkHost("localhost")).toBe("localhost");
+  expect(issued.verify(issuer.publicKey)).toBe(true);
+  expect(issued.verify(other.publicKey)).toBe(false);
+});
