@@ -12,6 +12,7 @@ export * from "./kafka-cluster.ts";
 export * from "./kafka-jars.ts";
 export * from "./kafka-process.ts";
 export * from "./missing-part.ts";
+export * from "./python-environment.ts";
 export * from "./redis-process.ts";
 export * from "./redis-server.ts";
 export * from "./tcp-proxy.ts";
