@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { createKafkaLog } from "@millrace/log";
 import { must, silentLogger } from "@millrace/runtime";
 import { partitionOf } from "@millrace/schemas";
-import { decodeMessage, encodeMessage, newMessageId } from "@millrace/schemas/record";
+import { decodeMessage, encodeMessage } from "@millrace/schemas/record";
 import { waitFor } from "@millrace/testkit";
 import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import {
@@ -11,6 +11,7 @@ import {
   subscribe,
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
+import { foreignFields, foreignMessage } from "./foreign-message.ts";
 import {
   type ForeignRecord,
   type Place,
@@ -56,7 +57,10 @@ describe("numbers", () => {
 
     const records = numbers.map((number) => {
       const values = longs.map((name) => [name, String(number)]);
-      return { key: c, fields: { ...fieldsOf(c, `at ${number}`), ...Object.fromEntries(values) } };
+      return {
+        key: c,
+        fields: { ...foreignFields(c, `at ${number}`), ...Object.fromEntries(values) },
+      };
     });
     await writeByReference(place, records);
     const bodies = numbers.map((number) => `at ${number}`);
@@ -97,7 +101,7 @@ describe("records that are none", () => {
     await whenHas(live, c, ["before"]);
     const before = must(live.position(c), "a position");
 
-    const whole = encodeMessage({ ...messageOf(c), content: "nobody logs these words" });
+    const whole = encodeMessage(foreignMessage(c, "nobody logs these words"));
     const hex = Buffer.from(whole).toString("hex");
     const bad: ForeignRecord[] = [
       { key: c },
@@ -108,7 +112,7 @@ describe("records that are none", () => {
     ];
     const places = await writeByReference(place, [
       ...bad.map((record) => ({ ...record, partition })),
-      { key: c, fields: fieldsOf(c, "after") },
+      { key: c, fields: foreignFields(c, "after") },
     ]);
     const what = "the good record behind the bad ones";
     await waitFor(() => live.bodies(c).length === 2, { what, timeoutMs: DELIVERED_MS });
@@ -161,29 +165,6 @@ function longFields(): string[] {
   return fields
     .filter(({ type }) => JSON.stringify(type).includes('"long"'))
     .map(({ name }) => name);
-}
-
-function messageOf(c: string) {
-  return {
-    id: newMessageId(Date.now()),
-    conversation: c,
-    sender: "foreign",
-    recipient: null,
-    group: c,
-    key: null,
-    contentType: "text/plain",
-    content: "",
-    meta: {},
-    ref: null,
-    op: null,
-    sentAt: 0n,
-  };
-}
-
-/** As the schema names them. */
-function fieldsOf(c: string, content: string): Record<string, unknown> {
-  const { contentType, sentAt, ...fields } = messageOf(c);
-  return { ...fields, content, content_type: contentType, sent_at: String(sentAt) };
 }
 
 /** The values of a conversation, byte for byte as the log has them. */

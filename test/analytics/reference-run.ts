@@ -1,6 +1,6 @@
 import { spawn } from "node:child_process";
 import { once } from "node:events";
-import { MissingPart } from "@millrace/testkit";
+import { MissingPart, pythonVersion } from "@millrace/testkit";
 import { referenceCommand } from "../../scripts/tap/reference.ts";
 
 export interface Place {
@@ -50,15 +50,19 @@ export interface WrittenPlace {
   readonly offset: string;
 }
 
-/** Why the reference can't be run on this machine; undefined when it can. */
+/**
+ * Prepares the reference. Tells why it can't be run where Python is missing; a Python that can't be
+ * given its packages is a failure like any other.
+ */
 export async function whyNoReference(): Promise<string | undefined> {
   try {
-    await referenceCommand("read", { brokers: [], topic: "", tell: () => undefined });
-    return undefined;
+    await pythonVersion();
   } catch (error) {
     if (error instanceof MissingPart) return error.message;
     throw error;
   }
+  await referenceCommand("read", { brokers: [], topic: "", tell: () => undefined });
+  return undefined;
 }
 
 /** The topic to its present end, by the reference reader. */
@@ -72,9 +76,10 @@ export async function readByReference(place: Place, ...more: string[]): Promise<
 export async function writeByReference(
   place: Place,
   records: readonly ForeignRecord[],
+  ...more: string[]
 ): Promise<WrittenPlace[]> {
   const input = records.map((record) => `${JSON.stringify(record)}\n`).join("");
-  const { code, stdout, stderr } = await runReference("write", { ...place, more: [], input });
+  const { code, stdout, stderr } = await runReference("write", { ...place, more, input });
   if (code !== 0) throw new Error(`the foreign producer ended with ${code}: ${stderr}`);
   return jsonLines<WrittenPlace>(stdout);
 }

@@ -42,7 +42,7 @@ export async function pythonEnvironment(
   options: PythonEnvironmentOptions,
 ): Promise<PythonEnvironment> {
   const { requirements, cacheFolder, tell, python = "python3" } = options;
-  const version = await versionOf(python);
+  const version = await pythonVersion(python);
   const text = readFileSync(requirements, "utf8");
   const hash = createHash("sha256").update(`${python} ${version}\n${text}`).digest("hex");
   const folder = join(cacheFolder, `python-${hash.slice(0, 12)}`);
@@ -53,7 +53,8 @@ export async function pythonEnvironment(
   return environmentIn(folder, python);
 }
 
-async function versionOf(python: string): Promise<string> {
+/** Rejects with a MissingPart where no Python is, or an old one. */
+export async function pythonVersion(python = "python3"): Promise<string> {
   try {
     const { stdout } = await run(python, ["-c", "import sys; print(*sys.version_info[:2])"]);
     const [major = 0, minor = 0] = stdout.trim().split(" ").map(Number);

@@ -2,12 +2,13 @@
 A producer that is not the product's: one record for each JSON line of standard input, with
 librdkafka's own partitioner set to Kafka's, so that a key goes where every other writer sends it.
 
-  {"key": "room:1", "fields": {...}}            encoded by the newest schema file, or "schemaId"
+  {"key": "room:1", "fields": {...}}            encoded by the newest schema file
   {"key": "room:1", "hex": "00000000"}          these bytes
   {"key": "room:1"}                             a tombstone; without "key": a record without one
   with "partition" and "timestamp" (ms), where they are not to be chosen by the client
 
-It tells each record's place, in the order of the lines, as {"partition", "offset"}.
+With --registry, fields are encoded by confluent-kafka's stock serializer, which looks its schema up
+there by the text and registers nothing. It tells each record's place, in the order of the lines, as {"partition", "offset"}.
 """
 
 import argparse
@@ -21,12 +22,19 @@ from wire import SchemaFiles
 FLUSH_S = 30
 
 
-def value_of(line, files):
+def value_of(line, encode):
     if "hex" in line:
         return bytes.fromhex(line["hex"])
-    if "fields" not in line:
-        return None
-    return files.encode(line.get("schemaId", files.newest_id), line["fields"])
+    return encode(line["fields"]) if "fields" in line else None
+
+
+def encoder_of(given, files):
+    if given.registry is None:
+        return lambda fields: files.encode(files.newest_id, fields)
+    # Without a registry the writer needs nothing of its client.
+    from registry import stock_encoder
+
+    return stock_encoder(given.registry, given.topic, files)
 
 
 def main():
@@ -34,8 +42,9 @@ def main():
     parser.add_argument("--brokers", required=True)
     parser.add_argument("--topic", required=True)
     parser.add_argument("--schemas", required=True)
+    parser.add_argument("--registry")
     given = parser.parse_args()
-    files = SchemaFiles(given.schemas)
+    encode = encoder_of(given, SchemaFiles(given.schemas))
     producer = Producer(
         {
             "bootstrap.servers": given.brokers,
@@ -59,7 +68,7 @@ def main():
 
         wishes = {name: line[name] for name in ("key", "partition", "timestamp") if name in line}
         producer.produce(
-            given.topic, value=value_of(line, files), on_delivery=settle, **wishes
+            given.topic, value=value_of(line, encode), on_delivery=settle, **wishes
         )
         producer.poll(0)
     producer.flush(FLUSH_S)
