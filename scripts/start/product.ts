@@ -10,6 +10,7 @@ import { wipe } from "./fresh.ts";
 import type { EdgePlace } from "./places.ts";
 import { type ReadyFile, removeReadyFile, writeReadyFile } from "./ready-file.ts";
 import { checkRedis } from "./redis-store.ts";
+import { type RunningRegistry, startRegistry } from "./registry.ts";
 import type { Screen } from "./screen.ts";
 import type { StartOptions } from "./start-options.ts";
 import type { Supervised } from "./supervised.ts";
@@ -39,6 +40,7 @@ export class Product {
   #kafka: Backing<readonly string[]> | undefined;
   #redis: Backing<string> | undefined;
   #edges: Supervised<RunningEdge>[] = [];
+  #registry: Supervised<RunningRegistry> | undefined;
   #isReady = false;
 
   constructor(
@@ -77,7 +79,8 @@ export class Product {
   async stop(): Promise<void> {
     this.#isReady = false;
     for (const file of this.#readyFiles()) removeReadyFile(file);
-    await Promise.all(this.#edges.map((edge) => edge.stop(EDGE_GRACE_MS)));
+    const serving = [...this.#edges, ...(this.#registry ? [this.#registry] : [])];
+    await Promise.all(serving.map((part) => part.stop(EDGE_GRACE_MS)));
     for (const backing of [this.#redis, this.#kafka]) {
       await backing?.supervised?.stop(BACKING_GRACE_MS);
       await backing?.container?.stop();
@@ -113,9 +116,12 @@ export class Product {
       tell: (line) => screen.tell(line),
       onBack: () => this.#tellBack(),
       dockerHost: process.env["DOCKER_HOST"],
-      isPromised: (port) =>
-        this.#places.some((place) => place.port === port || place.metricsPort === port),
+      isPromised: (port) => this.#isPromised(port),
     };
+  }
+
+  #isPromised(port: number): boolean {
+    return this.#places.some((place) => place.port === port || place.metricsPort === port);
   }
 
   async #startEdges(brokers: readonly string[], redisUrl: string): Promise<void> {
@@ -133,8 +139,8 @@ export class Product {
       isDevelopment,
     });
     const what = this.#places.length === 1 ? "edge" : `${this.#places.length} edges`;
-    this.#edges = await screen.step(what, () =>
-      startEdges({
+    const starting = async (): Promise<void> => {
+      this.#edges = await startEdges({
         places: this.#places,
         logFolder: this.logFolder,
         env,
@@ -142,8 +148,24 @@ export class Product {
         tell: (line) => screen.tell(line),
         onBack: () => this.#tellBack(),
         ...(edgeMain !== undefined && { main: edgeMain }),
-      }),
+      });
+    };
+    // The registry needs nobody, so it costs the start no time of its own.
+    await screen.step(`${what}, schema registry`, () =>
+      Promise.all([starting(), this.#startRegistry()]),
     );
+  }
+
+  async #startRegistry(): Promise<void> {
+    const { clock, screen } = this.#dependencies;
+    this.#registry = await startRegistry({
+      topic: this.#options.topic,
+      logFolder: this.logFolder,
+      clock,
+      tell: (line) => screen.tell(line),
+      onBack: () => this.#tellBack(),
+      isPromised: (port) => this.#isPromised(port),
+    });
   }
 
   #tellBack(): void {
@@ -168,6 +190,7 @@ export class Product {
       source: kafkaSource = "env",
       supervised: broker,
     } = this.#kafka ?? {};
+    const registry = this.#registry?.current;
     const { address: url = "", source: redisSource = "env", supervised: store } = this.#redis ?? {};
     return {
       edges: this.#edges.map(({ current: { id, ws, http, metrics, pid } }) => ({
@@ -180,6 +203,7 @@ export class Product {
       kafka: { brokers, pids: broker ? [broker.current.pid] : [], source: kafkaSource },
       redis: { url, ...(store && { pid: store.current.pid }), source: redisSource },
       issuer: { url: this.#issuer.url, jwks: this.#issuer.jwks },
+      ...(registry && { registry: { http: registry.http, pid: registry.pid } }),
       topic: this.#options.topic,
       pid: process.pid,
     };

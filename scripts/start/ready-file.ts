@@ -12,6 +12,8 @@ export interface ReadyFile {
   };
   readonly redis: { readonly url: string; readonly pid?: number; readonly source: Source };
   readonly issuer: { readonly url: string; readonly jwks: string };
+  /** The schemas of the topic, by the Confluent schema registry's API. */
+  readonly registry?: { readonly http: string; readonly pid: number };
   readonly topic: string;
   readonly pid: number;
 }

@@ -112,7 +112,7 @@ async function stop(product: Product, replay: Replay | undefined, screen: Screen
 }
 
 function readyText(
-  { edges, kafka, redis }: ReadyFile,
+  { edges, kafka, redis, registry }: ReadyFile,
   { tookS, logs }: { readonly tookS: string; readonly logs: string },
 ): string {
   const lines = [
@@ -121,6 +121,7 @@ function readyText(
     ...edges.map(({ id, ws, metrics }) => `  ${id.padEnd(9)} ${ws}   metrics ${metrics}`),
     `  Kafka     ${kafka.brokers.join(",")} (${kafka.source})`,
     `  Redis     ${hostOf(redis.url)} (${redis.source})`,
+    ...(registry ? [`  schemas   ${registry.http}`] : []),
     `  logs      ${logs}`,
     "",
     "  chat      npm run chat -- --as alice room:lobby",

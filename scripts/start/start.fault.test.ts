@@ -96,9 +96,9 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function pidsOf({ edges, kafka, redis, pid }: ReadyFile): number[] {
-  const store = redis.pid === undefined ? [] : [redis.pid];
-  return [pid, ...edges.map((edge) => edge.pid), ...kafka.pids, ...store];
+function pidsOf({ edges, kafka, redis, registry, pid }: ReadyFile): number[] {
+  const others = [redis.pid, registry?.pid].filter((other) => other !== undefined);
+  return [pid, ...edges.map((edge) => edge.pid), ...kafka.pids, ...others];
 }
 
 function whenNoneLeft(pids: readonly number[]): Promise<unknown> {
@@ -125,6 +125,8 @@ describe("npm start", () => {
       expect(await answersReady(port)).toBe(true);
       expect(await answersRedis(Number(new URL(content.redis.url).port))).toBe(true);
       expect(await answersKafka("127.0.0.1", portOf(content.kafka.brokers[0]))).toBe(true);
+      const subjects = await fetch(`${content.registry?.http}/subjects`);
+      expect(await subjects.json()).toEqual(["chat.messages-value"]);
       const keys = JSON.parse(readFileSync(content.issuer.jwks, "utf8"));
       expect(keys).toMatchObject({ keys: [{ alg: "ES256" }] });
       const pids = pidsOf(content);
@@ -147,6 +149,7 @@ describe("npm start", () => {
       const parts = [
         ["SIGKILL", "edge", (file: ReadyFile) => file.edges[0]?.pid],
         ["SIGTERM", "edge", (file: ReadyFile) => file.edges[0]?.pid],
+        ["SIGKILL", "registry", (file: ReadyFile) => file.registry?.pid],
         ["SIGKILL", "Redis", (file: ReadyFile) => file.redis.pid],
         ["SIGKILL", "Kafka", (file: ReadyFile) => file.kafka.pids[0]],
       ] as const;

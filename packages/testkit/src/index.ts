@@ -17,6 +17,7 @@ export * from "./kafka-users.ts";
 export * from "./missing-part.ts";
 export * from "./redis-cluster.ts";
 export * from "./redis-command.ts";
+export * from "./python-environment.ts";
 export * from "./redis-process.ts";
 export * from "./redis-server.ts";
 export * from "./tcp-proxy.ts";

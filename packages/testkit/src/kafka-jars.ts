@@ -93,7 +93,7 @@ export async function kafkaJars(
 }
 
 /** Of two that fetch at once, the first to finish wins and the other's copy is thrown away. */
-function putInPlace(from: string, to: string): void {
+export function putInPlace(from: string, to: string): void {
   try {
     renameSync(from, to);
   } catch (error) {

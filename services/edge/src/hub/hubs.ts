@@ -52,7 +52,10 @@ export class Hubs {
   /** One record of a tail, in log order. */
   deliver(record: LogRecord, epoch: EpochId, partition: number): void {
     const conversation = keyText(record.key);
-    const hub = conversation === undefined ? undefined : this.#hubs.get(conversation);
+    if (conversation === undefined) {
+      return this.#skip(record, partition, record.key === null ? "no key" : "key is not UTF-8");
+    }
+    const hub = this.#hubs.get(conversation);
     // A key that belongs to another partition finds no hub of this one: it is not ours to deliver.
     if (hub === undefined || hub.partition !== partition) return;
     const position = told(epoch, partition, record.offset + 1n);
@@ -76,12 +79,14 @@ export class Hubs {
     const { conversation, partition } = hub;
     const frame = messageFrame(record, { epoch, partition, conversation });
     if (!("undecodable" in frame)) return frame;
-    this.#metrics.recordsSkipped.inc();
-    this.#logger.warn(
-      { partition, offset: record.offset.toString(), why: frame.undecodable },
-      "record skipped",
-    );
+    this.#skip(record, partition, frame.undecodable);
     return undefined;
+  }
+
+  /** By its place alone: what stands in it is nobody's business here. */
+  #skip({ offset }: LogRecord, partition: number, why: string): void {
+    this.#metrics.recordsSkipped.inc();
+    this.#logger.warn({ partition, offset: offset.toString(), why }, "record skipped");
   }
 }
 
