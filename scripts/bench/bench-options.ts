@@ -12,6 +12,7 @@ export interface BenchOptions {
   readonly jsonFile: string | undefined;
   readonly seed: number;
   readonly variants: readonly Variant[];
+  readonly patienceS: number;
   readonly makesProfile: boolean;
 }
 
@@ -39,20 +40,28 @@ export function parseBenchOptions(
   }
   const { values, positionals } = parsed;
   if (values.help) return { kind: "help" };
-  const unknown = positionals.find((name) => !known.includes(name));
+  const wanted = new Set(positionals.flatMap((name) => namesOf(name, known)));
+  const unknown = positionals.find((name) => namesOf(name, known).length === 0);
   if (unknown !== undefined) return { kind: "wrong", why: `there is no scenario "${unknown}"` };
   const variants = (values.variant ?? []).map(variantOf);
   if (variants.includes(undefined)) {
     return { kind: "wrong", why: "a variant is name:EDGE_A=value, several separated by commas" };
   }
-  const numbers = ["edge-core", "kafka-core", "load-core", "load-processes", "seed"] as const;
+  const numbers = [
+    "edge-core",
+    "kafka-core",
+    "load-core",
+    "load-processes",
+    "patience",
+    "seed",
+  ] as const;
   const bad = numbers.find((name) => values[name] !== undefined && !/^\d+$/.test(values[name]));
   if (bad !== undefined) return { kind: "wrong", why: `--${bad} needs a whole number` };
   const loadCore = Number(values["load-core"]);
   return {
     kind: "run",
     options: {
-      scenarios: positionals.length === 0 ? known : known.filter((n) => positionals.includes(n)),
+      scenarios: positionals.length === 0 ? known : known.filter((name) => wanted.has(name)),
       isQuick: values.quick,
       isPinned: !values["no-pin"],
       edgeCore: Number(values["edge-core"]),
@@ -62,6 +71,7 @@ export function parseBenchOptions(
       jsonFile: values.json,
       seed: Number(values.seed),
       variants: [AS_IT_COMES, ...variants.filter((variant) => variant !== undefined)],
+      patienceS: Number(values.patience),
       makesProfile: values["cpu-prof"],
     },
   };
@@ -79,12 +89,19 @@ function parse(args: readonly string[]) {
       "kafka-core": TEXT,
       "load-processes": { ...TEXT, default: "2" },
       json: TEXT,
+      patience: { ...TEXT, default: "20" },
       seed: { ...TEXT, default: "1" },
       variant: { ...TEXT, multiple: true },
       "cpu-prof": FLAG,
       help: FLAG,
     },
   });
+}
+
+/** The name itself, or all that begin with it where it is the name of none. */
+function namesOf(name: string, known: readonly string[]): readonly string[] {
+  if (known.includes(name)) return [name];
+  return known.filter((other) => other.startsWith(`${name}-`));
 }
 
 function variantOf(text: string): Variant | undefined {

@@ -29,7 +29,8 @@ export async function runBench(options: BenchOptions): Promise<number> {
   const stage = await BenchStage.open({ cores, loadProcesses, profileFolder, tell });
   const stop = (): void => void stage.close().then(() => process.exit(130));
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  const bench: Bench = { stage, seed: options.seed, isQuick: options.isQuick, tell, scale: 1 };
+  const { seed, isQuick, patienceS } = options;
+  const bench: Bench = { stage, seed, isQuick, patienceS, tell, scale: 1 };
   const { results, failed } = await runAll(bench, options);
   const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
   const run: BenchRun = { command, startedAt, machine: await describeMachine(cores), results };
@@ -49,7 +50,7 @@ async function runAll(
   const results: ScenarioResult[] = [];
   let failed = false;
   for (const name of options.scenarios) {
-    const entry = SCENARIOS.get(name);
+    const entry = SCENARIOS.find((scenario) => scenario.name === name);
     if (entry === undefined) continue;
     const variants = entry.isFloor === true ? options.variants.slice(0, 1) : options.variants;
     for (const variant of variants) {

@@ -33,7 +33,7 @@ export function conversationName(index: number): string {
 }
 
 /** A body of 200 bytes of JSON. */
-function bodyText(): string {
+export function bodyText(): string {
   const fixed = JSON.stringify({ kind: "bench", text: "" });
   return JSON.stringify({ kind: "bench", text: "m".repeat(BODY_BYTES - fixed.length) });
 }

@@ -1,6 +1,10 @@
+import { aimOutcomes } from "./aims.ts";
+import { readProfile, topSelfTimes } from "./cpu-profile.ts";
 import type { BenchRun } from "../run-bench.ts";
 import type { Figures } from "../scenario/figures.ts";
 import type { ScenarioResult } from "../scenario/measured.ts";
+
+const TOP_FUNCTIONS = 15;
 
 type Column = readonly [title: string, cell: (figures: Figures) => string];
 
@@ -26,7 +30,14 @@ export function formatReport(run: BenchRun): string {
   const header = ["scenario", "variant", ...COLUMNS.map(([title]) => title)];
   const remarks = run.results.flatMap(remarksOf);
   const ratios = run.results.flatMap((result) => ratioOf(result, run.results));
-  const parts = [machineLine(run), table([header, ...rows]), remarks.join("\n"), ratios.join("\n")];
+  const parts = [
+    machineLine(run),
+    table([header, ...rows]),
+    remarks.join("\n"),
+    aimTable(run.results),
+    ratios.join("\n"),
+    ...run.results.map(profileOf),
+  ];
   return parts.filter((part) => part !== "").join("\n\n");
 }
 
@@ -42,6 +53,24 @@ function machineLine({ command, machine, startedAt }: BenchRun): string {
 function rowOf({ scenario, variant, figures }: ScenarioResult): string[] {
   const cells = COLUMNS.map(([, cell]) => (figures === undefined ? "" : cell(figures)));
   return [scenario, variant, ...cells];
+}
+
+function aimTable(results: readonly ScenarioResult[]): string {
+  const rows = aimOutcomes(results).map(({ aim, measured, isMet }) => [
+    aim,
+    measured,
+    isMet ? "met" : "missed",
+  ]);
+  return rows.length === 0 ? "" : table([["aim", "measured", ""], ...rows]);
+}
+
+/** Where the edge spent its time in the window that the table shows. */
+function profileOf({ scenario, variant, figures }: ScenarioResult): string {
+  const file = figures?.profileFile;
+  if (file === undefined) return "";
+  const tops = topSelfTimes(readProfile(file), TOP_FUNCTIONS);
+  const lines = tops.map(({ name, share }) => `${(share * 100).toFixed(1).padStart(6)} %  ${name}`);
+  return [`${scenario} (${variant}): self time of the edge, ${file}`, ...lines].join("\n");
 }
 
 function remarksOf({ scenario, variant, more, notes }: ScenarioResult): string[] {

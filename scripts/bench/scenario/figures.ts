@@ -29,6 +29,8 @@ export interface Figures {
   readonly loadDelayP99Ms: number;
   /** The busiest core but the edge's. */
   readonly otherCoreBusy: number;
+  /** What processes of nobody here used meanwhile, of all cores together. */
+  readonly foreignCpu: number;
   readonly errors: number;
   readonly firstError: string | undefined;
   readonly brokenPrevs: number;
@@ -79,6 +81,7 @@ export function figuresOf(
     deliveriesPerEdgeCore: deliveriesPerS / edgeCpu,
     cpuUsPerPublish: (edgeCpu * 1e6) / acknowledgedPerS,
     ...busy,
+    foreignCpu: foreignOf(span),
     errors: sum(({ errors }) => errors),
     firstError: windows.find(({ firstError }) => firstError !== undefined)?.firstError,
     brokenPrevs: sum(({ brokenPrevs }) => brokenPrevs),
@@ -94,6 +97,13 @@ function merged(
   const histogram = new Histogram();
   for (const window of windows) histogram.merge(window[name]);
   return histogram;
+}
+
+/** A machine that others use, too, measures them as well. */
+export function foreignOf({ busyCores, cpu }: MeterSpan): number {
+  const busy = busyCores.reduce((sum, share) => sum + share, 0);
+  const ours = [...cpu.values()].reduce((sum, share) => sum + share, 0);
+  return Math.max(0, busy - ours);
 }
 
 /** A load side that sends late or reads late measures itself. */
