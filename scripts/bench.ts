@@ -19,6 +19,7 @@ floor-uws alone means all of that floor's.
   --cpu-prof               profiles the edge in each window, and names its top functions
   --patience SECONDS       for so long a window is measured again while others use the machine
                            (default 20)
+  --p99 MS                 the bound at which a rising rate has gone too far (default 100)
   --json FILE              the results (default .millrace/bench/<time>.json)
   --seed N                 of all that is random here (default 1)
   --load-processes N       default 2

@@ -13,6 +13,7 @@ export interface BenchOptions {
   readonly seed: number;
   readonly variants: readonly Variant[];
   readonly patienceS: number;
+  readonly p99MsMax: number;
   readonly makesProfile: boolean;
 }
 
@@ -53,6 +54,7 @@ export function parseBenchOptions(
     "load-core",
     "load-processes",
     "patience",
+    "p99",
     "seed",
   ] as const;
   const bad = numbers.find((name) => values[name] !== undefined && !/^\d+$/.test(values[name]));
@@ -72,6 +74,7 @@ export function parseBenchOptions(
       seed: Number(values.seed),
       variants: [AS_IT_COMES, ...variants.filter((variant) => variant !== undefined)],
       patienceS: Number(values.patience),
+      p99MsMax: Number(values.p99),
       makesProfile: values["cpu-prof"],
     },
   };
@@ -90,6 +93,7 @@ function parse(args: readonly string[]) {
       "load-processes": { ...TEXT, default: "2" },
       json: TEXT,
       patience: { ...TEXT, default: "20" },
+      p99: { ...TEXT, default: "100" },
       seed: { ...TEXT, default: "1" },
       variant: { ...TEXT, multiple: true },
       "cpu-prof": FLAG,

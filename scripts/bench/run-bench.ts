@@ -1,5 +1,5 @@
 import { mkdirSync, writeFileSync } from "node:fs";
-import { dirname } from "node:path";
+import { dirname, resolve } from "node:path";
 import type { BenchOptions } from "./bench-options.ts";
 import { type Machine, describeMachine } from "./report/machine.ts";
 import { formatReport } from "./report/report.ts";
@@ -22,15 +22,15 @@ export interface BenchRun {
 export async function runBench(options: BenchOptions): Promise<number> {
   const startedAt = new Date().toISOString();
   const stamp = startedAt.replaceAll(":", "-").slice(0, 19);
-  const profileFolder = options.makesProfile ? `${process.cwd()}/${FOLDER}/${stamp}` : undefined;
+  const profileFolder = options.makesProfile ? resolve(FOLDER, stamp) : undefined;
   mkdirSync(profileFolder ?? FOLDER, { recursive: true });
   const cores = await coresOf(options);
   const { loadProcesses } = options;
   const stage = await BenchStage.open({ cores, loadProcesses, profileFolder, tell });
   const stop = (): void => void stage.close().then(() => process.exit(130));
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  const { seed, isQuick, patienceS } = options;
-  const bench: Bench = { stage, seed, isQuick, patienceS, tell, scale: 1 };
+  const { seed, isQuick, patienceS, p99MsMax } = options;
+  const bench: Bench = { stage, seed, isQuick, patienceS, p99MsMax, tell, scale: 1 };
   const { results, failed } = await runAll(bench, options);
   const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
   const run: BenchRun = { command, startedAt, machine: await describeMachine(cores), results };

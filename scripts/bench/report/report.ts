@@ -1,3 +1,4 @@
+import { relative } from "node:path";
 import { aimOutcomes } from "./aims.ts";
 import { readProfile, topSelfTimes } from "./cpu-profile.ts";
 import type { BenchRun } from "../run-bench.ts";
@@ -70,7 +71,9 @@ function profileOf({ scenario, variant, figures }: ScenarioResult): string {
   if (file === undefined) return "";
   const tops = topSelfTimes(readProfile(file), TOP_FUNCTIONS);
   const lines = tops.map(({ name, share }) => `${(share * 100).toFixed(1).padStart(6)} %  ${name}`);
-  return [`${scenario} (${variant}): self time of the edge, ${file}`, ...lines].join("\n");
+  return [`${scenario} (${variant}): self time of the edge, ${relative(".", file)}`, ...lines].join(
+    "\n",
+  );
 }
 
 function remarksOf({ scenario, variant, more, notes }: ScenarioResult): string[] {

@@ -25,8 +25,6 @@ export interface Shape {
 export const CHAT: Shape = { clients: 2_000, conversations: 200, perS: 500 };
 export const BROADCAST: Shape = { clients: 2_000, conversations: 1, perS: 20 };
 
-/** The bound at which a rising rate has gone too far. */
-const P99_MS_MAX = 100;
 /** Steps in a row beyond the bound: a single one may be somebody else's doing. */
 const BEYOND_MAX = 2;
 const RATE_FACTOR = 1.5;
@@ -71,11 +69,11 @@ export function raised(name: string, shape: Shape, serve: Serve = serveEdge): Sc
         const figures = await step({ bench, fleet, served, windows }, perS);
         steps.push(figures);
         bench.tell(`${name}: ${lineOf(figures, shape)}`);
-        beyond = latencyOf(figures, shape) > P99_MS_MAX ? beyond + 1 : 0;
+        beyond = latencyOf(figures, shape) > bench.p99MsMax ? beyond + 1 : 0;
         if (beyond >= BEYOND_MAX) break;
         perS *= RATE_FACTOR;
       }
-      const within = steps.filter((figures) => latencyOf(figures, shape) <= P99_MS_MAX);
+      const within = steps.filter((figures) => latencyOf(figures, shape) <= bench.p99MsMax);
       const figures = bestOf(within, shape) ?? steps[0];
       const last = steps.at(-1);
       const limit = last?.loadLimit;

@@ -12,6 +12,8 @@ export interface Bench {
   readonly tell: (line: string) => void;
   /** For so long each window waits for a machine that nobody else uses, and is measured again. */
   readonly patienceS: number;
+  /** The bound at which a rising rate has gone too far. */
+  readonly p99MsMax: number;
   /** Lets a smaller run be made of the same scenario: for tests. */
   readonly scale: number;
 }
