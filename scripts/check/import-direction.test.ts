@@ -54,6 +54,14 @@ test("a second file that imports uWebSockets.js is named", () => {
   ]);
 });
 
+test("of the scripts only the benchmark's bare server imports uWebSockets.js", () => {
+  const text = 'import uws from "uWebSockets.js";';
+  const server = { "services/edge/src/server/server.ts": text };
+  const floor = { "scripts/bench/floor/bare-server.ts": text };
+  expect(messages({ ...floor, ...server })).toEqual([]);
+  expect(messages({ ...server, "scripts/bench/floor/other.ts": text })).toHaveLength(1);
+});
+
 test("kafkajs stays behind the port to the log", () => {
   const text = 'import { Kafka } from "kafkajs";';
   expect(messages({ "services/edge/src/edge.ts": text })).toHaveLength(1);

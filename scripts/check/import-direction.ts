@@ -24,6 +24,9 @@ const SOLE_IMPORTERS: Readonly<Record<string, RegExp>> = {
   avsc: /^schemas\/src\/record\//,
 };
 
+/** What a server costs that does nothing else: the benchmark's floor, which no product code meets. */
+const BARE_SERVER = "scripts/bench/floor/bare-server.ts";
+
 /**
  * Imports go one way: schemas ← packages/runtime, packages/log ← services. Services never import
  * each other, the SDK only the contract, and uWebSockets.js is imported by a single file.
@@ -75,7 +78,9 @@ function partOf(path: string): string | undefined {
 function secondImporters(files: readonly SourceFile[]): Finding[] {
   const importers = files.filter(
     ({ path, text }) =>
-      !isTestFile(path) && importsOf(text).some(({ specifier }) => specifier === "uWebSockets.js"),
+      path !== BARE_SERVER &&
+      !isTestFile(path) &&
+      importsOf(text).some(({ specifier }) => specifier === "uWebSockets.js"),
   );
   return importers.slice(1).map(({ path }) => ({
     file: path,

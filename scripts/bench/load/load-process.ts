@@ -1,0 +1,137 @@
+import { seededRandom } from "../../replay/chat-line.ts";
+import { signToken } from "../../token.mjs";
+import { Arrivals } from "./arrivals.ts";
+import { LoadClient } from "./load-client.ts";
+import type { LoadCommand, LoadPlan, LoadRequest, Opened } from "./load-protocol.ts";
+import { nowUs } from "./monotonic.ts";
+import { Tally } from "./tally.ts";
+
+const OPENING_MAX = 64;
+const TICK_MS = 1;
+
+/** Sends of one tick, so that a loop that has fallen behind still reads. */
+const SENDS_PER_TICK = 256;
+
+const TOKEN_TTL_S = 24 * 3_600;
+
+/** One process of the load side: some clients, and one open loop of publishes over all of them. */
+class LoadProcess {
+  readonly #tally = new Tally();
+  #clients: LoadClient[] = [];
+  #random: () => number = seededRandom(1);
+  #arrivals: Arrivals | undefined;
+  #left = 0;
+  #turn: number | undefined;
+  #whenSent: (() => void) | undefined;
+
+  async run(command: LoadCommand): Promise<unknown> {
+    switch (command.name) {
+      case "open":
+        return this.#open(command.plan);
+      case "publish":
+        return this.#publish(command.perS, command.count);
+      case "quiet":
+        this.#arrivals = undefined;
+        return undefined;
+      case "window":
+        return this.#tally.take();
+      case "cut":
+        for (const client of this.#clients) client.cut();
+        return undefined;
+      case "reopen":
+        return this.#openAll();
+      case "keys":
+        return this.#clients.flatMap(({ acknowledgedKeys }) => acknowledgedKeys);
+    }
+  }
+
+  #open(plan: LoadPlan): Promise<Opened> {
+    const { first, count, conversations, issuerFolder, seed } = plan;
+    this.#random = seededRandom(seed);
+    this.#clients = Array.from({ length: count }, (_, offset) => {
+      const index = first + offset;
+      const user = `bench-${index}`;
+      const rights = { read: ["*"], write: ["*"] };
+      const token = signToken({ user, ...rights, ttlS: TOKEN_TTL_S, issuerFolder });
+      const conversation = conversations === 0 ? undefined : index % conversations;
+      return new LoadClient({ ...plan, index, token, conversation, tally: this.#tally });
+    });
+    return this.#openAll();
+  }
+
+  async #openAll(): Promise<Opened> {
+    const waiting = [...this.#clients];
+    const problems: string[] = [];
+    const openNext = async (): Promise<void> => {
+      for (let client = waiting.pop(); client !== undefined; client = waiting.pop()) {
+        const problem = await client.open();
+        if (problem !== undefined) problems.push(problem);
+      }
+    };
+    await Promise.all(Array.from({ length: OPENING_MAX }, openNext));
+    return {
+      open: this.#clients.filter(({ isOpen }) => isOpen).length,
+      problems: problems.length,
+      firstProblem: problems[0],
+      lastHandshakeUs: Math.max(...this.#clients.map(({ handshakeUs }) => handshakeUs)),
+      lastLiveUs: Math.max(...this.#clients.map(({ liveUs }) => liveUs)),
+    };
+  }
+
+  /** Answers at once, or, where a count is given, when all are sent. */
+  #publish(perS: number, count: number | undefined): Promise<void> | undefined {
+    const wasQuiet = this.#arrivals === undefined;
+    this.#arrivals = new Arrivals({ perS, startUs: nowUs(), random: this.#random });
+    this.#left = count ?? Number.POSITIVE_INFINITY;
+    this.#turn = count === undefined ? undefined : 0;
+    const sent = new Promise<void>((resolve) => {
+      this.#whenSent = resolve;
+    });
+    if (wasQuiet) this.#tick();
+    return count === undefined ? undefined : sent;
+  }
+
+  #tick(): void {
+    const arrivals = this.#arrivals;
+    if (arrivals === undefined) return;
+    const atUs = nowUs();
+    let sends = 0;
+    let due = arrivals.due(atUs);
+    while (due !== undefined) {
+      this.#next().publish(due);
+      this.#left--;
+      sends++;
+      if (this.#left <= 0) {
+        this.#arrivals = undefined;
+        return this.#whenSent?.();
+      }
+      if (sends >= SENDS_PER_TICK) break;
+      due = arrivals.due(atUs);
+    }
+    if (sends >= SENDS_PER_TICK) setImmediate(() => this.#tick());
+    else setTimeout(() => this.#tick(), TICK_MS);
+  }
+
+  /** In turn where each shall publish as often as the others, else by chance. */
+  #next(): LoadClient {
+    const { length } = this.#clients;
+    const index =
+      this.#turn === undefined ? Math.floor(this.#random() * length) : this.#turn++ % length;
+    const client = this.#clients[index];
+    if (client === undefined) throw new Error("there is no client to publish");
+    return client;
+  }
+}
+
+const load = new LoadProcess();
+
+async function answer({ number, command }: LoadRequest): Promise<void> {
+  try {
+    process.send?.({ number, value: await load.run(command) });
+  } catch (error) {
+    process.send?.({ number, problem: String(error) });
+  }
+}
+
+process.on("message", (request: LoadRequest) => void answer(request));
+process.on("disconnect", () => process.exit(0));

@@ -1,0 +1,46 @@
+import type { LoadPlace } from "./load-client.ts";
+
+/** Which clients a load process holds: those from `first` on; client i is in conversation i mod n. */
+export interface LoadPlan {
+  readonly place: LoadPlace;
+  readonly first: number;
+  readonly count: number;
+  /** 0: nobody subscribes or publishes. */
+  readonly conversations: number;
+  readonly subscribes: boolean;
+  /** Checks the continuity of every message. */
+  readonly checksPrev: boolean;
+  /** Remembers the keys of acknowledged publishes. */
+  readonly keepsKeys: boolean;
+  readonly issuerFolder: string;
+  readonly seed: number;
+}
+
+export type LoadCommand =
+  | { readonly name: "open"; readonly plan: LoadPlan }
+  /** Publishes as an open loop until `quiet`, or until that many are sent, each client in turn. */
+  | { readonly name: "publish"; readonly perS: number; readonly count?: number }
+  | { readonly name: "quiet" }
+  | { readonly name: "window" }
+  | { readonly name: "cut" }
+  | { readonly name: "reopen" }
+  | { readonly name: "keys" };
+
+export interface Opened {
+  readonly open: number;
+  readonly problems: number;
+  readonly firstProblem: string | undefined;
+  readonly lastHandshakeUs: number;
+  readonly lastLiveUs: number;
+}
+
+export interface LoadRequest {
+  readonly number: number;
+  readonly command: LoadCommand;
+}
+
+export interface LoadAnswer {
+  readonly number: number;
+  readonly value?: unknown;
+  readonly problem?: string;
+}

@@ -1,0 +1,86 @@
+import { mkdirSync, writeFileSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import type { BenchOptions } from "./bench-options.ts";
+import { type Machine, describeMachine } from "./report/machine.ts";
+import { formatReport } from "./report/report.ts";
+import type { Bench, ScenarioResult } from "./scenario/measured.ts";
+import { SCENARIOS } from "./scenario/scenarios.ts";
+import { BenchStage } from "./stage/bench-stage.ts";
+import { type Cores, canPin } from "./stage/cores.ts";
+
+const FOLDER = ".millrace/bench";
+
+/** Everything that one run told, as it stands in the JSON file. */
+export interface BenchRun {
+  readonly command: string;
+  readonly startedAt: string;
+  readonly machine: Machine;
+  readonly results: readonly ScenarioResult[];
+}
+
+/** Runs the scenarios one after the other; the exit code says whether all of them could be run. */
+export async function runBench(options: BenchOptions): Promise<number> {
+  const startedAt = new Date().toISOString();
+  const stamp = startedAt.replaceAll(":", "-").slice(0, 19);
+  const profileFolder = options.makesProfile ? resolve(FOLDER, stamp) : undefined;
+  mkdirSync(profileFolder ?? FOLDER, { recursive: true });
+  const cores = await coresOf(options);
+  const { loadProcesses } = options;
+  const stage = await BenchStage.open({ cores, loadProcesses, profileFolder, tell });
+  const stop = (): void => void stage.close().then(() => process.exit(130));
+  process.once("SIGINT", stop).once("SIGTERM", stop);
+  const { seed, isQuick, patienceS, p99MsMax } = options;
+  const bench: Bench = { stage, seed, isQuick, patienceS, p99MsMax, tell, scale: 1 };
+  const { results, failed } = await runAll(bench, options);
+  const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
+  const run: BenchRun = { command, startedAt, machine: await describeMachine(cores), results };
+  await stage.close();
+  const file = options.jsonFile ?? `${FOLDER}/${stamp}.json`;
+  mkdirSync(dirname(file), { recursive: true });
+  writeFileSync(file, `${JSON.stringify(run, undefined, 2)}\n`);
+  console.log(formatReport(run));
+  tell(`written to ${file}`);
+  return failed ? 1 : 0;
+}
+
+async function runAll(
+  bench: Bench,
+  options: BenchOptions,
+): Promise<{ readonly results: readonly ScenarioResult[]; readonly failed: boolean }> {
+  const results: ScenarioResult[] = [];
+  let failed = false;
+  for (const name of options.scenarios) {
+    const entry = SCENARIOS.find((scenario) => scenario.name === name);
+    if (entry === undefined) continue;
+    const variants = entry.isFloor === true ? options.variants.slice(0, 1) : options.variants;
+    for (const variant of variants) {
+      tell(`${name} (${variant.name})`);
+      try {
+        results.push(await entry.run(bench, variant));
+      } catch (error) {
+        // The others are still worth knowing.
+        failed = true;
+        tell(`${name} failed: ${error instanceof Error ? error.stack : String(error)}`);
+        const notes = [`failed: ${String(error)}`];
+        results.push({ scenario: name, variant: variant.name, more: {}, notes });
+      }
+    }
+  }
+  return { results, failed };
+}
+
+async function coresOf(options: BenchOptions): Promise<Cores | undefined> {
+  const { isPinned, edgeCore, kafkaCore, loadCore } = options;
+  if (!isPinned) return undefined;
+  const cores = [edgeCore, kafkaCore, loadCore];
+  const areThere = await Promise.all(cores.map(canPin));
+  if (areThere.includes(false)) {
+    tell("nobody is bound to a core: taskset or one of the cores is missing");
+    return undefined;
+  }
+  return { edge: edgeCore, kafka: kafkaCore, load: loadCore };
+}
+
+function tell(line: string): void {
+  process.stderr.write(`bench  ${line}\n`);
+}

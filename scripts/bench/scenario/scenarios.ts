@@ -1,0 +1,39 @@
+import { BROADCAST, CHAT, raised, serveEdge, serveFloor, steady } from "./chat.ts";
+import { idle } from "./idle.ts";
+import { kill } from "./kill.ts";
+import { logFloor } from "./log-floor.ts";
+import type { Scenario } from "./measured.ts";
+import { resume } from "./resume.ts";
+
+interface Entry {
+  readonly name: string;
+  readonly run: Scenario;
+  /** It has no edge, so that another environment of the edge changes nothing. */
+  readonly isFloor?: boolean;
+}
+
+/** By the name that the command line knows, in the order in which they run. */
+export const SCENARIOS: readonly Entry[] = [
+  { name: "floor-log", run: logFloor, isFloor: true },
+  floor("floor-uws-chat", (name) => steady(name, CHAT, serveFloor)),
+  floor("floor-uws-chat-raised", (name) => raised(name, CHAT, serveFloor)),
+  floor("floor-uws-broadcast-raised", (name) => raised(name, BROADCAST, serveFloor)),
+  floor("floor-uws-idle", (name) => idle(name, serveFloor)),
+  entry("chat", (name) => steady(name, CHAT)),
+  entry("chat-raised", (name) => raised(name, CHAT)),
+  entry("broadcast", (name) => steady(name, BROADCAST)),
+  entry("broadcast-raised", (name) => raised(name, BROADCAST)),
+  entry("publish-raised", (name) => raised(name, { ...CHAT, isSilent: true })),
+  entry("idle", (name) => idle(name, serveEdge)),
+  entry("resume", (name) => resume(name, 25)),
+  entry("resume-deep", (name) => resume(name, 400)),
+  entry("kill", () => kill),
+];
+
+function entry(name: string, make: (name: string) => Scenario): Entry {
+  return { name, run: make(name) };
+}
+
+function floor(name: string, make: (name: string) => Scenario): Entry {
+  return { name, run: make(name), isFloor: true };
+}

@@ -1,0 +1,98 @@
+import { readFileSync } from "node:fs";
+
+/** CPU and memory of some processes of one kind, added up. */
+export interface Usage {
+  readonly cpuSeconds: number;
+  readonly residentBytes: number;
+}
+
+export interface MeterReading {
+  readonly atMs: number;
+  readonly usage: ReadonlyMap<string, Usage>;
+  /** Of each core: seconds it was busy, and seconds in all. */
+  readonly cores: readonly { readonly busy: number; readonly all: number }[];
+}
+
+/** What happened between two readings. */
+export interface MeterSpan {
+  readonly seconds: number;
+  /** CPU seconds per second, by name. */
+  readonly cpu: ReadonlyMap<string, number>;
+  /** Resident bytes at its end, by name. */
+  readonly resident: ReadonlyMap<string, number>;
+  /** From 0 to 1, of each core. */
+  readonly busyCores: readonly number[];
+}
+
+/** The kernel tells times in these, whatever its own clock ticks at. */
+const TICKS_PER_S = 100;
+const KIB = 1_024;
+
+/** Fields behind the command's name, counted from 0: proc(5). */
+const UTIME = 11;
+const STIME = 12;
+
+/** Reads the processes' times and memory from /proc; a process that has ended counts as nothing. */
+export class ProcessMeter {
+  readonly #pids = new Map<string, readonly number[]>();
+
+  watch(name: string, pids: readonly number[]): void {
+    this.#pids.set(name, pids);
+  }
+
+  read(): MeterReading {
+    const usage = new Map(
+      [...this.#pids].map(([name, pids]) => [name, sumOf(pids.map(usageOf))] as const),
+    );
+    return { atMs: performance.now(), usage, cores: coreTimes() };
+  }
+}
+
+export function spanBetween(before: MeterReading, after: MeterReading): MeterSpan {
+  const seconds = (after.atMs - before.atMs) / 1_000;
+  const names = [...after.usage.keys()];
+  const cpuOf = ({ usage }: MeterReading, name: string): number => usage.get(name)?.cpuSeconds ?? 0;
+  return {
+    seconds,
+    cpu: new Map(names.map((name) => [name, (cpuOf(after, name) - cpuOf(before, name)) / seconds])),
+    resident: new Map(names.map((name) => [name, after.usage.get(name)?.residentBytes ?? 0])),
+    busyCores: after.cores.map(({ busy, all }, index) => {
+      const { busy: busyBefore = 0, all: allBefore = 0 } = before.cores[index] ?? {};
+      return all === allBefore ? 0 : (busy - busyBefore) / (all - allBefore);
+    }),
+  };
+}
+
+function usageOf(pid: number): Usage {
+  try {
+    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
+    // The name in parentheses may hold anything, also spaces and parentheses.
+    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
+    const ticks = Number(fields[UTIME]) + Number(fields[STIME]);
+    const status = readFileSync(`/proc/${pid}/status`, "latin1");
+    const resident = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
+    return { cpuSeconds: ticks / TICKS_PER_S, residentBytes: resident * KIB };
+  } catch {
+    // It has ended.
+    return { cpuSeconds: 0, residentBytes: 0 };
+  }
+}
+
+function sumOf(all: readonly Usage[]): Usage {
+  return {
+    cpuSeconds: all.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
+    residentBytes: all.reduce((sum, { residentBytes }) => sum + residentBytes, 0),
+  };
+}
+
+function coreTimes(): { readonly busy: number; readonly all: number }[] {
+  const lines = readFileSync("/proc/stat", "latin1").split("\n");
+  return lines
+    .filter((line) => /^cpu\d/.test(line))
+    .map((line) => {
+      const ticks = line.split(/\s+/).slice(1, 9).map(Number);
+      const all = ticks.reduce((sum, value) => sum + value, 0);
+      const [, , , idle = 0, waiting = 0] = ticks;
+      return { busy: (all - idle - waiting) / TICKS_PER_S, all: all / TICKS_PER_S };
+    });
+}
