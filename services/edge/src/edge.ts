@@ -114,7 +114,7 @@ function assemble(
   const hubs = new Hubs(logger, metrics);
   const tails = new Tails({ log, hubs, clock, logger, limits });
   const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
-  const store = new RedisCursorStore(redis, logger);
+  const store = new RedisCursorStore(redis, logger, clock);
   const cursors = new Cursors({ store, clock, limits });
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
   const context: ConnectionContext = {

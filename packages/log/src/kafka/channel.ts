@@ -1,4 +1,4 @@
-import { type Clock, type Timer, delay } from "@millrace/runtime";
+import { type Clock, delay, within } from "@millrace/runtime";
 import type { KafkaSecurity } from "./credentials.ts";
 import { type KafkaConnection, createConnection, encoderOf } from "./kafkajs.ts";
 import { type ApiVersions, apiVersionsRequest } from "./protocol/api-versions.ts";
@@ -181,24 +181,6 @@ async function greet(connection: KafkaConnection): Promise<ApiVersions> {
   const versions = await exchange(connection, apiVersionsRequest);
   await connection.authenticate();
   return versions;
-}
-
-/** Rejects after that time; the work itself goes on. */
-async function within<Answer>(
-  clock: Clock,
-  timeoutMs: number,
-  work: Promise<Answer>,
-): Promise<Answer> {
-  let timer: Timer | undefined;
-  const expired = new Promise<never>((_, reject) => {
-    const late = (): void => reject(new Error(`no answer within ${Math.round(timeoutMs)} ms`));
-    timer = clock.after(Math.max(0, timeoutMs), late);
-  });
-  try {
-    return await Promise.race([work, expired]);
-  } finally {
-    timer?.cancel();
-  }
 }
 
 function exchange<Answer>(

@@ -27,7 +27,10 @@ export function redisPlace(addresses: string, folder: CredentialFolder | undefin
     port: port === "" ? PORT_DEFAULT : Number(port),
   }));
   const isCluster = nodes.length > 1 || first?.searchParams.get("cluster") === "true";
-  const isTls = urls.every(({ protocol }) => protocol === "rediss:");
+  const isTls = first?.protocol === "rediss:";
+  if (urls.some(({ protocol }) => protocol !== first?.protocol)) {
+    throw new Error("all addresses of Redis must begin with rediss://, or none of them");
+  }
   const credentials = folder?.read();
   if (!isTls && (credentials?.authorities ?? credentials?.certificate) !== undefined) {
     throw new Error("certificates are given for Redis, and its address begins with redis://");
