@@ -15,6 +15,11 @@ export interface Credentials {
   readonly mechanism?: string;
 }
 
+export interface CredentialSource {
+  /** As they stand now. Throws, and says why, when they can't be read or do not fit each other. */
+  read(): Credentials;
+}
+
 export interface CredentialFolderOptions {
   readonly path: string;
   readonly clock: Clock;
@@ -49,7 +54,7 @@ const POLL_MS = 1_000;
  *
  * No message of this class holds anything of a file but its name.
  */
-export class CredentialFolder {
+export class CredentialFolder implements CredentialSource {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #listeners = new Set<() => void>();
@@ -65,9 +70,8 @@ export class CredentialFolder {
     this.#schedule();
   }
 
-  /** Throws, and says why, when they can't be read or do not fit each other. */
   read(): Credentials {
-    return credentialsOf(this.#files(), this.#path);
+    return credentialsOf(filesIn(this.#path), this.#path);
   }
 
   onChange(listener: () => void): () => void {
@@ -100,23 +104,28 @@ export class CredentialFolder {
   #fingerprint(): string {
     const hash = createHash("sha256");
     try {
-      for (const [name, text] of this.#files()) hash.update(JSON.stringify([name, text]));
+      for (const [name, text] of filesIn(this.#path)) hash.update(JSON.stringify([name, text]));
     } catch {
       // Whoever connects reads it, too, and tells why it can't be read.
       hash.update("not readable");
     }
     return hash.digest("hex");
   }
+}
 
-  #files(): Files {
-    const files = new Map<FileName, string>();
-    for (const name of FILES) {
-      const text = textOf(this.#path, name);
-      if (text !== undefined) files.set(name, text);
-    }
-    if (files.size > 0) return files;
-    throw new Error(`${this.#path} holds none of the files ${FILES.join(", ")}`);
+/** The same folder, for who connects once and hears of no change. */
+export function credentialsIn(path: string): CredentialSource {
+  return { read: () => credentialsOf(filesIn(path), path) };
+}
+
+function filesIn(path: string): Files {
+  const files = new Map<FileName, string>();
+  for (const name of FILES) {
+    const text = textOf(path, name);
+    if (text !== undefined) files.set(name, text);
   }
+  if (files.size > 0) return files;
+  throw new Error(`${path} holds none of the files ${FILES.join(", ")}`);
 }
 
 function textOf(path: string, name: FileName): string | undefined {
