@@ -3,25 +3,45 @@ import { existsSync, mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { credentialsIn } from "@millrace/runtime";
 import { MESSAGES_TOPIC } from "@millrace/schemas";
+import { type Message, encodeMessage } from "@millrace/schemas/record";
 import {
   CertificateAuthority,
   KafkaCluster,
   RedisServer,
   TlsTerminator,
+  allowOnGroups,
   allowOnTopic,
   answersReady,
   freePort,
   setScramPassword,
   waitFor,
+  withProducer,
 } from "@millrace/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
+import { readTopic } from "../verify/read-topic.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const START_MS = 60_000;
 const PASSWORD = "open-sesame";
 const REDIS_LEAST = "~mr:* -@all +info +hget +hset +pexpire +eval +evalsha";
 const FRESH = ["+scan", "+unlink"];
+
+const MESSAGE: Message = {
+  id: "0198a000-0000-7000-8000-000000000000",
+  conversation: "room:given",
+  sender: "alice",
+  recipient: null,
+  group: "given",
+  key: null,
+  contentType: "text/plain",
+  content: "hello",
+  meta: {},
+  ref: null,
+  op: null,
+  sentAt: 1n,
+};
 
 const authority = new CertificateAuthority("millrace test authority");
 const files = { "ca.crt": authority.certificate, username: "edge", password: PASSWORD };
@@ -104,6 +124,16 @@ it("npm start creates the topic and serves on a Kafka and a Redis that ask who i
   );
   expect(await answersReady(run.port)).toBe(true);
   expect(run.output + readFileSync(readyFile, "utf8")).not.toContain(PASSWORD);
+  // What proves a topic afterwards logs in, too; with a group of its own.
+  const brokers = kafka.securedBrokers("SASL_SSL");
+  const reading = { brokers, topic: MESSAGES_TOPIC, epoch: "epoch" };
+  const credentials = credentialsIn(kafkaDir);
+  await allowOnGroups(kafka.brokers, { principal: "User:edge", prefix: "verify-" });
+  const value = Buffer.from(encodeMessage(MESSAGE));
+  await withProducer(kafka.brokers, (producer) =>
+    producer.send({ topic: MESSAGES_TOPIC, messages: [{ key: "room:given", value }] }),
+  );
+  expect(await readTopic({ ...reading, credentials })).toHaveLength(1);
   run.child.kill("SIGTERM");
   expect(await ended).toBe(0);
 });

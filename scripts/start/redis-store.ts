@@ -72,6 +72,7 @@ function clientOf({ isCluster, nodes, security }: RedisPlace): Redis | Cluster {
   return new Cluster([...nodes], {
     lazyConnect: true,
     redisOptions: connection,
+    enableReadyCheck: false,
     clusterRetryStrategy: () => null,
   });
 }

@@ -11,7 +11,7 @@ export interface Credentials {
   readonly authorities?: string;
   /** PEM of what this side shows of itself. */
   readonly certificate?: { readonly chain: string; readonly key: string };
-  readonly login?: { readonly username: string; readonly password: string };
+  readonly login?: { readonly username?: string; readonly password: string };
   readonly mechanism?: string;
 }
 
@@ -143,7 +143,7 @@ function credentialsOf(files: Files, path: string): Credentials {
   const authorities = files.get("ca.crt");
   const mechanism = files.get("mechanism");
   const certificate = certificateOf(files, path);
-  const login = loginOf(files, path);
+  const login = loginOf(files);
   return {
     isTlsOff: files.get("tls")?.trim() === "off",
     ...(authorities !== undefined && { authorities }),
@@ -165,12 +165,12 @@ function certificateOf(files: Files, path: string): Credentials["certificate"] {
   return undefined;
 }
 
-function loginOf(files: Files, path: string): Credentials["login"] {
+function loginOf(files: Files): Credentials["login"] {
   const username = files.get("username") ?? jaasUsername(files.get("sasl.jaas.config"));
   const password = files.get("password");
-  if (password === undefined) return undefined;
-  if (username === undefined) throw new Error(`${path} has a password, and needs a username`);
-  return { username, password };
+  return password === undefined
+    ? undefined
+    : { password, ...(username !== undefined && { username }) };
 }
 
 /** Strimzi's secret of a SCRAM user says its name only in the line that is meant for Java clients. */

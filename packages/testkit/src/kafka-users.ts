@@ -35,6 +35,24 @@ export async function setScramPassword(
   await run(java, [...base, "kafka.admin.ConfigCommand", ...place, ...change]);
 }
 
+/** The principal may read and delete the consumer groups whose names begin so. */
+export async function allowOnGroups(
+  brokers: readonly string[],
+  { principal, prefix }: { readonly principal: string; readonly prefix: string },
+): Promise<void> {
+  const operations = [AclOperationTypes.READ, AclOperationTypes.DELETE];
+  const acl = operations.map((operation) => ({
+    principal,
+    host: "*",
+    operation,
+    permissionType: AclPermissionTypes.ALLOW,
+    resourceType: AclResourceTypes.GROUP,
+    resourceName: prefix,
+    resourcePatternType: ResourcePatternTypes.PREFIXED,
+  }));
+  await withAdmin(brokers, (admin) => admin.createAcls({ acl }));
+}
+
 /** The principal may do these things with the topic, and nothing else that was not allowed before. */
 export async function allowOnTopic(
   brokers: readonly string[],

@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from "node:tls";
-import type { CredentialSource } from "@millrace/runtime";
+import type { CredentialSource, Credentials } from "@millrace/runtime";
 import type { SASLOptions } from "kafkajs";
 
 /** How a connection to a broker is secured, in kafkajs' words. */
@@ -24,9 +24,17 @@ export function kafkaSecurity(source: CredentialSource | undefined): KafkaSecuri
   };
   return {
     ...(!isTlsOff && { ssl }),
-    // A new object each time: kafkajs notes in it what it has made of it.
-    ...(login && { sasl: { mechanism: mechanismOf(mechanism), ...login } }),
+    ...(login && { sasl: saslOf(login, mechanism) }),
   };
+}
+
+/** A new object each time: kafkajs notes in it what it has made of it. */
+function saslOf(
+  { username, password }: NonNullable<Credentials["login"]>,
+  mechanism: string | undefined,
+): SASLOptions {
+  if (username === undefined) throw new Error("a password is given for Kafka, and no username");
+  return { mechanism: mechanismOf(mechanism), username, password };
 }
 
 function mechanismOf(text: string = MECHANISM_DEFAULT): (typeof MECHANISMS)[number] {
