@@ -62,7 +62,9 @@ beforeEach(async () => {
   });
   const { topic } = stage;
   const { brokers } = kafka;
-  await ensureTopic({ brokers, topic, isDevelopment: true, logger: silentLogger });
+  const options = { brokers, topic, isDevelopment: true, logger: silentLogger };
+  // A broker knows of a topic a moment after it was made; an edge asks again as well.
+  await waitFor(() => ensureTopic(options).catch(() => false), { what: topic });
   await allowOnTopic(brokers, { principal: "User:edge", topic, operations: KAFKA_LEAST });
 });
 

@@ -105,7 +105,9 @@ async function topicFor(
 ): Promise<string> {
   const topic = `secured-${randomUUID()}`;
   const { brokers } = cluster;
-  await ensureTopic({ brokers, topic, isDevelopment: true, logger: silentLogger });
+  const options = { brokers, topic, isDevelopment: true, logger: silentLogger };
+  // A broker knows of a topic a moment after it was made; an edge asks again as well.
+  await waitFor(() => ensureTopic(options).catch(() => false), { what: topic });
   await allowOnTopic(brokers, { principal, topic, operations });
   return topic;
 }
