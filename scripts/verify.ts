@@ -1,6 +1,7 @@
 import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { credentialsIn } from "@millrace/runtime";
 import {
   type Acknowledged,
   type Stored,
@@ -22,7 +23,9 @@ Exit code 0: all is well; 1: the first offence of each kind is printed with its 
   --topic T        instead of the ready file's
   --logs DIR       what the replay has written (default .millrace/replay)
   --strict-keys    a second record with the same sender and key is an offence, too
-  --json           the result as one line of JSON`;
+  --json           the result as one line of JSON
+
+KAFKA_SECURITY_DIR is the folder of the credentials for a secured Kafka.`;
 
 const { values } = parseArgs({
   options: {
@@ -48,7 +51,9 @@ async function main(): Promise<number> {
   }
   const acknowledged = linesOf<Acknowledged>("published.ndjson");
   const epoch = acknowledged[0]?.pos.split(".")[0] ?? "";
-  const stored = await readTopic({ ...places(), epoch });
+  const folder = process.env["KAFKA_SECURITY_DIR"] ?? "";
+  const credentials = folder !== "" && { credentials: credentialsIn(folder) };
+  const stored = await readTopic({ ...places(), epoch, ...credentials });
   const byConversation = byConversationOf(stored);
   const offences = [
     named("the topic", offenceOfTopic(stored, acknowledged)),

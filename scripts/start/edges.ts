@@ -63,6 +63,8 @@ export function edgeEnvironment(shared: {
   readonly issuer: { readonly url: string; readonly jwks: string };
   readonly origins: readonly string[];
   readonly isDevelopment: boolean;
+  readonly kafkaSecurityDir?: string;
+  readonly redisSecurityDir?: string;
 }): Record<string, string> {
   return {
     EDGE_KAFKA_BROKERS: shared.brokers.join(","),
@@ -72,6 +74,9 @@ export function edgeEnvironment(shared: {
     EDGE_JWKS: shared.issuer.jwks,
     EDGE_ORIGINS: shared.origins.join(","),
     EDGE_DEVELOPMENT: String(shared.isDevelopment),
+    // Empty is as good as absent.
+    EDGE_KAFKA_SECURITY_DIR: shared.kafkaSecurityDir ?? "",
+    EDGE_REDIS_SECURITY_DIR: shared.redisSecurityDir ?? "",
   };
 }
 

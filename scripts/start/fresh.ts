@@ -1,6 +1,7 @@
 import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { deleteTopic } from "./cluster.ts";
+import { givenKafka, givenRedis } from "./given.ts";
 import { deleteKeys } from "./redis-store.ts";
 import { StartRefusal } from "./start-refusal.ts";
 import type { StartOptions } from "./start-options.ts";
@@ -22,8 +23,9 @@ export function refuseUnconfirmedWipe(options: StartOptions): void {
 
 /** Empties what the run begins with, before anything is started. */
 export async function wipe(options: StartOptions): Promise<void> {
-  const { dataFolder, kafkaBrokers, redisUrl, topic } = options;
+  const { dataFolder, topic } = options;
   for (const name of WIPED) rmSync(join(dataFolder, name), { recursive: true, force: true });
-  if (kafkaBrokers) await deleteTopic(kafkaBrokers, topic);
-  if (redisUrl !== undefined) await deleteKeys(redisUrl);
+  const [kafka, redis] = [givenKafka(options), givenRedis(options)];
+  if (kafka !== undefined) await deleteTopic(kafka, topic);
+  if (redis !== undefined) await deleteKeys(redis);
 }

@@ -7,6 +7,7 @@ import { type Backing, type BackingOptions, launchKafka, launchRedis } from "./b
 import { countBrokers } from "./cluster.ts";
 import { type RunningEdge, edgeEnvironment, localOrigins, startEdges } from "./edges.ts";
 import { wipe } from "./fresh.ts";
+import { givenKafka, givenRedis } from "./given.ts";
 import type { EdgePlace } from "./places.ts";
 import { type ReadyFile, removeReadyFile, writeReadyFile } from "./ready-file.ts";
 import { checkRedis } from "./redis-store.ts";
@@ -89,23 +90,23 @@ export class Product {
   }
 
   async #startRedis(): Promise<Backing<string>> {
-    const { redisUrl } = this.#options;
+    const redis = givenRedis(this.#options);
     const { screen } = this.#dependencies;
-    if (redisUrl === undefined) {
+    if (redis === undefined) {
       return screen.step("Redis", () => launchRedis(this.#backingOptions()));
     }
-    await screen.step("Redis (given by REDIS_URL)", () => checkRedis(redisUrl));
-    return { address: redisUrl, source: "env" };
+    await screen.step("Redis (given by REDIS_URL)", () => checkRedis(redis));
+    return { address: redis.url, source: "env" };
   }
 
   async #startKafka(): Promise<Backing<readonly string[]>> {
-    const { kafkaBrokers } = this.#options;
+    const kafka = givenKafka(this.#options);
     const { screen } = this.#dependencies;
-    if (kafkaBrokers === undefined) {
+    if (kafka === undefined) {
       return screen.step("Kafka", () => launchKafka(this.#backingOptions()));
     }
-    await screen.step("Kafka (given by KAFKA_BROKERS)", () => countBrokers(kafkaBrokers));
-    return { address: kafkaBrokers, source: "env" };
+    await screen.step("Kafka (given by KAFKA_BROKERS)", () => countBrokers(kafka));
+    return { address: kafka.brokers, source: "env" };
   }
 
   #backingOptions(): BackingOptions {
@@ -126,9 +127,10 @@ export class Product {
 
   async #startEdges(brokers: readonly string[], redisUrl: string): Promise<void> {
     const { clock, logger, screen, ensureTopic, edgeMain } = this.#dependencies;
-    const { topic, origins } = this.#options;
+    const { topic, origins, kafkaSecurityDir, redisSecurityDir } = this.#options;
+    const kafka = givenKafka(this.#options) ?? { brokers };
     const { isDevelopment } = await screen.step("topics", () =>
-      settleTopic({ brokers, topic, ensureTopic, logger, screen }),
+      settleTopic({ kafka, topic, ensureTopic, logger, screen }),
     );
     const env = edgeEnvironment({
       brokers,
@@ -137,6 +139,8 @@ export class Product {
       issuer: this.#issuer,
       origins: origins.length > 0 ? origins : localOrigins(this.#places),
       isDevelopment,
+      ...(kafkaSecurityDir !== undefined && { kafkaSecurityDir }),
+      ...(redisSecurityDir !== undefined && { redisSecurityDir }),
     });
     const what = this.#places.length === 1 ? "edge" : `${this.#places.length} edges`;
     const starting = async (): Promise<void> => {

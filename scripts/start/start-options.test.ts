@@ -72,6 +72,20 @@ describe("parseStart", () => {
     expect(problemOf(args)).toMatch(problem);
   });
 
+  it("takes folders of credentials for what is given, and only for that", () => {
+    const secured = {
+      KAFKA_BROKERS: "a:1",
+      KAFKA_SECURITY_DIR: "secrets/kafka",
+      REDIS_URL: "rediss://b",
+      REDIS_SECURITY_DIR: "/secrets/redis",
+    };
+    expect(parseStart([], secured)).toMatchObject({
+      options: { kafkaSecurityDir: resolve("secrets/kafka"), redisSecurityDir: "/secrets/redis" },
+    });
+    expect(problemOf([], { ...secured, KAFKA_BROKERS: "" })).toMatch(/belongs to KAFKA_BROKERS/);
+    expect(problemOf([], { ...secured, REDIS_URL: "" })).toMatch(/belongs to REDIS_URL/);
+  });
+
   it("refuses brokers without a port, and helps before it refuses", () => {
     expect(problemOf([], { KAFKA_BROKERS: "a" })).toMatch(/host:port/);
     expect(problemOf(["--help", "--proxy"])).toBe("help");

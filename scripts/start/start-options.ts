@@ -14,6 +14,9 @@ export interface StartOptions {
   readonly replay?: ReplayWish;
   readonly kafkaBrokers?: readonly string[];
   readonly redisUrl?: string;
+  /** Folders of credentials for what is given: docs/operations.md. */
+  readonly kafkaSecurityDir?: string;
+  readonly redisSecurityDir?: string;
   readonly topic: string;
 }
 
@@ -30,7 +33,8 @@ export type StartCommand =
 export const USAGE = `npm start -- [options]
 
 Boots Kafka and Redis (given by KAFKA_BROKERS and REDIS_URL, else by Docker, else local), creates the
-topics, starts the edges, and stays until Ctrl-C or SIGTERM.
+topics, starts the edges, and stays until Ctrl-C or SIGTERM. KAFKA_SECURITY_DIR and REDIS_SECURITY_DIR
+are folders of the credentials for what is given.
 
   --ready-file F   write F as JSON when everything serves
   --edges N        number of edges; default 1
@@ -136,11 +140,15 @@ function optionsOf(
   const replay = replayOf(given);
   const kafkaBrokers = brokersOf(environment["KAFKA_BROKERS"]);
   const redisUrl = environment["REDIS_URL"];
+  const kafkaSecurityDir = securityDir(environment, "KAFKA_SECURITY_DIR", "KAFKA_BROKERS");
+  const redisSecurityDir = securityDir(environment, "REDIS_SECURITY_DIR", "REDIS_URL");
   return {
     ...(readyFile !== undefined && { readyFile: resolve(readyFile) }),
     ...(replay && { replay }),
     ...(kafkaBrokers && { kafkaBrokers }),
     ...(redisUrl !== undefined && redisUrl !== "" && { redisUrl }),
+    ...(kafkaSecurityDir !== undefined && { kafkaSecurityDir }),
+    ...(redisSecurityDir !== undefined && { redisSecurityDir }),
     edges,
     port,
     dataFolder: resolve(given.last("--data") ?? ".millrace"),
@@ -187,6 +195,18 @@ function brokersOf(text = ""): string[] | undefined {
   const brokers = text.split(",").map((broker) => broker.trim());
   if (brokers.every((broker) => /^[^\s,]+:\d{1,5}$/.test(broker))) return brokers;
   throw new Unusable(`KAFKA_BROKERS is ${JSON.stringify(text)}; host:port[,host:port…] is needed`);
+}
+
+/** What is launched here asks nobody who he is, so a folder for it is a mistake. */
+function securityDir(
+  environment: Readonly<Record<string, string | undefined>>,
+  name: string,
+  place: string,
+): string | undefined {
+  const folder = environment[name] ?? "";
+  if (folder === "") return undefined;
+  if ((environment[place] ?? "") === "") throw new Unusable(`${name} belongs to ${place}`);
+  return resolve(folder);
 }
 
 /** As browsers write it in their `Origin` header. */

@@ -11,6 +11,12 @@ import type { ReadyFile } from "./ready-file.ts";
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const START_MS = 90_000;
 const TEST_MS = 180_000;
+const NOTHING_GIVEN = {
+  KAFKA_BROKERS: "",
+  KAFKA_SECURITY_DIR: "",
+  REDIS_URL: "",
+  REDIS_SECURITY_DIR: "",
+};
 
 interface Run {
   readonly child: ChildProcess;
@@ -43,7 +49,7 @@ function startWith(options: { port: number; args: string[]; env: Record<string, 
   const child = spawn(process.execPath, ["scripts/launch.mjs", "start", ...places, ...args], {
     cwd: ROOT,
     // Services that a surrounding run has been given are not for this one.
-    env: { ...process.env, KAFKA_BROKERS: "", REDIS_URL: "", ...env },
+    env: { ...process.env, ...NOTHING_GIVEN, ...env },
     stdio: ["ignore", "pipe", "pipe"],
   });
   let output = "";

@@ -1,5 +1,5 @@
-import type { Logger } from "@millrace/runtime";
-import { countBrokers } from "./cluster.ts";
+import type { CredentialSource, Logger } from "@millrace/runtime";
+import { type GivenKafka, countBrokers } from "./cluster.ts";
 import type { Screen } from "./screen.ts";
 import { StartRefusal } from "./start-refusal.ts";
 
@@ -21,6 +21,7 @@ export type EnsureTopic = (options: {
   readonly topic: string;
   readonly isDevelopment: boolean;
   readonly logger: Logger;
+  readonly credentials?: CredentialSource;
 }) => Promise<TopicReport>;
 
 /**
@@ -28,18 +29,18 @@ export type EnsureTopic = (options: {
  * one broker, which can keep none of promise 3, that is a warning. Tells whether it is one.
  */
 export async function settleTopic(options: {
-  readonly brokers: readonly string[];
+  readonly kafka: GivenKafka;
   readonly topic: string;
   readonly ensureTopic: EnsureTopic;
   readonly logger: Logger;
   readonly screen: Screen;
 }): Promise<{ readonly isDevelopment: boolean }> {
-  const { brokers, topic, ensureTopic, logger, screen } = options;
-  const isDevelopment = (await countBrokers(brokers)) === 1;
+  const { kafka, topic, ensureTopic, logger, screen } = options;
+  const isDevelopment = (await countBrokers(kafka)) === 1;
   if (isDevelopment) {
     screen.warn("development mode: one broker, so a broker that is lost takes messages with it");
   }
-  const { created, problems } = await ensureTopic({ brokers, topic, isDevelopment, logger });
+  const { created, problems } = await ensureTopic({ ...kafka, topic, isDevelopment, logger });
   if (created) screen.tell(`topic ${topic} was created`);
   const lines = problems.map(
     ({ setting, value, wanted, promise }) =>

@@ -1,4 +1,6 @@
 import { randomUUID } from "node:crypto";
+import { kafkaSecurity } from "@millrace/log";
+import type { CredentialSource } from "@millrace/runtime";
 import { decodeMessage } from "@millrace/schemas/record";
 import kafkajs from "kafkajs";
 import lz4 from "lz4-napi";
@@ -18,9 +20,12 @@ export async function readTopic(options: {
   readonly topic: string;
   /** How positions spell the topic's incarnation. */
   readonly epoch: string;
+  /** Without them connections are plain. */
+  readonly credentials?: CredentialSource;
 }): Promise<Stored[]> {
-  const { brokers, topic, epoch } = options;
-  const kafka = new Kafka({ brokers: [...brokers], logLevel: logLevel.NOTHING });
+  const { brokers, topic, epoch, credentials } = options;
+  const security = kafkaSecurity(credentials);
+  const kafka = new Kafka({ ...security, brokers: [...brokers], logLevel: logLevel.NOTHING });
   const admin = kafka.admin();
   await admin.connect();
   const offsets = await admin.fetchTopicOffsets(topic);

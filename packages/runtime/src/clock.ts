@@ -42,3 +42,21 @@ export function delay(clock: Clock, delayMs: number, signal?: AbortSignal): Prom
     signal?.addEventListener("abort", finish);
   });
 }
+
+/** Rejects after that time; the work itself goes on. */
+export async function within<Answer>(
+  clock: Clock,
+  timeoutMs: number,
+  work: Promise<Answer>,
+): Promise<Answer> {
+  let timer: Timer | undefined;
+  const expired = new Promise<never>((_, reject) => {
+    const late = (): void => reject(new Error(`no answer within ${Math.round(timeoutMs)} ms`));
+    timer = clock.after(Math.max(0, timeoutMs), late);
+  });
+  try {
+    return await Promise.race([work, expired]);
+  } finally {
+    timer?.cancel();
+  }
+}

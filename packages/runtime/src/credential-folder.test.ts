@@ -41,6 +41,11 @@ describe("what the files mean", () => {
     expect(open().read().login).toEqual({ username: "my-edge", password: "secret" });
   });
 
+  it("leaves the name out where there is only a password, as for a Redis without users", () => {
+    put({ password: "secret" });
+    expect(open().read().login).toEqual({ password: "secret" });
+  });
+
   it("takes a certificate by Strimzi's names and by those of cert-manager", () => {
     put({ "tls.crt": "T", "tls.key": "K" });
     expect(open().read().certificate).toEqual({ chain: "T", key: "K" });
@@ -49,9 +54,7 @@ describe("what the files mean", () => {
   });
 
   it("says which file is missing, and nothing of what the others hold", () => {
-    put({ password: "hidden" });
-    expect(() => open().read()).toThrow(`${path} has a password, and needs a username`);
-    put({ username: "edge", "user.crt": "hidden" });
+    put({ username: "edge", password: "hidden", "user.crt": "hidden" });
     expect(() => open().read()).toThrow(`${path} needs both user.crt and user.key`);
     rmSync(path, { recursive: true });
     expect(() => open().read()).toThrow(`${path} holds none of the files ca.crt`);

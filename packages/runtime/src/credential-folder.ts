@@ -11,8 +11,13 @@ export interface Credentials {
   readonly authorities?: string;
   /** PEM of what this side shows of itself. */
   readonly certificate?: { readonly chain: string; readonly key: string };
-  readonly login?: { readonly username: string; readonly password: string };
+  readonly login?: { readonly username?: string; readonly password: string };
   readonly mechanism?: string;
+}
+
+export interface CredentialSource {
+  /** As they stand now. Throws, and says why, when they can't be read or do not fit each other. */
+  read(): Credentials;
 }
 
 export interface CredentialFolderOptions {
@@ -49,7 +54,7 @@ const POLL_MS = 1_000;
  *
  * No message of this class holds anything of a file but its name.
  */
-export class CredentialFolder {
+export class CredentialFolder implements CredentialSource {
   readonly #path: string;
   readonly #clock: Clock;
   readonly #listeners = new Set<() => void>();
@@ -65,9 +70,8 @@ export class CredentialFolder {
     this.#schedule();
   }
 
-  /** Throws, and says why, when they can't be read or do not fit each other. */
   read(): Credentials {
-    return credentialsOf(this.#files(), this.#path);
+    return credentialsOf(filesIn(this.#path), this.#path);
   }
 
   onChange(listener: () => void): () => void {
@@ -100,23 +104,28 @@ export class CredentialFolder {
   #fingerprint(): string {
     const hash = createHash("sha256");
     try {
-      for (const [name, text] of this.#files()) hash.update(JSON.stringify([name, text]));
+      for (const [name, text] of filesIn(this.#path)) hash.update(JSON.stringify([name, text]));
     } catch {
       // Whoever connects reads it, too, and tells why it can't be read.
       hash.update("not readable");
     }
     return hash.digest("hex");
   }
+}
 
-  #files(): Files {
-    const files = new Map<FileName, string>();
-    for (const name of FILES) {
-      const text = textOf(this.#path, name);
-      if (text !== undefined) files.set(name, text);
-    }
-    if (files.size > 0) return files;
-    throw new Error(`${this.#path} holds none of the files ${FILES.join(", ")}`);
+/** The same folder, for who connects once and hears of no change. */
+export function credentialsIn(path: string): CredentialSource {
+  return { read: () => credentialsOf(filesIn(path), path) };
+}
+
+function filesIn(path: string): Files {
+  const files = new Map<FileName, string>();
+  for (const name of FILES) {
+    const text = textOf(path, name);
+    if (text !== undefined) files.set(name, text);
   }
+  if (files.size > 0) return files;
+  throw new Error(`${path} holds none of the files ${FILES.join(", ")}`);
 }
 
 function textOf(path: string, name: FileName): string | undefined {
@@ -134,7 +143,7 @@ function credentialsOf(files: Files, path: string): Credentials {
   const authorities = files.get("ca.crt");
   const mechanism = files.get("mechanism");
   const certificate = certificateOf(files, path);
-  const login = loginOf(files, path);
+  const login = loginOf(files);
   return {
     isTlsOff: files.get("tls")?.trim() === "off",
     ...(authorities !== undefined && { authorities }),
@@ -156,12 +165,12 @@ function certificateOf(files: Files, path: string): Credentials["certificate"] {
   return undefined;
 }
 
-function loginOf(files: Files, path: string): Credentials["login"] {
+function loginOf(files: Files): Credentials["login"] {
   const username = files.get("username") ?? jaasUsername(files.get("sasl.jaas.config"));
   const password = files.get("password");
-  if (password === undefined) return undefined;
-  if (username === undefined) throw new Error(`${path} has a password, and needs a username`);
-  return { username, password };
+  return password === undefined
+    ? undefined
+    : { password, ...(username !== undefined && { username }) };
 }
 
 /** Strimzi's secret of a SCRAM user says its name only in the line that is meant for Java clients. */

@@ -2,6 +2,7 @@ import { describe, expect, it } from "vitest";
 import {
   booleanOption,
   choiceOption,
+  folderOption,
   listOption,
   millisecondsOption,
   optionRows,
@@ -70,6 +71,27 @@ describe("readOptions", () => {
       "X_LEVEL is missing (level): how much",
       "X_IDD is no option; the options are listed in docs/operations.md",
     ]);
+  });
+});
+
+describe("urlOption", () => {
+  it("takes a list where it may be one, and looks at each of it", () => {
+    const description = { meaning: "the nodes", schemes: ["redis:", "rediss:"] };
+    const list = urlOption({ ...description, isList: true });
+    const text = "redis://u:a,b@h:1, rediss://h:2";
+    expect(list.parse(text)).toEqual({ ok: true, value: text });
+    expect(list.parse("redis://h,http://h").ok).toBe(false);
+  });
+});
+
+describe("folderOption", () => {
+  it("is empty where none is given", () => {
+    const table = { dir: folderOption({ meaning: "where it is" }) };
+    const folder = (environment: Record<string, string>) =>
+      readOptions(table, { prefix: "X_", environment });
+    expect(folder({})).toEqual({ ok: true, values: { dir: "" } });
+    expect(folder({ X_DIR: "/a" })).toEqual({ ok: true, values: { dir: "/a" } });
+    expect(optionRows(table, "X_")[1]).toEqual(["`X_DIR`", "folder", "none", "where it is"]);
   });
 });
 

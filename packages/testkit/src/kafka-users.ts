@@ -1,10 +1,14 @@
 import { execFile } from "node:child_process";
 import { join } from "node:path";
 import { promisify } from "node:util";
-import kafkajs from "kafkajs";
+import kafkajs, {
+  type AclResourceTypes as ResourceType,
+  type ResourcePatternTypes as PatternType,
+} from "kafkajs";
 import { cacheFolder } from "./cache-folder.ts";
 import { withAdmin } from "./kafka-client.ts";
 import { LOG4J_CONFIG, findJava, kafkaJars } from "./kafka-jars.ts";
+import { waitFor } from "./wait-for.ts";
 
 /** Node finds only some of the names in this CommonJS package. */
 const { AclOperationTypes, AclPermissionTypes, AclResourceTypes, ResourcePatternTypes } = kafkajs;
@@ -35,8 +39,22 @@ export async function setScramPassword(
   await run(java, [...base, "kafka.admin.ConfigCommand", ...place, ...change]);
 }
 
+/** The principal may read and delete the consumer groups whose names begin so. */
+export function allowOnGroups(
+  brokers: readonly string[],
+  { principal, prefix }: { readonly principal: string; readonly prefix: string },
+): Promise<void> {
+  return allow(brokers, {
+    principal,
+    operations: ["READ", "DELETE"],
+    resourceType: AclResourceTypes.GROUP,
+    resourceName: prefix,
+    resourcePatternType: ResourcePatternTypes.PREFIXED,
+  });
+}
+
 /** The principal may do these things with the topic, and nothing else that was not allowed before. */
-export async function allowOnTopic(
+export function allowOnTopic(
   brokers: readonly string[],
   allowed: {
     readonly principal: string;
@@ -45,14 +63,36 @@ export async function allowOnTopic(
   },
 ): Promise<void> {
   const { principal, topic, operations } = allowed;
-  const acl = operations.map((operation) => ({
+  return allow(brokers, {
     principal,
-    host: "*",
-    operation: AclOperationTypes[operation],
-    permissionType: AclPermissionTypes.ALLOW,
+    operations,
     resourceType: AclResourceTypes.TOPIC,
     resourceName: topic,
     resourcePatternType: ResourcePatternTypes.LITERAL,
-  }));
-  await withAdmin(brokers, (admin) => admin.createAcls({ acl }));
+  });
+}
+
+interface Allowance {
+  readonly principal: string;
+  readonly operations: readonly (TopicOperation | "DELETE")[];
+  readonly resourceType: ResourceType;
+  readonly resourceName: string;
+  readonly resourcePatternType: PatternType;
+}
+
+/** Resolves when the broker goes by it: it hears of it a moment after the controller has taken it. */
+async function allow(brokers: readonly string[], allowance: Allowance): Promise<void> {
+  const { operations, ...common } = allowance;
+  const permissionType = AclPermissionTypes.ALLOW;
+  const entry = { ...common, host: "*", permissionType };
+  const acl = operations.map((name) => ({ ...entry, operation: AclOperationTypes[name] }));
+  await withAdmin(brokers, async (admin) => {
+    await admin.createAcls({ acl });
+    const isKnown = async (): Promise<boolean> => {
+      const asked = { ...entry, operation: AclOperationTypes.ANY };
+      const { resources } = await admin.describeAcls(asked);
+      return resources.flatMap(({ acls }) => acls).length >= operations.length;
+    };
+    await waitFor(isKnown, { what: `the rights of ${common.principal} on ${common.resourceName}` });
+  });
 }

@@ -20,6 +20,23 @@ describe("readEdgeConfig", () => {
     );
   });
 
+  it("takes folders of credentials, and the nodes of a Redis Cluster", () => {
+    const secured = {
+      EDGE_KAFKA_SECURITY_DIR: "/secrets/kafka",
+      EDGE_REDIS_SECURITY_DIR: "/secrets/redis",
+      EDGE_REDIS_URL: "rediss://a:6379,rediss://b:6379",
+    };
+    expect(readEdgeConfig({ ...NEEDED, ...secured })).toMatchObject({
+      ok: true,
+      values: { kafkaSecurityDir: "/secrets/kafka", redisSecurityDir: "/secrets/redis" },
+    });
+    const plain = readEdgeConfig(NEEDED);
+    expect(plain.ok && [plain.values.kafkaSecurityDir, plain.values.redisSecurityDir]).toEqual([
+      "",
+      "",
+    ]);
+  });
+
   it("refuses an origin with a path and a broker without a port", () => {
     const bad = { EDGE_ORIGINS: "https://a.example/chat", EDGE_KAFKA_BROKERS: "a" };
     const result = readEdgeConfig({ ...NEEDED, ...bad });

@@ -121,7 +121,7 @@ function assemble(
   const dedup = createDedup({ redis, health, log, clock, limits });
   const tails = new Tails({ log, hubs, clock, logger, limits, follower: dedup.feed });
   const { gate = dedup.gateFor(tails) } = dependencies;
-  const store = new RedisCursorStore(redis, logger);
+  const store = new RedisCursorStore(redis, logger, clock);
   const cursors = new Cursors({ store, clock, limits });
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
   const context: ConnectionContext = {

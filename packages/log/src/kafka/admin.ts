@@ -1,4 +1,4 @@
-import type { CredentialFolder, Logger } from "@millrace/runtime";
+import type { CredentialSource, Logger } from "@millrace/runtime";
 import { PARTITIONS_DEVELOPMENT, RECORD_BYTES_MAX, RETENTION_MS } from "@millrace/schemas";
 import kafkajs, { type Admin } from "kafkajs";
 import { kafkaSecurity } from "./credentials.ts";
@@ -10,7 +10,7 @@ export interface EnsureTopicOptions {
   readonly isDevelopment: boolean;
   readonly logger: Logger;
   /** Without it connections are plain. */
-  readonly credentials?: CredentialFolder;
+  readonly credentials?: CredentialSource;
 }
 
 export interface TopicReport {

@@ -1,4 +1,4 @@
-import { type Clock, type Timer, delay } from "@millrace/runtime";
+import { type Clock, delay, within } from "@millrace/runtime";
 import type { KafkaSecurity } from "./credentials.ts";
 import { type KafkaConnection, createConnection, encoderOf } from "./kafkajs.ts";
 import { type ApiVersions, apiVersionsRequest } from "./protocol/api-versions.ts";
@@ -30,9 +30,16 @@ const CONNECT_TIMEOUT_MS = 3_000;
 const BACKOFF_MS_MIN = 50;
 const BACKOFF_MS_MAX = 1_000;
 
+/** A session that ends (KIP-368) is renewed after that share of it. */
+const RENEW_SHARE = 0.7;
+const RENEW_AGAIN_MS = 500;
+
 interface OpenConnection {
   readonly connection: KafkaConnection;
   readonly versions: ApiVersions;
+  /** From then on the broker ends it with the next request. */
+  readonly expiresAtMs: number;
+  renewAtMs: number;
   unanswered: number;
   /** Another connection has taken its place: it ends with its last answer. */
   isRetired: boolean;
@@ -99,13 +106,27 @@ export class Channel {
     const old = this.#open;
     this.#open = fresh;
     if (old === undefined) return;
-    old.isRetired = true;
-    this.#dropAnswered(old);
+    this.#retire(old);
+  }
+
+  /** Never rejects: until the session ends there is time for another attempt. */
+  async #renewInTime(open: OpenConnection): Promise<void> {
+    open.renewAtMs = Number.POSITIVE_INFINITY;
+    try {
+      await this.renew();
+    } catch {
+      open.renewAtMs = this.#options.clock.nowMs() + RENEW_AGAIN_MS;
+    }
   }
 
   close(): void {
     this.#isClosed = true;
     for (const connection of this.#connections) this.#drop(connection, "closed");
+  }
+
+  #retire(open: OpenConnection): void {
+    open.isRetired = true;
+    this.#dropAnswered(open);
   }
 
   #dropAnswered({ connection, unanswered }: OpenConnection): void {
@@ -130,7 +151,14 @@ export class Channel {
 
   #opened(): Promise<OpenConnection> {
     if (this.#isClosed) return Promise.reject(new NotSentError("the channel is closed"));
-    if (this.#open?.connection.isConnected() === true) return Promise.resolve(this.#open);
+    const open = this.#open;
+    if (open?.connection.isConnected() === true) {
+      const nowMs = this.#options.clock.nowMs();
+      if (nowMs >= open.renewAtMs) void this.#renewInTime(open);
+      if (nowMs < open.expiresAtMs) return Promise.resolve(open);
+      this.#open = undefined;
+      this.#retire(open);
+    }
     this.#opening ??= this.#connect().finally(() => {
       this.#opening = undefined;
     });
@@ -167,8 +195,11 @@ export class Channel {
     });
     this.#connections.add(connection);
     try {
+      const startMs = clock.nowMs();
       const versions = await within(clock, 2 * CONNECT_TIMEOUT_MS, greet(connection));
-      return { connection, versions, unanswered: 0, isRetired: false };
+      const lifeMs = Number(connection.sessionLifetime.toString()) || Number.POSITIVE_INFINITY;
+      const session = { expiresAtMs: startMs + lifeMs, renewAtMs: startMs + lifeMs * RENEW_SHARE };
+      return { connection, versions, ...session, unanswered: 0, isRetired: false };
     } catch (cause) {
       this.#drop(connection, "can't be used");
       throw cause;
@@ -181,24 +212,6 @@ async function greet(connection: KafkaConnection): Promise<ApiVersions> {
   const versions = await exchange(connection, apiVersionsRequest);
   await connection.authenticate();
   return versions;
-}
-
-/** Rejects after that time; the work itself goes on. */
-async function within<Answer>(
-  clock: Clock,
-  timeoutMs: number,
-  work: Promise<Answer>,
-): Promise<Answer> {
-  let timer: Timer | undefined;
-  const expired = new Promise<never>((_, reject) => {
-    const late = (): void => reject(new Error(`no answer within ${Math.round(timeoutMs)} ms`));
-    timer = clock.after(Math.max(0, timeoutMs), late);
-  });
-  try {
-    return await Promise.race([work, expired]);
-  } finally {
-    timer?.cancel();
-  }
 }
 
 function exchange<Answer>(

@@ -29,6 +29,10 @@ import { createKafkaLog } from "./kafka-log.ts";
 /** All that docs/operations.md says is needed on a topic that is there. */
 const LEAST = ["READ", "WRITE", "DESCRIBE_CONFIGS"] as const;
 
+/** A broker ends the connections of those who have not logged in anew by then (KIP-368). */
+const REAUTHENTICATE = "connections.max.reauth.ms";
+const SESSION_MS = 1_500;
+
 const PARTITION = 0;
 const PASSWORD = "open-sesame";
 const WRONG_PASSWORD = "open-barley";
@@ -41,7 +45,10 @@ const endings: (() => unknown)[] = [];
 
 beforeAll(async () => {
   const plainUsers = { plainUser: PASSWORD };
-  cluster = await KafkaCluster.start({ brokers: 1, secured: { authority, plainUsers } });
+  const settings = {
+    [`listener.name.sasl_plaintext.scram-sha-256.${REAUTHENTICATE}`]: String(SESSION_MS),
+  };
+  cluster = await KafkaCluster.start({ brokers: 1, secured: { authority, plainUsers }, settings });
   for (const mechanism of ["SCRAM-SHA-256", "SCRAM-SHA-512"] as const) {
     const user = { user: "scramUser", password: PASSWORD, mechanism };
     await setScramPassword(cluster.brokers, user);
@@ -53,6 +60,8 @@ afterEach(async () => {
 });
 
 afterAll(() => cluster.stop());
+
+const CLEAR = { username: "scramUser", password: PASSWORD, tls: "off\n" };
 
 type Files = Readonly<Record<string, string>>;
 
@@ -96,7 +105,9 @@ async function topicFor(
 ): Promise<string> {
   const topic = `secured-${randomUUID()}`;
   const { brokers } = cluster;
-  await ensureTopic({ brokers, topic, isDevelopment: true, logger: silentLogger });
+  const options = { brokers, topic, isDevelopment: true, logger: silentLogger };
+  // A broker knows of a topic a moment after it was made; an edge asks again as well.
+  await waitFor(() => ensureTopic(options).catch(() => false), { what: topic });
   await allowOnTopic(brokers, { principal, topic, operations });
   return topic;
 }
@@ -165,7 +176,7 @@ const WAYS: readonly {
     name: "SCRAM without TLS, where the folder says so",
     protocol: "SASL_PLAINTEXT",
     principal: "User:scramUser",
-    files: () => ({ username: "scramUser", password: PASSWORD, tls: "off\n" }),
+    files: () => CLEAR,
   },
 ];
 
@@ -195,10 +206,35 @@ it("makes a missing topic with the right to create it", async () => {
   expect((await ensureTopic({ ...options, credentials: folder })).created).toBe(true);
 });
 
+it("repeats nothing where the broker ends every session after a while", async () => {
+  const told: Told[] = [];
+  const topic = await topicFor("User:scramUser");
+  const { folder } = folderOf({ ...CLEAR, mechanism: "scram-sha-256" });
+  const logger = listeningLogger(told);
+  const log = logOn(topic, "SASL_PLAINTEXT", { credentials: folder, logger });
+  await log.open();
+  const sending = new Sending(log, PARTITION);
+  const end = new AbortController();
+  const sent = sendUntil(sending, end.signal);
+  const polled = pollUntil(log, end.signal);
+  await delay(systemClock, 3 * SESSION_MS);
+  end.abort();
+  await Promise.all([sent, polled]);
+  await prove(sending, log);
+  for (const event of ["was not answered", "a long poll failed", "did not answer"]) {
+    expect(toldOf(told, event)).toEqual([]);
+  }
+});
+
 it("needs each of the rights", async () => {
   const { folder } = folderOf(SCRAM);
   const brokers = cluster.securedBrokers("SASL_SSL");
   const principal = "User:scramUser";
+  const absent = { brokers, topic: `secured-${randomUUID()}`, isDevelopment: true };
+  await allowOnTopic(cluster.brokers, { principal, topic: absent.topic, operations: LEAST });
+  await expect(
+    ensureTopic({ ...absent, logger: silentLogger, credentials: folder }),
+  ).rejects.toThrow(/authori[sz]|Topic creation errors/i);
   for (const missing of LEAST) {
     const topic = await topicFor(
       principal,

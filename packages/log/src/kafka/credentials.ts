@@ -1,5 +1,5 @@
 import type { ConnectionOptions } from "node:tls";
-import type { CredentialFolder } from "@millrace/runtime";
+import type { CredentialSource, Credentials } from "@millrace/runtime";
 import type { SASLOptions } from "kafkajs";
 
 /** How a connection to a broker is secured, in kafkajs' words. */
@@ -12,22 +12,29 @@ const MECHANISMS = ["plain", "scram-sha-256", "scram-sha-512"] as const;
 const MECHANISM_DEFAULT = "scram-sha-512";
 
 /**
- * As the folder stands now: asked for each connection. Without a folder a connection is plain;
- * with one it is TLS, unless the folder says that it shall not be. Throws when the folder's files
- * do not fit each other.
+ * As the credentials stand now: asked for each connection. Without any a connection is plain; with
+ * them it is TLS, unless they say that it shall not be. Throws where they do not fit each other.
  */
-export function kafkaSecurity(folder: CredentialFolder | undefined): KafkaSecurity {
-  if (folder === undefined) return {};
-  const { isTlsOff, authorities, certificate, login, mechanism } = folder.read();
+export function kafkaSecurity(source: CredentialSource | undefined): KafkaSecurity {
+  if (source === undefined) return {};
+  const { isTlsOff, authorities, certificate, login, mechanism } = source.read();
   const ssl: ConnectionOptions = {
     ...(authorities !== undefined && { ca: authorities }),
     ...(certificate && { cert: certificate.chain, key: certificate.key }),
   };
   return {
     ...(!isTlsOff && { ssl }),
-    // A new object each time: kafkajs notes in it what it has made of it.
-    ...(login && { sasl: { mechanism: mechanismOf(mechanism), ...login } }),
+    ...(login && { sasl: saslOf(login, mechanism) }),
   };
+}
+
+/** A new object each time: kafkajs notes in it what it has made of it. */
+function saslOf(
+  { username, password }: NonNullable<Credentials["login"]>,
+  mechanism: string | undefined,
+): SASLOptions {
+  if (username === undefined) throw new Error("a password is given for Kafka, and no username");
+  return { mechanism: mechanismOf(mechanism), username, password };
 }
 
 function mechanismOf(text: string = MECHANISM_DEFAULT): (typeof MECHANISMS)[number] {

@@ -14,6 +14,8 @@ export interface KafkaConnection {
   authenticate(): Promise<void>;
   setVersions(versions: Readonly<Record<number, VersionRange>>): void;
   setSupportAuthenticationProtocol(isSupported: boolean): void;
+  /** Milliseconds for which the broker takes the login; 0 where it does not say. */
+  readonly sessionLifetime: { toString(): string };
   send<Answer>(exchange: KafkaExchange<Answer>): Promise<Answer>;
   /** Missing until `connect` was called. */
   readonly socket?: Socket;
@@ -56,9 +58,16 @@ interface ConnectionOptions {
   readonly connectionTimeout: number;
   readonly enforceRequestTimeout: false;
   readonly maxInFlightRequests: null;
+  readonly reauthenticationThreshold: number;
   readonly ssl: KafkaSecurity["ssl"] | null;
   readonly sasl: KafkaSecurity["sasl"] | null;
 }
+
+/**
+ * So long before the end of its session a connection would log in anew by itself, between two
+ * requests and with the password of before: never, because the channel takes a new one instead.
+ */
+const RELOGIN_BEFORE_MS = -1e15;
 
 /** SaslHandshake and SaslAuthenticate (KIP-43, KIP-152), in versions that every broker since 2.0 knows. */
 const LOGIN_VERSIONS = {
@@ -102,6 +111,7 @@ export function createConnection(options: {
     connectionTimeout: options.connectTimeoutMs,
     enforceRequestTimeout: false,
     maxInFlightRequests: null,
+    reauthenticationThreshold: RELOGIN_BEFORE_MS,
     ssl,
     sasl,
   });

@@ -147,6 +147,8 @@ function clientOf({ isCluster, nodes, security }: RedisPlace): RedisClient {
     redisOptions: connection,
     enableOfflineQueue: false,
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
+    // It would need one right more, and where that is missing it would say nothing of it.
+    enableReadyCheck: false,
     maxRedirections: REDIRECTIONS_MAX,
     clusterRetryStrategy: retryAfterMs,
   });

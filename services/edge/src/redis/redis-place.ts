@@ -1,4 +1,4 @@
-import type { CredentialFolder } from "@millrace/runtime";
+import type { CredentialSource } from "@millrace/runtime";
 import type { RedisOptions } from "ioredis";
 
 /** Where Redis is, and how a connection to it is secured. */
@@ -19,7 +19,7 @@ const BORDER = /\s*,\s*(?=rediss?:\/\/)/;
  * the connection is TLS; the folder says whom to trust and how to log in. Throws, without a secret,
  * when the two do not fit each other.
  */
-export function redisPlace(addresses: string, folder: CredentialFolder | undefined): RedisPlace {
+export function redisPlace(addresses: string, source: CredentialSource | undefined): RedisPlace {
   const urls = addresses.split(BORDER).map((address) => new URL(address));
   const [first] = urls;
   const nodes = urls.map(({ hostname, port }) => ({
@@ -27,8 +27,11 @@ export function redisPlace(addresses: string, folder: CredentialFolder | undefin
     port: port === "" ? PORT_DEFAULT : Number(port),
   }));
   const isCluster = nodes.length > 1 || first?.searchParams.get("cluster") === "true";
-  const isTls = urls.every(({ protocol }) => protocol === "rediss:");
-  const credentials = folder?.read();
+  const isTls = first?.protocol === "rediss:";
+  if (urls.some(({ protocol }) => protocol !== first?.protocol)) {
+    throw new Error("all addresses of Redis must begin with rediss://, or none of them");
+  }
+  const credentials = source?.read();
   if (!isTls && (credentials?.authorities ?? credentials?.certificate) !== undefined) {
     throw new Error("certificates are given for Redis, and its address begins with redis://");
   }

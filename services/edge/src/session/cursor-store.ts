@@ -1,4 +1,4 @@
-import type { Logger } from "@millrace/runtime";
+import { type Clock, type Logger, systemClock, within } from "@millrace/runtime";
 import { type Position, formatPosition, percentEncode } from "@millrace/schemas";
 import type { CursorKey, CursorOutcome } from "./cursors.ts";
 import type { RedisClient, RedisLink } from "../redis/redis-link.ts";
@@ -17,6 +17,12 @@ export interface CursorStore {
 
 /** A device that has not acknowledged anything for that long starts anew. */
 const CURSOR_TTL_MS = 30 * 24 * 3_600_000;
+
+/**
+ * The connection bounds how long one node is waited for; in a cluster a command may be sent from one
+ * node to the next, and nobody waits for that either.
+ */
+const ANSWER_MS_MAX = 2_000;
 
 /** So many writes are on their way at once. */
 const WRITES_AT_ONCE = 1_000;
@@ -49,17 +55,20 @@ return 1
 export class RedisCursorStore implements CursorStore {
   readonly #redis: RedisLink;
   readonly #logger: Logger;
+  readonly #clock: Clock;
 
-  constructor(redis: RedisLink, logger: Logger) {
+  constructor(redis: RedisLink, logger: Logger, clock: Clock = systemClock) {
     this.#redis = redis;
     this.#logger = logger;
+    this.#clock = clock;
     const script = { numberOfKeys: 1, lua: MOVE_FORWARD };
     redis.onClient((client) => client.defineCommand("moveCursorForward", script));
   }
 
   async read(key: CursorKey): Promise<CursorOutcome> {
     try {
-      const text = await this.#redis.client.hget(hashOf(key), key.conversation);
+      const answer = this.#redis.client.hget(hashOf(key), key.conversation);
+      const text = await within(this.#clock, ANSWER_MS_MAX, answer);
       return text === null ? { kind: "none" } : { kind: "position", text };
     } catch (error) {
       this.#logger.warn({ error: String(error) }, "cursor not readable");
@@ -88,7 +97,8 @@ export class RedisCursorStore implements CursorStore {
   async #moveForward({ key, position }: CursorWrite): Promise<void> {
     const client = this.#redis.client as MovingClient;
     const text = formatPosition(position);
-    await client.moveCursorForward(hashOf(key), key.conversation, text, CURSOR_TTL_MS);
+    const moved = client.moveCursorForward(hashOf(key), key.conversation, text, CURSOR_TTL_MS);
+    await within(this.#clock, ANSWER_MS_MAX, moved);
   }
 }
 

@@ -60,12 +60,17 @@ export class EdgeStage {
   /** An edge in a process of its own. */
   async spawn(
     id: string,
-    options: { readonly port?: number; readonly env?: Readonly<Record<string, string>> } = {},
+    options: {
+      readonly port?: number;
+      readonly env?: Readonly<Record<string, string>>;
+      readonly outputFile?: string;
+    } = {},
   ): Promise<EdgeProcess> {
-    const { port, env } = options;
+    const { port, env, outputFile } = options;
     const edge = await spawnEdge({
       id,
       ...(port !== undefined && { port }),
+      ...(outputFile !== undefined && { outputFile }),
       env: { ...this.#environment(), ...env },
     });
     this.atEnd(() => edge.kill());
