@@ -1,7 +1,15 @@
 /** The topics' names, and the settings that the promises stand on: docs/architecture.md §7. */
 export const MESSAGES_TOPIC = "chat.messages";
 
+/** Compacted: the newest acknowledgement of each cursor. */
+export const CURSORS_TOPIC = "chat.cursors";
+
 export const PARTITIONS_DEVELOPMENT = 12;
+
+export const CURSOR_PARTITIONS = 6;
+
+/** A cursor that was not moved for that long is forgotten, in the topic as in Redis. */
+export const CURSOR_RETENTION_MS = 30 * 24 * 3_600_000;
 
 export const RETENTION_MS = 7 * 24 * 3_600_000;
 

@@ -1,6 +1,6 @@
 import type { CredentialSource } from "@millrace/runtime";
 import { Cluster, Redis } from "ioredis";
-import { type RedisPlace, redisPlace } from "../../services/edge/src/session/redis-place.ts";
+import { type RedisPlace, redisPlace } from "../../services/edge/src/redis/redis-place.ts";
 import { StartRefusal } from "./start-refusal.ts";
 
 /** A Redis that is there already, and how to log in to it. */

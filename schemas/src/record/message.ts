@@ -1,4 +1,5 @@
-import { type MapEntry, SCHEMA_VERSIONS, type SchemaVersion, typeOf } from "./schema-index.ts";
+import { type MapEntry, SCHEMA_VERSIONS } from "./schema-index.ts";
+import { WireFormat } from "./wire-format.ts";
 
 /** What a record of `chat.messages` holds: `avro/message.v1.avsc` says what each field means. */
 export interface Message {
@@ -21,32 +22,14 @@ export type DecodeOutcome =
   | { readonly kind: "message"; readonly message: Message }
   | { readonly kind: "undecodable"; readonly why: string };
 
-/** Confluent wire format: a zero byte, the schema id (big-endian), the Avro body. */
-const MAGIC = 0;
-const HEADER_BYTES = 5;
-
 /** No edge lets in so much; a larger value of a foreign producer would burst its receivers. */
 export const VALUE_BYTES_MAX = 131_072;
 
-const newest = newestVersion();
-const newestType = typeOf(newest.schema);
-/** How the newest version reads each one that was ever written; itself without a detour. */
-const resolvers = new Map(
-  SCHEMA_VERSIONS.map(({ id, schema }) => [
-    id,
-    id === newest.id ? undefined : newestType.createResolver(typeOf(schema)),
-  ]),
-);
-
-function newestVersion(): SchemaVersion {
-  const version = SCHEMA_VERSIONS.at(-1);
-  if (version === undefined) throw new Error("avro/index.json names no schema");
-  return version;
-}
+const format = new WireFormat(SCHEMA_VERSIONS);
 
 /** The record value of a message, in memory of its own. */
 export function encodeMessage(message: Message): Uint8Array {
-  const body = newestType.toBuffer({
+  return format.encode({
     id: message.id,
     conversation: message.conversation,
     sender: message.sender,
@@ -60,28 +43,14 @@ export function encodeMessage(message: Message): Uint8Array {
     op: message.op,
     sent_at: message.sentAt,
   });
-  const value = Buffer.allocUnsafe(HEADER_BYTES + body.length);
-  value.writeUInt8(MAGIC, 0);
-  value.writeUInt32BE(newest.id, 1);
-  value.set(body, HEADER_BYTES);
-  return value;
 }
 
 /** The message in a record value; never throws, whatever the bytes. */
 export function decodeMessage(value: Uint8Array): DecodeOutcome {
   if (value.length > VALUE_BYTES_MAX) return { kind: "undecodable", why: "too large" };
-  if (value.length < HEADER_BYTES) return { kind: "undecodable", why: "too short" };
-  const bytes = Buffer.from(value.buffer, value.byteOffset, value.byteLength);
-  if (bytes[0] !== MAGIC) return { kind: "undecodable", why: "no schema id" };
-  const id = bytes.readUInt32BE(1);
-  if (!resolvers.has(id)) return { kind: "undecodable", why: `unknown schema id ${id}` };
-  try {
-    const { value: fields, offset } = newestType.decode(bytes, HEADER_BYTES, resolvers.get(id));
-    if (offset !== bytes.length) return { kind: "undecodable", why: "truncated or too long" };
-    return { kind: "message", message: messageOf(fields as Fields) };
-  } catch (error) {
-    return { kind: "undecodable", why: `not of its schema: ${(error as Error).name}` };
-  }
+  const decoded = format.decode(value);
+  if (decoded.kind === "undecodable") return decoded;
+  return { kind: "message", message: messageOf(decoded.fields as Fields) };
 }
 
 interface Fields {

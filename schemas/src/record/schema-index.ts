@@ -4,7 +4,7 @@ import { longType } from "./long-type.ts";
 
 /**
  * The schemas of the record value, by the id that stands in the Confluent wire format. Ids are
- * fixed in `avro/index.json`, never asked of a registry: what an id means can't change.
+ * fixed in `avro/index.json` and `avro/cursors.json`, never asked of a registry: what an id means can't change.
  */
 export interface SchemaVersion {
   readonly version: number;
@@ -14,20 +14,33 @@ export interface SchemaVersion {
 
 const folder = new URL("../../avro/", import.meta.url);
 
-export const SCHEMA_INDEX: {
+export interface SchemaIndex {
   readonly subject: string;
   readonly versions: readonly {
     readonly version: number;
     readonly id: number;
     readonly file: string;
   }[];
-} = JSON.parse(readFileSync(new URL("index.json", folder), "utf8"));
+}
 
-export const SCHEMA_VERSIONS: readonly SchemaVersion[] = SCHEMA_INDEX.versions.map((entry) => ({
-  version: entry.version,
-  id: entry.id,
-  schema: JSON.parse(readFileSync(new URL(entry.file, folder), "utf8")) as avsc.Schema,
-}));
+export const SCHEMA_INDEX = indexOf("index.json");
+
+export const SCHEMA_VERSIONS = versionsOf(SCHEMA_INDEX);
+
+/** Those of `chat.cursors`; an id is never used twice, whatever the subject. */
+export const CURSOR_VERSIONS = versionsOf(indexOf("cursors.json"));
+
+function indexOf(file: string): SchemaIndex {
+  return JSON.parse(readFileSync(new URL(file, folder), "utf8")) as SchemaIndex;
+}
+
+function versionsOf({ versions }: SchemaIndex): readonly SchemaVersion[] {
+  return versions.map(({ version, id, file }) => ({
+    version,
+    id,
+    schema: JSON.parse(readFileSync(new URL(file, folder), "utf8")) as avsc.Schema,
+  }));
+}
 
 /** A map's entry, see {@link typeOf}. */
 export interface MapEntry {

@@ -13,7 +13,7 @@ import {
   urlOption,
   urlOrPathOption,
 } from "@millrace/runtime";
-import { MESSAGES_TOPIC } from "@millrace/schemas";
+import { CURSORS_TOPIC, MESSAGES_TOPIC } from "@millrace/schemas";
 
 export const EDGE_PREFIX = "EDGE_";
 
@@ -54,6 +54,10 @@ export const EDGE_OPTIONS = {
     meaning: "folder with the authorities, certificate and login for Redis",
   }),
   topic: textOption({ meaning: "the topic of the messages", fallback: MESSAGES_TOPIC }),
+  cursorsTopic: textOption({
+    meaning: "the compacted topic of the acknowledged positions",
+    fallback: CURSORS_TOPIC,
+  }),
   issuer: textOption({ meaning: "`iss` of the tokens that are accepted" }),
   jwks: urlOrPathOption({ meaning: "where the issuer's public keys are" }),
   audience: textOption({

@@ -1,12 +1,19 @@
 import { MemoryLog, MemoryTopic } from "@millrace/log";
 import { delay, must, silentLogger, systemClock } from "@millrace/runtime";
-import { type ConversationId, type UserId, parsePosition, partitionOf } from "@millrace/schemas";
+import {
+  type ConversationId,
+  type EpochId,
+  type UserId,
+  parsePosition,
+  partitionOf,
+} from "@millrace/schemas";
 import { encodeMessage, newMessageId } from "@millrace/schemas/record";
 import { runConsoleProducer, waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { RedisCursorStore } from "./session/cursor-store.ts";
+import { RedisHealth } from "./redis/redis-health.ts";
 import { connectRedis } from "./redis/redis-link.ts";
 import { EdgeStage, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
 import type { DownJson, RawClient } from "./testing/raw-client.ts";
@@ -137,8 +144,11 @@ async function partitionsByKey(): Promise<Map<string, number>> {
 it("Positions are compared as whole numbers of any size", async () => {
   const redis = connectRedis(inject("redisUrl"), { logger: silentLogger });
   stage.atEnd(async () => redis.disconnect());
-  const store = new RedisCursorStore(redis, silentLogger);
-  await waitFor(() => redis.client.status === "ready", { what: "Redis" });
+  const health = new RedisHealth(redis, { clock: systemClock, logger: silentLogger });
+  const epoch = stage.topic.slice(-8) as EpochId;
+  const store = new RedisCursorStore(redis, health, () => epoch);
+  await waitFor(() => redis.isReady, { what: "Redis" });
+  await store.endRebuild("test", (await store.beginRebuild("test")) ?? []);
   const lower = [9n, 99n, 2n ** 31n - 1n, 2n ** 53n, 2n ** 63n - 2n];
   for (const offset of lower) {
     const conversation = `room:${offset}` as ConversationId;

@@ -1,5 +1,4 @@
-import { randomBytes } from "node:crypto";
-import { type Log, createKafkaLog, ensureTopic, formatProblem } from "@millrace/log";
+import type { Log } from "@millrace/log";
 import { type Clock, type Logger, delay, must } from "@millrace/runtime";
 import { createAdmission } from "./admission/admission.ts";
 import { CatchUp } from "./catchup/catch-up.ts";
@@ -9,7 +8,7 @@ import type { EdgeConfig } from "./config.ts";
 import { Connection, type ConnectionContext } from "./connection/connection.ts";
 import { drainConnections } from "./connection/drain.ts";
 import { Flusher } from "./connection/flusher.ts";
-import { type EdgeCredentials, openCredentials } from "./edge-credentials.ts";
+import { openCredentials } from "./edge-credentials.ts";
 import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
@@ -20,8 +19,11 @@ import { RedisHealth } from "./redis/redis-health.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { Acknowledgements } from "./session/acknowledgements.ts";
-import { RedisCursorStore } from "./session/cursor-store.ts";
-import { Cursors } from "./session/cursors.ts";
+import type { CursorRebuilder } from "./session/cursor-rebuild.ts";
+import type { Cursors } from "./session/cursors.ts";
+import type { Sessions } from "./session/sessions.ts";
+import { kafkaLog, settleTopic } from "./edge-topics.ts";
+import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
 import { connectRedis } from "./redis/redis-link.ts";
 import { Tails } from "./tail/tails.ts";
 
@@ -52,17 +54,19 @@ const CATCH_UPS_PER_TURN = 8;
 const TAILS_PATIENCE_MS = 2_000;
 const TAILS_POLL_MS = 10;
 
-const TOPIC_RETRY_MS = 1_000;
-const ID_BYTES = 12;
-
 /** Serves once the log is reached; rejects when its topic could not keep the promises. */
 export async function startEdge(config: EdgeConfig, dependencies: EdgeDependencies): Promise<Edge> {
   const { logger, clock, limits = LIMITS } = dependencies;
   assertLimits(limits);
   const metrics = createMetrics();
-  const admission = await createAdmission({ ...config, logger, clock });
   const credentials = openCredentials(config, clock);
-  const log = dependencies.log ?? kafkaLog(config, dependencies, credentials);
+  const shared = { logger, clock, limits, credentials };
+  const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
+  const health = new RedisHealth(redis, { clock, logger });
+  const held = createSessions(config, { ...shared, redis, health });
+  const { sessions } = held;
+  const admission = await createAdmission({ ...config, logger, clock, sessions });
+  const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
   const connections = new Set<Connection>();
   const ready: { context?: ConnectionContext } = {};
   const server = await startServer({
@@ -71,18 +75,21 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     logger,
     admission,
     isReady: () => ready.context !== undefined,
-    open: (socket, identity) => {
+    open: (socket, identity, entry) => {
       const context = must(ready.context, "nobody is admitted before the edge is ready");
-      const names = { identity, connectionId: randomId("c"), sessionId: randomId("s") };
-      const connection = new Connection(context, socket, names);
+      const connection = new Connection(context, socket, { identity, entry });
       connections.add(connection);
       return listenerOf(connection, () => connections.delete(connection));
     },
   });
   const page = await startMetricsPage(config, metrics.registry);
-  if (dependencies.log === undefined) await settleTopic(config, dependencies, credentials);
-  await log.open();
-  const parts = assemble(config, { ...dependencies, limits, log, metrics, credentials });
+  const messages = { name: config.topic, purpose: "messages" } as const;
+  if (dependencies.log === undefined) await settleTopic(config, messages, shared);
+  await settleTopic(config, { name: config.cursorsTopic, purpose: "cursors" }, shared);
+  const cursorsLog = kafkaLog(config, config.cursorsTopic, shared);
+  await Promise.all([log.open(), cursorsLog.open()]);
+  const core = { ...dependencies, ...shared, metrics, redis, health, sessions, log, cursorsLog };
+  const parts = assemble(config, core);
   await whenReached(parts, log, clock);
   ready.context = parts.context;
   return {
@@ -92,7 +99,9 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       const { drainMs } = config;
       server.refuseNewcomers();
       await drainConnections(connections, { clock, random: Math.random, drainMs });
-      await end({ ...parts, log, server, settleMs: drainMs * SETTLE_SHARE });
+      await end({ ...parts, log, cursorsLog, server, settleMs: drainMs * SETTLE_SHARE });
+      held.stop();
+      redis.disconnect();
       page.close();
       credentials.close();
     },
@@ -103,26 +112,26 @@ interface Parts {
   readonly dedup: Dedup;
   readonly context: ConnectionContext;
   readonly cursors: Cursors;
-  readonly disconnectRedis: () => void;
+  readonly rebuilder: CursorRebuilder;
 }
 
 function assemble(
   config: EdgeConfig,
-  dependencies: Required<Pick<EdgeDependencies, "logger" | "clock" | "limits" | "log">> & {
+  core: SessionParts & {
     readonly metrics: EdgeMetrics;
+    readonly sessions: Sessions;
+    readonly log: Log;
+    readonly cursorsLog: Log;
     readonly gate?: PublishGate;
-    readonly credentials: EdgeCredentials;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, credentials } = dependencies;
+  const { logger, clock, limits, log, metrics, sessions } = core;
   const hubs = new Hubs(logger, metrics);
-  const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
-  const health = new RedisHealth(redis, { clock, logger });
-  const dedup = createDedup({ redis, health, log, clock, limits });
+  const dedup = createDedup(core);
   const tails = new Tails({ log, hubs, clock, logger, limits, follower: dedup.feed });
-  const { gate = dedup.gateFor(tails) } = dependencies;
-  const store = new RedisCursorStore(redis, logger, clock);
-  const cursors = new Cursors({ store, clock, limits });
+  const { gate = dedup.gateFor(tails) } = core;
+  const { cursors, rebuilder } = createCursors({ ...core, log: core.cursorsLog, messages: log });
+  rebuilder.start();
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
   const context: ConnectionContext = {
     edgeId: config.id,
@@ -138,42 +147,9 @@ function assemble(
     startPoints: new StartPoints({ log, cursors, limits }),
     publisher: new Publisher({ log, clock, limits, gate }),
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
+    sessions,
   };
-  return { context, cursors, dedup, disconnectRedis: () => redis.disconnect() };
-}
-
-function kafkaLog(
-  config: EdgeConfig,
-  { logger, clock }: EdgeDependencies,
-  { kafka }: EdgeCredentials,
-): Log {
-  const { kafkaBrokers: brokers, topic, id: clientId } = config;
-  return createKafkaLog({ brokers, topic, clientId, logger, clock, ...kafka });
-}
-
-/** Kafka may come up later than the edge does: it is asked until it answers. */
-async function settleTopic(
-  config: EdgeConfig,
-  { logger, clock }: EdgeDependencies,
-  { kafka }: EdgeCredentials,
-): Promise<void> {
-  const { kafkaBrokers: brokers, topic, isDevelopment } = config;
-  for (;;) {
-    let report: Awaited<ReturnType<typeof ensureTopic>>;
-    try {
-      report = await ensureTopic({ brokers, topic, isDevelopment, logger, ...kafka });
-    } catch (cause) {
-      logger.warn({ err: cause }, "Kafka does not answer about the topic yet");
-      await delay(clock, TOPIC_RETRY_MS);
-      continue;
-    }
-    const problems = report.problems.map((problem) => formatProblem(topic, problem));
-    if (problems.length > 0 && !isDevelopment) {
-      throw new Error(`the topic can't keep the promises: ${problems.join("; ")}`);
-    }
-    for (const problem of problems) logger.warn({ problem }, "a promise can't be kept");
-    return;
-  }
+  return { context, cursors, rebuilder, dedup };
 }
 
 async function whenReached({ context, dedup }: Parts, log: Log, clock: Clock): Promise<void> {
@@ -185,14 +161,22 @@ async function whenReached({ context, dedup }: Parts, log: Log, clock: Clock): P
 }
 
 async function end(
-  parts: Parts & { readonly log: Log; readonly server: Server; readonly settleMs: number },
+  parts: Parts & {
+    readonly log: Log;
+    readonly cursorsLog: Log;
+    readonly server: Server;
+    readonly settleMs: number;
+  },
 ): Promise<void> {
-  const { log, server, cursors, context, dedup, disconnectRedis, settleMs } = parts;
+  const { log, cursorsLog, server, cursors, rebuilder, context, dedup, settleMs } = parts;
   dedup.feed.stop();
-  // First the log, so that no tail waits in a long poll any more.
-  await Promise.all([log.close({ settleMs }), cursors.flush()]);
+  await Promise.all([
+    // First the log, so that no tail waits in a long poll any more.
+    log.close({ settleMs }),
+    cursors.flush().then(() => cursorsLog.close({ settleMs })),
+    rebuilder.stop(),
+  ]);
   await context.tails.stop();
-  disconnectRedis();
   server.close();
 }
 
@@ -205,8 +189,4 @@ function listenerOf(connection: Connection, onClose: () => void) {
       onClose();
     },
   };
-}
-
-function randomId(kind: "c" | "s"): string {
-  return `${kind}_${randomBytes(ID_BYTES).toString("base64url")}`;
 }

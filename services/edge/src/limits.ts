@@ -39,6 +39,16 @@ export interface EdgeLimits {
   readonly pendingCursorsMax: number;
   /** Acknowledgements of one cursor are folded for that long before they are written. */
   readonly cursorFoldMs: number;
+  /** A session is written, and looked at, that often while its connection lives. */
+  readonly sessionTouchMs: number;
+  /** Subscriptions of a session are gathered for that long before they are written. */
+  readonly sessionSaveMs: number;
+  /** A cursor goes to the topic of cursors at most once in that time. */
+  readonly cursorJournalMs: number;
+  /** For so long a subscription waits for its cursor while it can't be known. */
+  readonly cursorPatienceMs: number;
+  /** For what is on its way to that topic, when it is read. */
+  readonly cursorMarginMs: number;
 }
 
 export const LIMITS: EdgeLimits = {
@@ -69,6 +79,11 @@ export const LIMITS: EdgeLimits = {
   brokenChainsMax: 1_000,
   pendingCursorsMax: 100_000,
   cursorFoldMs: 250,
+  sessionTouchMs: 30_000,
+  sessionSaveMs: 500,
+  cursorJournalMs: 3_000,
+  cursorPatienceMs: 3_000,
+  cursorMarginMs: 1_500,
 };
 
 /** Header fields, ids and Avro framing beside body and meta; the test measures it. */

@@ -26,13 +26,15 @@ class UnknownSchema(Exception):
 
 
 class SchemaFiles:
-    """The *.avsc files, by the ids that index.json fixes for them."""
+    """The *.avsc files, by the ids that index.json and cursors.json fix for them."""
 
     def __init__(self, folder):
         with open(os.path.join(folder, "index.json"), encoding="utf-8") as file:
             index = json.load(file)
+        with open(os.path.join(folder, "cursors.json"), encoding="utf-8") as file:
+            cursors = json.load(file)
         self._sources = {}
-        for entry in index["versions"]:
+        for entry in index["versions"] + cursors["versions"]:
             with open(os.path.join(folder, entry["file"]), encoding="utf-8") as file:
                 self._sources[entry["id"]] = json.load(file)
         self._parsed = {

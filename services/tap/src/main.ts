@@ -1,5 +1,6 @@
 import { Lifecycle, createLogger, systemClock } from "@millrace/runtime";
-import { SCHEMA_VERSIONS } from "@millrace/schemas/record";
+import { CURSORS_TOPIC } from "@millrace/schemas";
+import { CURSOR_VERSIONS, SCHEMA_VERSIONS } from "@millrace/schemas/record";
 import { type TapConfig, readTapConfig } from "./config.ts";
 import { LIMITS } from "./limits.ts";
 import { Registry } from "./registry.ts";
@@ -9,7 +10,10 @@ async function serve(config: TapConfig): Promise<void> {
   const logger = createLogger({ name: "tap", level: config.logLevel });
   const { drainMs } = LIMITS;
   const lifecycle = new Lifecycle({ logger, clock: systemClock, drainMs, host: process });
-  const registry = new Registry([{ topic: config.topic, versions: SCHEMA_VERSIONS }]);
+  const registry = new Registry([
+    { topic: config.topic, versions: SCHEMA_VERSIONS },
+    { topic: CURSORS_TOPIC, versions: CURSOR_VERSIONS },
+  ]);
   const { port, close } = await startServer(registry, config);
   lifecycle.started(close);
   logger.info({ port }, "serving");

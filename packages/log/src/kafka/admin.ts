@@ -1,17 +1,28 @@
 import type { CredentialSource, Logger } from "@millrace/runtime";
-import { PARTITIONS_DEVELOPMENT, RECORD_BYTES_MAX, RETENTION_MS } from "@millrace/schemas";
+import {
+  CURSOR_PARTITIONS,
+  CURSOR_RETENTION_MS,
+  PARTITIONS_DEVELOPMENT,
+  RECORD_BYTES_MAX,
+  RETENTION_MS,
+} from "@millrace/schemas";
 import kafkajs, { type Admin } from "kafkajs";
 import { kafkaSecurity } from "./credentials.ts";
 
 export interface EnsureTopicOptions {
   readonly brokers: readonly string[];
   readonly topic: string;
+  /** What it is for; the messages, when not said. */
+  readonly purpose?: TopicPurpose;
   /** Replicas as the cluster's size allows, instead of as the promises want them. */
   readonly isDevelopment: boolean;
   readonly logger: Logger;
   /** Without it connections are plain. */
   readonly credentials?: CredentialSource;
 }
+
+/** Messages are kept whole for their time; of the cursors, the newest of each. */
+export type TopicPurpose = "messages" | "cursors";
 
 export interface TopicReport {
   readonly created: boolean;
@@ -34,6 +45,15 @@ interface Wish {
   readonly inSync: number;
 }
 
+/** What differs from topic to topic. */
+interface Shape {
+  readonly partitions: number;
+  readonly cleanup: string;
+  readonly retentionMs: number;
+  /** The promise that its cleaning must keep. */
+  readonly kept: string;
+}
+
 interface Expectation {
   readonly setting: string;
   readonly wanted: string;
@@ -44,6 +64,21 @@ interface Expectation {
 /** Node finds only some of the names in this CommonJS package. */
 const { ConfigResourceTypes, Kafka, logLevel } = kafkajs;
 
+const SHAPES: Readonly<Record<TopicPurpose, Shape>> = {
+  messages: {
+    partitions: PARTITIONS_DEVELOPMENT,
+    cleanup: "delete",
+    retentionMs: RETENTION_MS,
+    kept: "no message goes missing without a gap",
+  },
+  cursors: {
+    partitions: CURSOR_PARTITIONS,
+    cleanup: "compact,delete",
+    retentionMs: CURSOR_RETENTION_MS,
+    kept: "the newest acknowledgement of each cursor is kept for its time",
+  },
+};
+
 const REPLICAS = 3;
 const IN_SYNC = 2;
 
@@ -52,7 +87,7 @@ const IN_SYNC = 2;
  * never changed. Rejects when the cluster can't be reached or does not let us.
  */
 export async function ensureTopic(options: EnsureTopicOptions): Promise<TopicReport> {
-  const { brokers, topic, isDevelopment, logger, credentials } = options;
+  const { brokers, topic, purpose = "messages", isDevelopment, logger, credentials } = options;
   const kafka = new Kafka({
     ...kafkaSecurity(credentials),
     brokers: [...brokers],
@@ -66,9 +101,14 @@ export async function ensureTopic(options: EnsureTopicOptions): Promise<TopicRep
     const nodes = (await admin.describeCluster()).brokers.length;
     const wish = wishFor(nodes, isDevelopment);
     const isThere = (await admin.listTopics()).includes(topic);
-    const created = !isThere && (await create(admin, topic, wish, nodes));
+    const created =
+      !isThere && (await create(admin, topic, { ...wish, ...SHAPES[purpose], nodes }));
     if (created) logger.info({ topic, ...wish }, "topic created");
-    return { created, brokers: nodes, problems: await problemsOf(admin, topic, wish) };
+    return {
+      created,
+      brokers: nodes,
+      problems: await problemsOf(admin, topic, { ...wish, ...SHAPES[purpose] }),
+    };
   } finally {
     await admin.disconnect();
   }
@@ -86,13 +126,17 @@ function wishFor(nodes: number, isDevelopment: boolean): Wish {
 }
 
 /** False when somebody else has made it meanwhile. */
-function create(admin: Admin, topic: string, wish: Wish, nodes: number): Promise<boolean> {
+function create(
+  admin: Admin,
+  topic: string,
+  wish: Wish & Shape & { readonly nodes: number },
+): Promise<boolean> {
   const settings = {
     "min.insync.replicas": String(wish.inSync),
     "unclean.leader.election.enable": "false",
-    "cleanup.policy": "delete",
+    "cleanup.policy": wish.cleanup,
     "message.timestamp.type": "LogAppendTime",
-    "retention.ms": String(RETENTION_MS),
+    "retention.ms": String(wish.retentionMs),
     "compression.type": "producer",
     "max.message.bytes": String(RECORD_BYTES_MAX),
   };
@@ -101,16 +145,20 @@ function create(admin: Admin, topic: string, wish: Wish, nodes: number): Promise
     topics: [
       {
         topic,
-        numPartitions: PARTITIONS_DEVELOPMENT,
+        numPartitions: wish.partitions,
         // A cluster that is too small is told as a problem, not as the broker's refusal.
-        replicationFactor: Math.min(wish.replicas, nodes),
+        replicationFactor: Math.min(wish.replicas, wish.nodes),
         configEntries: Object.entries(settings).map(([name, value]) => ({ name, value })),
       },
     ],
   });
 }
 
-async function problemsOf(admin: Admin, topic: string, wish: Wish): Promise<TopicProblem[]> {
+async function problemsOf(
+  admin: Admin,
+  topic: string,
+  wish: Wish & Shape,
+): Promise<TopicProblem[]> {
   const values = await valuesOf(admin, topic);
   return expectations(wish).flatMap(({ isMet, ...expectation }) => {
     const value = values.get(expectation.setting) ?? "not told";
@@ -118,13 +166,19 @@ async function problemsOf(admin: Admin, topic: string, wish: Wish): Promise<Topi
   });
 }
 
-function expectations({ replicas, inSync }: Wish): Expectation[] {
+function expectations({
+  replicas,
+  inSync,
+  partitions,
+  cleanup,
+  kept,
+}: Wish & Shape): Expectation[] {
   return [
-    atLeast("partitions", PARTITIONS_DEVELOPMENT, "conversations are spread over them"),
+    atLeast("partitions", partitions, "keys are spread over them"),
     atLeast("replication.factor", replicas, "an acknowledged message survives a broker"),
     atLeast("min.insync.replicas", inSync, "an acknowledged message survives a broker"),
     exactly("unclean.leader.election.enable", "false", "an acknowledged message is never lost"),
-    exactly("cleanup.policy", "delete", "no message goes missing without a gap"),
+    exactly("cleanup.policy", cleanup, kept),
     exactly("message.timestamp.type", "LogAppendTime", "times are the broker's"),
     atLeast("max.message.bytes", RECORD_BYTES_MAX, "every accepted message fits"),
   ];

@@ -5,6 +5,7 @@ import {
   SUBPROTOCOL,
   parseDeviceName,
 } from "@millrace/schemas";
+import type { SessionEntry, SessionQuery, Sessions } from "../session/sessions.ts";
 import { HandshakeLimits } from "./handshake-limits.ts";
 import type { Identity } from "./identity.ts";
 import { IssuerKeys } from "./issuer-keys.ts";
@@ -24,6 +25,8 @@ export type Decision =
   | {
       readonly kind: "admitted";
       readonly identity: Identity;
+      /** Of an upgrade only. */
+      readonly entry?: SessionEntry;
       /** Gives the connection's place back; call it once the connection has ended, or never was. */
       readonly leave: () => void;
     }
@@ -40,6 +43,7 @@ export interface AdmissionOptions {
   readonly origins: readonly string[];
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly sessions: Pick<Sessions, "enter" | "isStale">;
   /** Between two attempts to get the issuer's keys; 10 s by default. */
   readonly keysPauseMs?: number;
 }
@@ -58,7 +62,7 @@ export async function createAdmission(options: AdmissionOptions): Promise<Admiss
   await keys.load();
   const verifier = new TokenVerifier({ ...options, keys });
   const limits = new HandshakeLimits(clock);
-  return new Checks({ origins: new Set(origins), verifier, limits });
+  return new Checks({ origins: new Set(origins), verifier, limits, sessions: options.sessions });
 }
 
 /** Every check of docs/protocol.md §1 in its order, before the 101. */
@@ -66,16 +70,19 @@ class Checks implements Admission {
   readonly #origins: ReadonlySet<string>;
   readonly #verifier: TokenVerifier;
   readonly #limits: HandshakeLimits;
+  readonly #sessions: AdmissionOptions["sessions"];
   #pending = 0;
 
   constructor(parts: {
     readonly origins: ReadonlySet<string>;
     readonly verifier: TokenVerifier;
     readonly limits: HandshakeLimits;
+    readonly sessions: AdmissionOptions["sessions"];
   }) {
     this.#origins = parts.origins;
     this.#verifier = parts.verifier;
     this.#limits = parts.limits;
+    this.#sessions = parts.sessions;
   }
 
   async decide(request: ConnectRequest): Promise<Decision> {
@@ -95,14 +102,24 @@ class Checks implements Admission {
       throw new RefusalError({ status: 503, message: "too many handshakes", retryAfterS: 1 });
     }
     this.#checkOrigin(request);
-    const device = checkQuery(new URLSearchParams(request.query));
+    const { device, session } = checkQuery(new URLSearchParams(request.query));
     const token = credentialOf(request);
     if (token === undefined) refuseToken("a token is needed");
     const proved = await this.#verifier.verify(token);
     const identity = device === undefined ? proved : { ...proved, device };
     this.#limits.handshake(request.address);
     const leave = this.#limits.enter(identity.user, request.address);
-    return { kind: "admitted", identity, leave };
+    try {
+      if (request.isUpgrade) {
+        const entry = await this.#sessions.enter(identity, session);
+        return { kind: "admitted", identity, leave, entry: entry ?? refuseStale() };
+      }
+      if (await this.#sessions.isStale(identity, session)) refuseStale();
+      return { kind: "admitted", identity, leave };
+    } catch (cause) {
+      leave();
+      throw cause;
+    }
   }
 
   #checkOrigin({ headers }: ConnectRequest): void {
@@ -114,7 +131,16 @@ class Checks implements Admission {
   }
 }
 
-function checkQuery(query: URLSearchParams): DeviceName | undefined {
+function refuseStale(): never {
+  return refuse(409, "a newer connection has the session");
+}
+
+interface CheckedQuery {
+  readonly device: DeviceName | undefined;
+  readonly session: SessionQuery;
+}
+
+function checkQuery(query: URLSearchParams): CheckedQuery {
   for (const name of TOKEN_PARAMETERS) {
     if (query.has(name)) refuse(400, "a token in the query string would end up in logs");
   }
@@ -124,9 +150,17 @@ function checkQuery(query: URLSearchParams): DeviceName | undefined {
   checkSpelling(query, "session", SESSION);
   checkSpelling(query, "attempt", ATTEMPT);
   checkSpelling(query, "restore", /^[01]$/);
+  const sessionId = query.get("session");
+  const session = {
+    ...(sessionId !== null && { sessionId }),
+    attempt: Number(query.get("attempt") ?? 0),
+    isRestoring: query.get("restore") === "1",
+  };
   const text = query.get("device");
-  if (text === null) return undefined;
-  return parseDeviceName(text) ?? refuse(400, "device is 1 to 64 of A-Z a-z 0-9 . _ -");
+  if (text === null) return { device: undefined, session };
+  const device = parseDeviceName(text);
+  if (device === undefined) refuse(400, "device is 1 to 64 of A-Z a-z 0-9 . _ -");
+  return { device, session };
 }
 
 function checkSpelling(query: URLSearchParams, name: string, grammar: RegExp): void {

@@ -4,7 +4,8 @@ import { parsePosition } from "@millrace/schemas";
 import { messageFrame } from "../hub/message-frame.ts";
 import { type Told, told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
-import type { CursorKey, Cursors } from "../session/cursors.ts";
+import type { CursorKey } from "@millrace/schemas/record";
+import type { Cursors } from "../session/cursors.ts";
 
 export type StartPoint =
   | { readonly kind: "start"; readonly at: Told }
@@ -65,9 +66,18 @@ export class StartPoints {
     return { kind: "refused", code: "bad-position", message };
   }
 
-  async #acked(tail: Told, key: CursorKey): Promise<StartPoint> {
-    const cursor = await this.#options.cursors.read(key);
-    if (cursor.kind === "none") return { kind: "start", at: tail };
+  /** As `acked`; where nothing was acknowledged, from where it was subscribed. */
+  async restored(text: string, tail: Told, cursor: CursorKey): Promise<StartPoint> {
+    return this.#acked(tail, cursor, () => this.#after(text, tail));
+  }
+
+  async #acked(
+    tail: Told,
+    key: CursorKey,
+    otherwise = (): StartPoint => ({ kind: "start", at: tail }),
+  ): Promise<StartPoint> {
+    const cursor = await this.#options.cursors.readPatiently(key);
+    if (cursor.kind === "none") return otherwise();
     if (cursor.kind === "position") return this.#after(cursor.text, tail);
     const message = "the acknowledged position is not known at the moment";
     return { kind: "refused", code: "unavailable", message };

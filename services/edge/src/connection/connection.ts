@@ -1,6 +1,7 @@
 import type { Clock, Logger } from "@millrace/runtime";
 import {
   type CloseCode,
+  type ConversationId,
   type DownFrame,
   type FrameRefusal,
   type RequestId,
@@ -16,8 +17,9 @@ import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import { ConnectionPublishes } from "../publish/connection-publishes.ts";
 import type { Publisher } from "../publish/publisher.ts";
+import type { SessionEntry, Sessions } from "../session/sessions.ts";
 import type { Acknowledgements } from "../session/acknowledgements.ts";
-import type { CursorHolder } from "../session/cursors.ts";
+import type { CursorHolder } from "@millrace/schemas/record";
 import type { Tails } from "../tail/tails.ts";
 import type { Flusher } from "./flusher.ts";
 import { Outbox } from "./outbox.ts";
@@ -40,13 +42,13 @@ export interface ConnectionContext {
   readonly startPoints: StartPoints;
   readonly publisher: Publisher;
   readonly acknowledgements: Acknowledgements;
+  readonly sessions: Sessions;
 }
 
-/** Who is connected, and under which names. */
+/** Who is connected, and with which session. */
 export interface ConnectionNames {
   readonly identity: Identity;
-  readonly connectionId: string;
-  readonly sessionId: string;
+  readonly entry: SessionEntry;
 }
 
 /**
@@ -71,7 +73,8 @@ export class Connection implements SocketListener {
     this.#context = context;
     this.#socket = socket;
     this.names = names;
-    const { identity, sessionId } = names;
+    const { identity, entry } = names;
+    const { connectionId, sessionId } = entry;
     const { limits, flusher, clock } = context;
     this.#holder =
       identity.device === undefined
@@ -94,6 +97,7 @@ export class Connection implements SocketListener {
       holder: this.#holder,
       outbox,
       send,
+      onChange: (c, start) => context.sessions.subscribed(connectionId, c, start),
     });
     this.#tokenLife = new TokenLife({
       clock,
@@ -102,7 +106,9 @@ export class Connection implements SocketListener {
       onExpired: () => this.close(4451),
     });
     context.metrics.connections.inc();
+    context.sessions.opened(identity, entry, this);
     this.#welcome();
+    this.#restore();
   }
 
   get isClosed(): boolean {
@@ -123,6 +129,7 @@ export class Connection implements SocketListener {
   }
 
   onText(text: string): void {
+    this.#context.sessions.active(this.names.entry.connectionId);
     const { announced } = this.#context.limits;
     const parsed = parseMessage(text, {
       user: this.names.identity.user,
@@ -151,21 +158,40 @@ export class Connection implements SocketListener {
     this.#tokenLife.end();
     this.#subscriptions.end();
     this.#outbox.close();
-    this.#context.metrics.connections.dec();
+    const { metrics, sessions, acknowledgements } = this.#context;
+    metrics.connections.dec();
+    const { identity, entry } = this.names;
+    void sessions.closed(entry.connectionId);
+    void acknowledgements.flush(identity.user);
+  }
+
+  /** What the session's former connection had subscribed, each announced by itself. */
+  #restore(): void {
+    const { identity, entry } = this.names;
+    const { sessions } = this.#context;
+    for (const [name, start] of entry.subscriptions) {
+      const conversation = name as ConversationId;
+      if (mayRead(identity, conversation)) {
+        void this.#subscriptions.restore(conversation, start);
+        continue;
+      }
+      sessions.subscribed(entry.connectionId, conversation, undefined);
+      this.send({ t: "unsubd", c: conversation, code: "forbidden" });
+    }
   }
 
   #welcome(): void {
     const { edgeId, pingMs, limits, clock } = this.#context;
-    const { identity, connectionId, sessionId } = this.names;
+    const { identity, entry } = this.names;
     const wallMs = clock.wallMs();
     this.send({
       t: "welcome",
-      session: sessionId,
-      conn: connectionId,
+      session: entry.sessionId,
+      conn: entry.connectionId,
       user: identity.user,
       ...(identity.device !== undefined && { device: identity.device }),
       edge: edgeId,
-      resumed: false,
+      resumed: entry.isResumed,
       features: [],
       pingMs,
       serverTime: wallMs,

@@ -6,7 +6,7 @@ import { Subscriber } from "../hub/subscriber.ts";
 import type { Told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
-import type { CursorHolder } from "../session/cursors.ts";
+import type { CursorHolder } from "@millrace/schemas/record";
 import type { Tails } from "../tail/tails.ts";
 import type { Outbox } from "./outbox.ts";
 
@@ -15,6 +15,8 @@ export interface SubscriptionsOptions {
   readonly holder: CursorHolder;
   readonly outbox: Outbox;
   readonly send: (frame: DownFrame) => void;
+  /** Subscribed after that position; undefined: not any more. Not told at the connection's end. */
+  readonly onChange: (conversation: ConversationId, start: string | undefined) => void;
   readonly hubs: Hubs;
   readonly tails: Tails;
   readonly catchUp: CatchUp;
@@ -24,6 +26,7 @@ export interface SubscriptionsOptions {
 }
 
 const RETRY_MS = 1_000;
+const UNREACHED = "the partition can't be read";
 
 type Refusal = Pick<ErrFrame, "code" | "message" | "retryMs">;
 
@@ -65,10 +68,18 @@ export class Subscriptions {
     return this.#inOrder(conversation, () => this.#subscribe(request, reached));
   }
 
+  /** A subscription of the session's former connection, that was begun after that position. */
+  restore(conversation: ConversationId, start: string): Promise<void> {
+    const { tails, limits } = this.#options;
+    const reached = tails.whenReached(conversation, limits.subscribeDeadlineMs);
+    return this.#inOrder(conversation, () => this.#restore(conversation, start, reached));
+  }
+
   unsubscribe(request: { id?: RequestId; conversation: ConversationId }): Promise<void> {
     const { id, conversation } = request;
     return this.#inOrder(conversation, () => {
       if (this.#remove(conversation)) {
+        this.#options.onChange(conversation, undefined);
         if (id !== undefined) this.#options.send({ t: "unsubd", id, c: conversation });
       } else this.#notSubscribed({ conversation, ...(id !== undefined && { id }) });
     });
@@ -95,23 +106,46 @@ export class Subscriptions {
     const { startPoints, user, holder } = this.#options;
     const tail = await reached;
     if (this.#isEnded) return;
-    if (tail === undefined) return this.#unavailable(id, "the partition can't be read");
+    if (tail === undefined) return this.#unavailable({ id }, UNREACHED);
     const start = await startPoints.resolve(from, tail, { user, holder, conversation });
     if (this.#isEnded) return;
-    if (start.kind === "start") this.#begin(id, conversation, { at: start.at, tail });
-    else if (start.code === "unavailable") this.#unavailable(id, start.message);
+    if (start.kind === "start") {
+      this.#options.onChange(conversation, start.at.text);
+      this.#begin({ id }, conversation, { at: start.at, tail });
+    } else if (start.code === "unavailable") this.#unavailable({ id }, start.message);
     else this.#refuse({ id }, start);
   }
 
+  async #restore(
+    conversation: ConversationId,
+    text: string,
+    reached: Promise<Told | undefined>,
+  ): Promise<void> {
+    const { startPoints, user, holder } = this.#options;
+    const name = { c: conversation };
+    const tail = await reached;
+    if (this.#isEnded) return;
+    if (tail === undefined) return this.#unavailable(name, UNREACHED);
+    const start = await startPoints.restored(text, tail, { user, holder, conversation });
+    if (this.#isEnded) return;
+    if (start.kind === "start") {
+      this.#begin({ restored: true }, conversation, { at: start.at, tail });
+    } else this.#unavailable(name, start.message);
+  }
+
   /** Frames before `subd` belong to the old subscription, those behind it to the new one. */
-  #begin(id: RequestId, conversation: ConversationId, place: { at: Told; tail: Told }): void {
+  #begin(
+    why: { readonly id: RequestId } | { readonly restored: true },
+    conversation: ConversationId,
+    place: { readonly at: Told; readonly tail: Told },
+  ): void {
     const { outbox, catchUp, tails, metrics } = this.#options;
     this.#remove(conversation);
     const { at } = place;
     const tail = tails.positionOf(conversation) ?? place.tail;
     const isAhead = at.epoch === tail.epoch && at.offset > tail.offset;
     const head = isAhead ? at.text : tail.text;
-    this.#options.send({ t: "subd", id, c: conversation, pos: at.text, head });
+    this.#options.send({ t: "subd", ...why, c: conversation, pos: at.text, head });
     const subscriber = new Subscriber({
       conversation,
       start: at,
@@ -152,8 +186,8 @@ export class Subscriptions {
     this.#refuse(name, { code: "not-subscribed", message: "no subscription of it here" });
   }
 
-  #unavailable(id: RequestId, message: string): void {
-    this.#refuse({ id }, { code: "unavailable", message, retryMs: RETRY_MS });
+  #unavailable(name: { id?: RequestId; c?: string }, message: string): void {
+    this.#refuse(name, { code: "unavailable", message, retryMs: RETRY_MS });
   }
 
   #refuse(name: { id?: RequestId; c?: string }, refusal: Refusal): void {

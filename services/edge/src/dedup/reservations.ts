@@ -87,7 +87,7 @@ export class Reservations {
     const hadHoles = this.#hasHoles.has(marker);
     const settings = [leaseMs, this.#lifetimeMs, hadHoles ? "1" : "0", end.text];
     const tokens = wishes.map(({ token }) => token);
-    const answer = await health.ask((client) =>
+    const answer = await health.ask(marker, (client) =>
       (client as Scripts).reserveKeys(keys.length + 1, marker, ...keys, ...settings, ...tokens),
     );
     if (answer === undefined) return undefined;
@@ -102,9 +102,10 @@ export class Reservations {
     const { health, leaseMs } = this.#options;
     // A final place is also true in a Redis that has forgotten the reservation.
     const isMissingFine = wish.to === "final" ? "1" : "0";
-    const done = await health.ask((client) =>
+    const entry = entryKey(key);
+    const done = await health.ask(entry, (client) =>
       (client as Scripts).exchangeReservation(
-        entryKey(key),
+        entry,
         token,
         isMissingFine,
         this.#lifetimeMs,

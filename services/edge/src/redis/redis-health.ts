@@ -1,19 +1,27 @@
-import type { Clock, Logger } from "@millrace/runtime";
+import { type Clock, type Logger, within } from "@millrace/runtime";
 import type { RedisClient, RedisLink } from "./redis-link.ts";
 
 /** Between two questions whether a Redis that hung answers again. */
 const PROBE_MS = 500;
 
+/** A command of a cluster may be sent from node to node; it is not waited for longer than this. */
+const ANSWER_MS_MAX = 2_000;
+
+/** Slots that are known to be silent; beyond it a silent one is asked again and again. */
+const SILENT_MAX = 1_000;
+
 /**
  * Asks Redis, and nobody waits twice for one that hangs: after a command without an answer all
  * others fail at once, until a probe of its own is answered. A closed connection fails at once
- * anyway (see `connectRedis`).
+ * anyway (see `connectRedis`). In a cluster this holds for each hash tag, so that one node that
+ * hangs keeps nothing from the others.
  */
 export class RedisHealth {
   readonly #redis: RedisLink;
   readonly #clock: Clock;
   readonly #logger: Logger;
-  #isUp = true;
+  /** Hash tags that are not answered; of a single Redis there is one, the empty one. */
+  readonly #silent = new Set<string>();
 
   constructor(redis: RedisLink, options: { readonly clock: Clock; readonly logger: Logger }) {
     this.#redis = redis;
@@ -22,44 +30,53 @@ export class RedisHealth {
   }
 
   get isUp(): boolean {
-    return this.#isUp && this.#redis.isReady;
+    return this.#redis.isReady && !this.#silent.has("");
   }
 
-  /** What Redis answered; undefined when it did not, or refused. Never rejects. */
+  /** What Redis answered about that key; undefined when it did not, or refused. Never rejects. */
   async ask<Answer>(
+    key: string,
     command: (client: RedisClient) => Promise<Answer>,
   ): Promise<Answer | undefined> {
-    if (!this.isUp) return undefined;
+    const tag = this.#redis.isCluster ? tagOf(key) : "";
+    if (!this.#redis.isReady || this.#silent.has(tag)) return undefined;
     try {
-      return await command(this.#redis.client);
+      return await within(this.#clock, ANSWER_MS_MAX, command(this.#redis.client));
     } catch (error) {
-      this.#fail(error);
+      this.#fail(tag, error);
       return undefined;
     }
   }
 
-  #fail(error: unknown): void {
+  #fail(tag: string, error: unknown): void {
     // An error that Redis itself wrote (no memory, no right) is an answer: the link is fine.
     const isAnswer = error instanceof Error && error.name === "ReplyError";
     this.#logger.warn({ error: String(error) }, isAnswer ? "redis refuses" : "redis is silent");
-    if (isAnswer || !this.#isUp) return;
-    this.#isUp = false;
-    this.#probeLater();
+    if (isAnswer || this.#silent.has(tag) || this.#silent.size >= SILENT_MAX) return;
+    this.#silent.add(tag);
+    this.#probeLater(tag);
   }
 
-  #probeLater(): void {
-    this.#clock.after(PROBE_MS, () => void this.#probe());
+  #probeLater(tag: string): void {
+    this.#clock.after(PROBE_MS, () => void this.#probe(tag));
   }
 
-  async #probe(): Promise<void> {
+  async #probe(tag: string): Promise<void> {
     if (this.#redis.isEnded) return;
     try {
-      await this.#redis.client.ping();
-      this.#isUp = true;
+      const { client } = this.#redis;
+      const probe = tag === "" ? client.ping() : client.get(`mr:probe:{${tag}}`);
+      await within(this.#clock, ANSWER_MS_MAX, probe);
+      this.#silent.delete(tag);
       this.#logger.info({}, "redis answers again");
     } catch {
       // Still silent: asked again.
-      this.#probeLater();
+      this.#probeLater(tag);
     }
   }
+}
+
+/** What a key's slot is made of, where it has a hash tag. */
+function tagOf(key: string): string {
+  return /\{([^}]+)\}/.exec(key)?.[1] ?? key;
 }

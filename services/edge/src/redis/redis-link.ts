@@ -6,12 +6,17 @@ import { type RedisPlace, redisPlace } from "./redis-place.ts";
 export interface RedisClient {
   readonly status: string;
   ping(): Promise<string>;
-  hget(key: string, field: string): Promise<string | null>;
+  get(key: string): Promise<string | null>;
+  hgetall(key: string): Promise<Record<string, string>>;
+  zrevrange(key: string, first: number, last: number): Promise<string[]>;
+  publish(channel: string, text: string): Promise<number>;
+  subscribe(channel: string): Promise<unknown>;
   defineCommand(
     name: string,
     script: { readonly lua: string; readonly numberOfKeys?: number },
   ): void;
   on(event: "ready", listener: () => void): unknown;
+  on(event: "message", listener: (channel: string, text: string) => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
   quit(): Promise<unknown>;
   disconnect(): void;
@@ -61,6 +66,10 @@ export class RedisLink {
 
   get isReady(): boolean {
     return this.#client?.status === "ready";
+  }
+
+  get isCluster(): boolean {
+    return this.#client instanceof Cluster;
   }
 
   /** It was ended here, for good. */

@@ -31,6 +31,17 @@ beforeEach(async () => {
     clock: systemClock,
     logger: silentLogger,
     keysPauseMs: KEYS_PAUSE_MS,
+    sessions: {
+      isStale: () => Promise.resolve(false),
+      enter: () =>
+        Promise.resolve({
+          sessionId: "s_1",
+          connectionId: "c_1",
+          attempt: 0,
+          isResumed: false,
+          subscriptions: new Map(),
+        }),
+    },
   });
   server = await startServer({
     host: "127.0.0.1",

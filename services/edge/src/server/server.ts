@@ -1,4 +1,4 @@
-import type { Logger } from "@millrace/runtime";
+import { type Logger, must } from "@millrace/runtime";
 import { CLOSES, type CloseCode, REFUSALS, SUBPROTOCOL } from "@millrace/schemas";
 import uWS from "uWebSockets.js";
 import type { Admission, ConnectRequest, Decision } from "../admission/admission.ts";
@@ -6,6 +6,7 @@ import type { Identity } from "../admission/identity.ts";
 import type { Refusal } from "../admission/refusal.ts";
 import type { SendOutcome, Socket, SocketListener } from "../connection/socket.ts";
 import type { EdgeLimits } from "../limits.ts";
+import type { SessionEntry } from "../session/sessions.ts";
 
 export interface ServerOptions {
   readonly host: string;
@@ -17,7 +18,7 @@ export interface ServerOptions {
   readonly admission: Admission;
   /** False answers newcomers with 503. */
   readonly isReady: () => boolean;
-  readonly open: (socket: Socket, identity: Identity) => SocketListener;
+  readonly open: (socket: Socket, identity: Identity, entry: SessionEntry) => SocketListener;
 }
 
 export interface Server {
@@ -29,6 +30,7 @@ export interface Server {
 
 interface Admitted {
   readonly identity: Identity;
+  readonly entry: SessionEntry;
   readonly leave: () => void;
   socket?: UwsSocket;
   listener?: SocketListener;
@@ -113,7 +115,7 @@ function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
     open: (ws) => {
       const data = ws.getUserData();
       data.socket = new UwsSocket(ws);
-      data.listener = options.open(data.socket, data.identity);
+      data.listener = options.open(data.socket, data.identity, data.entry);
     },
     message: (ws, message, isBinary) => {
       const { socket, listener } = ws.getUserData();
@@ -188,7 +190,8 @@ function upgradeOf(options: ServerOptions, isOpen: () => boolean): Upgrade {
         return refuseWith(response, notReady());
       }
       const { identity, leave } = decision;
-      response.upgrade<Admitted>({ identity, leave }, key, SUBPROTOCOL, extensions, context);
+      const entry = must(decision.entry, "an upgrade gets a session");
+      response.upgrade<Admitted>({ identity, entry, leave }, key, SUBPROTOCOL, extensions, context);
     });
   };
 }

@@ -1,7 +1,8 @@
 import type { Log } from "@millrace/log";
 import { type FrameRefusal, type Position, formatPosition } from "@millrace/schemas";
 import type { Tails } from "../tail/tails.ts";
-import type { CursorKey, Cursors } from "./cursors.ts";
+import type { CursorKey } from "@millrace/schemas/record";
+import type { Cursors } from "./cursors.ts";
 
 export type AcknowledgeOutcome =
   | { readonly kind: "stored"; readonly pos: string }
@@ -43,6 +44,11 @@ export class Acknowledgements {
     if (!isWithin) return BAD_POSITION;
     const isStored = await this.#cursors.acknowledge(key, position);
     return isStored ? { kind: "stored", pos: formatPosition(position) } : UNAVAILABLE;
+  }
+
+  /** A user's connection has ended: what it acknowledged is written now. Never rejects. */
+  flush(user: string): Promise<void> {
+    return this.#cursors.flush(user);
   }
 
   /** Up to the tail's position nothing need be asked; the client may have read further elsewhere. */

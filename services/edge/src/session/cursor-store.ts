@@ -1,7 +1,11 @@
-import { type Clock, type Logger, systemClock, within } from "@millrace/runtime";
-import { type Position, formatPosition, percentEncode } from "@millrace/schemas";
-import type { CursorKey, CursorOutcome } from "./cursors.ts";
+import { type EpochId, type Position, formatPosition } from "@millrace/schemas";
+import { CURSOR_RETENTION_MS } from "@millrace/schemas";
+import type { CursorKey } from "@millrace/schemas/record";
+import type { RedisHealth } from "../redis/redis-health.ts";
 import type { RedisClient, RedisLink } from "../redis/redis-link.ts";
+import { CURSOR_BUCKETS, builderAt, cursorHash, markerAt, markerOf } from "./cursor-place.ts";
+import { BEGIN_REBUILD, END_REBUILD, MOVE_FORWARD, READ } from "./cursor-scripts.ts";
+import type { CursorOutcome } from "./cursors.ts";
 
 export interface CursorWrite {
   readonly key: CursorKey;
@@ -9,43 +13,40 @@ export interface CursorWrite {
 }
 
 export interface CursorStore {
-  /** Never rejects: a store that does not answer in time is `unknown`. */
+  /** Never rejects: a store that does not answer in time, or is not whole, is `unknown`. */
   read(key: CursorKey): Promise<CursorOutcome>;
   /** For each write, at the same index, whether the store has that position or a newer one. */
   write(writes: readonly CursorWrite[]): Promise<readonly boolean[]>;
 }
 
-/** A device that has not acknowledged anything for that long starts anew. */
-const CURSOR_TTL_MS = 30 * 24 * 3_600_000;
-
-/**
- * The connection bounds how long one node is waited for; in a cluster a command may be sent from one
- * node to the next, and nobody waits for that either.
- */
-const ANSWER_MS_MAX = 2_000;
+/** A bucket whose cursors are being put back: which one, and in which run of which Redis. */
+export interface CursorRebuild {
+  readonly bucket: number;
+  readonly run: string;
+}
 
 /** So many writes are on their way at once. */
 const WRITES_AT_ONCE = 1_000;
 
-/**
- * KEYS[1] = the holder's hash; ARGV = conversation, position, lifetime in ms. Positions of one
- * epoch and partition are compared by their last number: longer text is larger, then text order,
- * so that 64-bit numbers never pass through Lua's doubles. A lower one changes nothing.
- */
-const MOVE_FORWARD = `
-local old = redis.call('HGET', KEYS[1], ARGV[1])
-if old then
-  local oldPlace, oldOffset = string.match(old, '^(.*)%.(%d+)$')
-  local newPlace, newOffset = string.match(ARGV[2], '^(.*)%.(%d+)$')
-  if oldPlace == newPlace and (#oldOffset > #newOffset
-      or (#oldOffset == #newOffset and oldOffset >= newOffset)) then
-    return 0
-  end
-end
-redis.call('HSET', KEYS[1], ARGV[1], ARGV[2])
-redis.call('PEXPIRE', KEYS[1], ARGV[3])
-return 1
-`;
+/** Without a word of its builder for that long, a rebuild is somebody else's. */
+const BUILDER_MS = 10_000;
+
+const UNKNOWN: CursorOutcome = { kind: "unknown" };
+
+type Scripts = RedisClient & {
+  readCursor(
+    hash: string,
+    marker: string,
+    conversation: string,
+  ): Promise<readonly [number, string | null]>;
+  moveCursorForward(hash: string, ...rest: (string | number)[]): Promise<number>;
+  beginCursorRebuild(
+    marker: string,
+    builder: string,
+    ...rest: (string | number)[]
+  ): Promise<string>;
+  endCursorRebuild(marker: string, builder: string, ...rest: string[]): Promise<number>;
+};
 
 /**
  * Cursors in Redis: one hash per device or session, a field per conversation. Each is a command of
@@ -53,69 +54,111 @@ return 1
  * one turn leave together all the same.
  */
 export class RedisCursorStore implements CursorStore {
-  readonly #redis: RedisLink;
-  readonly #logger: Logger;
-  readonly #clock: Clock;
+  readonly #health: RedisHealth;
+  readonly #epoch: () => EpochId | undefined;
 
-  constructor(redis: RedisLink, logger: Logger, clock: Clock = systemClock) {
-    this.#redis = redis;
-    this.#logger = logger;
-    this.#clock = clock;
-    const script = { numberOfKeys: 1, lua: MOVE_FORWARD };
-    redis.onClient((client) => client.defineCommand("moveCursorForward", script));
+  /** `epoch`: the incarnation of the topic of cursors, once it is known. */
+  constructor(redis: RedisLink, health: RedisHealth, epoch: () => EpochId | undefined) {
+    this.#health = health;
+    this.#epoch = epoch;
+    redis.onClient((client) => {
+      client.defineCommand("readCursor", { numberOfKeys: 2, lua: READ });
+      client.defineCommand("moveCursorForward", { numberOfKeys: 1, lua: MOVE_FORWARD });
+      client.defineCommand("beginCursorRebuild", { numberOfKeys: 2, lua: BEGIN_REBUILD });
+      client.defineCommand("endCursorRebuild", { numberOfKeys: 2, lua: END_REBUILD });
+    });
   }
 
   async read(key: CursorKey): Promise<CursorOutcome> {
-    try {
-      const answer = this.#redis.client.hget(hashOf(key), key.conversation);
-      const text = await within(this.#clock, ANSWER_MS_MAX, answer);
-      return text === null ? { kind: "none" } : { kind: "position", text };
-    } catch (error) {
-      this.#logger.warn({ error: String(error) }, "cursor not readable");
-      return { kind: "unknown" };
-    }
+    const epoch = this.#epoch();
+    if (epoch === undefined) return UNKNOWN;
+    const [hash, marker] = [cursorHash(epoch, key), markerOf(epoch, key.user)];
+    const answer = await this.#ask(hash, (client) =>
+      client.readCursor(hash, marker, key.conversation),
+    );
+    if (answer === undefined) return UNKNOWN;
+    const [isWhole, text] = answer;
+    if (isWhole !== 1) return UNKNOWN;
+    return text === null ? { kind: "none" } : { kind: "position", text };
   }
 
-  async write(writes: readonly CursorWrite[]): Promise<readonly boolean[]> {
+  write(writes: readonly CursorWrite[]): Promise<readonly boolean[]> {
+    return this.#moveAll(writes, () => false);
+  }
+
+  /** From the topic: what is of an incarnation of the messages that is over replaces nothing. */
+  restore(writes: readonly CursorWrite[], current: EpochId): Promise<readonly boolean[]> {
+    return this.#moveAll(writes, ({ position }) => position.epoch !== current);
+  }
+
+  /**
+   * Claims the buckets that are not whole and nobody rebuilds, or prolongs the claim. Undefined: Redis
+   * does not answer.
+   */
+  async beginRebuild(token: string): Promise<readonly CursorRebuild[] | undefined> {
+    const epoch = this.#epoch();
+    if (epoch === undefined) return undefined;
+    const runs = await Promise.all(
+      Array.from({ length: CURSOR_BUCKETS }, (_, bucket) =>
+        this.#ask(markerAt(epoch, bucket), (client) => {
+          const keys = [markerAt(epoch, bucket), builderAt(epoch, bucket)] as const;
+          return client.beginCursorRebuild(...keys, token, BUILDER_MS);
+        }),
+      ),
+    );
+    if (runs.includes(undefined)) return undefined;
+    return runs.flatMap((run, bucket) => (run === undefined || run === "" ? [] : { bucket, run }));
+  }
+
+  /** Whether all of them are whole now: nothing has begun anew meanwhile. */
+  async endRebuild(token: string, rebuilds: readonly CursorRebuild[]): Promise<boolean> {
+    const epoch = this.#epoch();
+    if (epoch === undefined) return false;
+    const ends = await Promise.all(
+      rebuilds.map(({ bucket, run }) =>
+        this.#ask(markerAt(epoch, bucket), (client) => {
+          const keys = [markerAt(epoch, bucket), builderAt(epoch, bucket)] as const;
+          return client.endCursorRebuild(...keys, token, run);
+        }),
+      ),
+    );
+    return ends.every((end) => end === 1);
+  }
+
+  async #moveAll(
+    writes: readonly CursorWrite[],
+    isOver: (write: CursorWrite) => boolean,
+  ): Promise<readonly boolean[]> {
+    const epoch = this.#epoch();
+    if (epoch === undefined) return writes.map(() => false);
     const stored: boolean[] = [];
     for (let index = 0; index < writes.length; index += WRITES_AT_ONCE) {
-      stored.push(...(await this.#writeSome(writes.slice(index, index + WRITES_AT_ONCE))));
+      const some = writes.slice(index, index + WRITES_AT_ONCE);
+      const moved = await Promise.all(
+        some.map((write) => this.#moveForward(epoch, write, isOver(write))),
+      );
+      stored.push(...moved);
     }
     return stored;
   }
 
-  async #writeSome(writes: readonly CursorWrite[]): Promise<boolean[]> {
-    const outcomes = await Promise.allSettled(writes.map((write) => this.#moveForward(write)));
-    const failed = outcomes.filter((outcome) => outcome.status === "rejected");
-    if (failed[0] !== undefined) {
-      const fields = { error: String(failed[0].reason), writes: failed.length };
-      this.#logger.warn(fields, "cursors not written");
-    }
-    return outcomes.map(({ status }) => status === "fulfilled");
+  async #moveForward(
+    epoch: EpochId,
+    { key, position }: CursorWrite,
+    isOver: boolean,
+  ): Promise<boolean> {
+    const words = [key.conversation, formatPosition(position), CURSOR_RETENTION_MS];
+    const hash = cursorHash(epoch, key);
+    const moved = await this.#ask(hash, (client) =>
+      client.moveCursorForward(hash, ...words, isOver ? "1" : "0"),
+    );
+    return moved !== undefined;
   }
 
-  async #moveForward({ key, position }: CursorWrite): Promise<void> {
-    const client = this.#redis.client as MovingClient;
-    const text = formatPosition(position);
-    const moved = client.moveCursorForward(hashOf(key), key.conversation, text, CURSOR_TTL_MS);
-    await within(this.#clock, ANSWER_MS_MAX, moved);
+  #ask<Answer>(
+    key: string,
+    command: (client: Scripts) => Promise<Answer>,
+  ): Promise<Answer | undefined> {
+    return this.#health.ask(key, (client) => command(client as Scripts));
   }
-}
-
-type MovingClient = RedisClient & {
-  moveCursorForward(
-    hash: string,
-    conversation: string,
-    position: string,
-    ttlMs: number,
-  ): Promise<unknown>;
-};
-
-/**
- * The braces keep a user's hashes on one node of a Redis Cluster. Encoded ids hold neither colons
- * nor braces, and device names and session ids hold no colon, so no two holders share a hash.
- */
-function hashOf({ user, holder }: CursorKey): string {
-  const owner = `mr:cursor:{${percentEncode(user)}}`;
-  return holder.kind === "device" ? `${owner}:d:${holder.name}` : `${owner}:s:${holder.id}`;
 }

@@ -1,23 +1,10 @@
-import type { Clock } from "@millrace/runtime";
-import {
-  type ConversationId,
-  type Position,
-  formatPosition,
-  parsePosition,
-} from "@millrace/schemas";
+import { type Clock, delay } from "@millrace/runtime";
+import { type Position, formatPosition, parsePosition } from "@millrace/schemas";
+import type { CursorKey } from "@millrace/schemas/record";
 import type { EdgeLimits } from "../limits.ts";
+import { isNewer, nameOf } from "./cursor-fold.ts";
+import type { CursorJournal } from "./cursor-journal.ts";
 import type { CursorStore } from "./cursor-store.ts";
-
-/** Whose cursor: a user's device, or a session where no device was named. */
-export interface CursorKey {
-  readonly user: string;
-  readonly holder: CursorHolder;
-  readonly conversation: ConversationId;
-}
-
-export type CursorHolder =
-  | { readonly kind: "device"; readonly name: string }
-  | { readonly kind: "session"; readonly id: string };
 
 export type CursorOutcome =
   | { readonly kind: "position"; readonly text: string }
@@ -25,6 +12,8 @@ export type CursorOutcome =
   | { readonly kind: "none" }
   /** It can't be known at the moment; nobody may take that for `none`. */
   | { readonly kind: "unknown" };
+
+const PATIENCE_POLL_MS = 100;
 
 interface Pending {
   readonly key: CursorKey;
@@ -35,6 +24,7 @@ interface Pending {
 
 export interface CursorsOptions {
   readonly store: CursorStore;
+  readonly journal: CursorJournal;
   readonly clock: Clock;
   readonly limits: EdgeLimits;
 }
@@ -67,8 +57,20 @@ export class Cursors {
       this.#pending.set(name, pending);
     } else if (isNewer(position, pending.position)) pending.position = position;
     const { waiting } = pending;
+    this.#options.journal.note(key, position);
     this.#schedule();
     return new Promise((resolve) => waiting.push(resolve));
+  }
+
+  /** As `read`; what can't be known yet is waited for, up to `cursorPatienceMs`. */
+  async readPatiently(key: CursorKey): Promise<CursorOutcome> {
+    const { clock, limits } = this.#options;
+    const untilMs = clock.nowMs() + limits.cursorPatienceMs;
+    for (;;) {
+      const outcome = await this.read(key);
+      if (outcome.kind !== "unknown" || clock.nowMs() >= untilMs) return outcome;
+      await delay(clock, PATIENCE_POLL_MS);
+    }
   }
 
   /** The newest acknowledged position, also one that is not stored yet. */
@@ -83,10 +85,10 @@ export class Cursors {
     return { kind: "position", text: formatPosition(pending.position) };
   }
 
-  /** Writes what is folded, now. */
-  async flush(): Promise<void> {
+  /** Writes what is folded, now: into the store and the topic, all or one user's. */
+  async flush(user?: string): Promise<void> {
     await this.#writing;
-    await this.#write();
+    await Promise.all([this.#write(), this.#options.journal.flush(user)]);
   }
 
   #schedule(): void {
@@ -121,15 +123,4 @@ export class Cursors {
     if (newer === undefined) this.#pending.set(name, write);
     else if (isNewer(write.position, newer.position)) newer.position = write.position;
   }
-}
-
-function nameOf({ user, holder, conversation }: CursorKey): string {
-  // JSON keeps the parts apart whatever they contain.
-  return JSON.stringify([user, holder, conversation]);
-}
-
-/** Of two incarnations the one acknowledged last counts: it was checked against the log's own. */
-function isNewer(position: Position, than: Position): boolean {
-  if (position.epoch !== than.epoch || position.partition !== than.partition) return true;
-  return position.offset > than.offset;
 }

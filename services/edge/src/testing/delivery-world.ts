@@ -9,6 +9,7 @@ import { Flusher } from "../connection/flusher.ts";
 import { Hubs } from "../hub/hubs.ts";
 import { type EdgeLimits, LIMITS } from "../limits.ts";
 import { type EdgeMetrics, createMetrics } from "../metrics.ts";
+import { CursorJournal } from "../session/cursor-journal.ts";
 import { Cursors } from "../session/cursors.ts";
 import { Tails } from "../tail/tails.ts";
 import type { WorldView } from "./client-view.ts";
@@ -76,7 +77,8 @@ export class DeliveryWorld {
     const gate = new TurnGate(clock, 2);
     this.#catchUp = new CatchUp({ log, hubs, tails, clock, gate, limits, logger, metrics });
     const store = { read: async () => ({ kind: "none" }) as const, write: async () => [] };
-    const cursors = new Cursors({ store, clock, limits });
+    const journal = new CursorJournal({ log, clock, limits });
+    const cursors = new Cursors({ store, journal, clock, limits });
     this.#startPoints = new StartPoints({ log, cursors, limits });
   }
 
@@ -140,6 +142,7 @@ export class DeliveryWorld {
       catchUp: this.#catchUp,
       startPoints: this.#startPoints,
       world: this.#view(),
+      onChange: () => undefined,
       onClose: () => this.#clients.delete(client),
     });
     this.#clients.add(client);

@@ -88,7 +88,11 @@ export class EdgeStage {
     };
     const config = readEdgeConfig(environment);
     if (!config.ok) throw new Error(config.problems.join("; "));
-    const parts = { logger: silentLogger, clock: systemClock, ...dependencies };
+    const parts = {
+      logger: process.env.DBG ? (console as never) : silentLogger,
+      clock: systemClock,
+      ...dependencies,
+    };
     const edge = await startEdge(config.values, parts);
     this.atEnd(() => edge.drain());
     return { edge, port: edge.port, ws: `ws://127.0.0.1:${edge.port}/v1/connect` };
@@ -107,10 +111,25 @@ export class EdgeStage {
     return createKafkaLog({ brokers, topic: this.topic, clientId: "test", logger: silentLogger });
   }
 
-  async connect(edge: EdgePlace, user: string, device?: string): Promise<RawClient> {
-    const token = await this.issuer.token({ sub: user });
-    const options = { url: edge.ws, token, ...(device !== undefined && { device }) };
-    const client = await RawClient.open(options);
+  connect(edge: EdgePlace, user: string, device?: string): Promise<RawClient> {
+    return this.connectWith(edge, user, device === undefined ? {} : { device });
+  }
+
+  /** With that query. */
+  async connectWith(
+    edge: EdgePlace,
+    user: string,
+    query: Readonly<Record<string, string>>,
+  ): Promise<RawClient> {
+    return this.connectByToken(edge, await this.issuer.token({ sub: user }), query);
+  }
+
+  async connectByToken(
+    edge: EdgePlace,
+    token: string,
+    query: Readonly<Record<string, string>>,
+  ): Promise<RawClient> {
+    const client = await RawClient.open({ url: edge.ws, token, query });
     this.#clients.push(client);
     return client;
   }
@@ -121,6 +140,7 @@ export class EdgeStage {
       EDGE_KAFKA_BROKERS: brokers.join(","),
       EDGE_REDIS_URL: redisUrl,
       EDGE_TOPIC: this.topic,
+      EDGE_CURSORS_TOPIC: `${this.topic}.cursors`,
       EDGE_ISSUER: ISSUER,
       EDGE_JWKS: this.issuer.jwks,
       EDGE_AUDIENCE: AUDIENCE,

@@ -20,6 +20,10 @@ export interface DownJson {
   readonly retryMs?: number;
   readonly unknown?: boolean;
   readonly dup?: boolean;
+  readonly session?: string;
+  readonly conn?: string;
+  readonly resumed?: boolean;
+  readonly restored?: boolean;
   readonly ts?: number;
 }
 
@@ -27,6 +31,8 @@ export interface RawClientOptions {
   readonly url: string;
   readonly token: string;
   readonly device?: string;
+  /** More of the query. */
+  readonly query?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -39,16 +45,22 @@ export class RawClient {
   /** The first frame that did not continue what was told before. */
   offence: string | undefined;
   closeCode: number | undefined;
+  /** The HTTP status instead of the 101. */
+  refusal: number | undefined;
   /** What still arrives is ignored. */
   isDeaf = false;
   readonly #told = new Map<string, string>();
   #nextId = 1;
 
-  private constructor({ url, token, device }: RawClientOptions) {
-    const query = device === undefined ? "" : `?device=${device}`;
+  private constructor({ url, token, device, query: more }: RawClientOptions) {
+    const query = new URLSearchParams({ ...(device !== undefined && { device }), ...more });
     const headers = { authorization: `Bearer ${token}` };
-    this.#socket = new WebSocket(url + query, ["millrace.v1.json"], { headers });
+    this.#socket = new WebSocket(`${url}?${query}`, ["millrace.v1.json"], { headers });
     this.#socket.on("error", () => undefined);
+    this.#socket.on("unexpected-response", (_, response) => {
+      this.refusal = response.statusCode;
+      this.#socket.terminate();
+    });
     this.#socket.on("message", (data: Buffer) => this.#take(data.toString()));
     this.#socket.on("close", (code) => {
       this.closeCode = code;
@@ -61,7 +73,9 @@ export class RawClient {
     await waitFor(() => client.frames.length > 0 || client.closeCode !== undefined, {
       what: "a welcome",
     });
-    if (client.frames[0]?.t !== "welcome") throw new Error("the server did not welcome");
+    if (client.frames[0]?.t !== "welcome") {
+      throw new Error(`the server did not welcome: ${client.refusal ?? client.closeCode}`);
+    }
     return client;
   }
 
