@@ -1,7 +1,7 @@
 import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { ensureTopic } from "@millrace/log";
+import { type TopicPurpose, ensureTopic } from "@millrace/log";
 import { silentLogger } from "@millrace/runtime";
 import {
   CertificateAuthority,
@@ -15,6 +15,7 @@ import {
   waitFor,
 } from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { REDIS_LEAST } from "./testing/redis-least.ts";
 import { EdgeStage, bodiesFrom, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
 
 const KAFKA_PASSWORD = "kafka-sesame";
@@ -22,7 +23,6 @@ const REDIS_PASSWORD = "redis-sesame";
 
 /** All that docs/operations.md says is needed. */
 const KAFKA_LEAST = ["READ", "WRITE", "DESCRIBE_CONFIGS"] as const;
-const REDIS_LEAST = "~mr:* -@all +info +hget +hset +pexpire +eval +evalsha";
 
 const authority = new CertificateAuthority("millrace test authority");
 let kafka: KafkaCluster;
@@ -32,7 +32,8 @@ let stage: EdgeStage;
 let folder: string;
 
 beforeAll(async () => {
-  const user = ["--user", "edge", "on", `>${REDIS_PASSWORD}`, ...REDIS_LEAST.split(" ")];
+  const rights = ["~mr:*", "&mr:*", "-@all", ...REDIS_LEAST];
+  const user = ["--user", "edge", "on", `>${REDIS_PASSWORD}`, ...rights];
   [kafka, redis] = await Promise.all([
     KafkaCluster.start({ brokers: 1, secured: { authority } }),
     RedisServer.start(user),
@@ -60,13 +61,18 @@ beforeEach(async () => {
       EDGE_LOG_LEVEL: "debug",
     },
   });
-  const { topic } = stage;
+  await provide(stage.topic, "messages");
+  await provide(stage.cursorsTopic, "cursors");
+});
+
+/** The topic, with the edge's rights on it. */
+async function provide(topic: string, purpose: TopicPurpose): Promise<void> {
   const { brokers } = kafka;
-  const options = { brokers, topic, isDevelopment: true, logger: silentLogger };
+  const options = { brokers, topic, purpose, isDevelopment: true, logger: silentLogger };
   // A broker knows of a topic a moment after it was made; an edge asks again as well.
   await waitFor(() => ensureTopic(options).catch(() => false), { what: topic });
   await allowOnTopic(brokers, { principal: "User:edge", topic, operations: KAFKA_LEAST });
-});
+}
 
 afterEach(async () => {
   await stage.close();

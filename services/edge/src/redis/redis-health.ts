@@ -7,6 +7,9 @@ const PROBE_MS = 500;
 /** A command of a cluster may be sent from node to node; it is not waited for longer than this. */
 const ANSWER_MS_MAX = 2_000;
 
+const TELL_AGAIN_MS = 10_000;
+const TOLD_MAX = 20;
+
 /** Slots that are known to be silent; beyond it a silent one is asked again and again. */
 const SILENT_MAX = 1_000;
 
@@ -22,6 +25,8 @@ export class RedisHealth {
   readonly #logger: Logger;
   /** Hash tags that are not answered; of a single Redis there is one, the empty one. */
   readonly #silent = new Set<string>();
+  /** What was said lately, and when. */
+  readonly #told = new Map<string, number>();
 
   constructor(redis: RedisLink, options: { readonly clock: Clock; readonly logger: Logger }) {
     this.#redis = redis;
@@ -51,10 +56,21 @@ export class RedisHealth {
   #fail(tag: string, error: unknown): void {
     // An error that Redis itself wrote (no memory, no right) is an answer: the link is fine.
     const isAnswer = error instanceof Error && error.name === "ReplyError";
-    this.#logger.warn({ error: String(error) }, isAnswer ? "redis refuses" : "redis is silent");
+    this.#tell(String(error), isAnswer ? "redis refuses" : "redis is silent");
     if (isAnswer || this.#silent.has(tag) || this.#silent.size >= SILENT_MAX) return;
     this.#silent.add(tag);
     this.#probeLater(tag);
+  }
+
+  /** The same words once in a while, however often they are true. */
+  #tell(error: string, what: string): void {
+    const nowMs = this.#clock.nowMs();
+    for (const [text, toldMs] of this.#told) {
+      if (nowMs - toldMs >= TELL_AGAIN_MS) this.#told.delete(text);
+    }
+    if (this.#told.has(error) || this.#told.size >= TOLD_MAX) return;
+    this.#told.set(error, nowMs);
+    this.#logger.warn({ error }, what);
   }
 
   #probeLater(tag: string): void {

@@ -32,6 +32,7 @@ export interface LocalEdge extends EdgePlace {
 /** A topic of a test's own, real edges on it, and clients on real sockets. */
 export class EdgeStage {
   readonly topic = `edge-${randomUUID()}`;
+  readonly cursorsTopic = `${this.topic}.cursors`;
   readonly issuer: TestIssuer;
   readonly #options: StageOptions;
   readonly #clients: RawClient[] = [];
@@ -140,7 +141,7 @@ export class EdgeStage {
       EDGE_KAFKA_BROKERS: brokers.join(","),
       EDGE_REDIS_URL: redisUrl,
       EDGE_TOPIC: this.topic,
-      EDGE_CURSORS_TOPIC: `${this.topic}.cursors`,
+      EDGE_CURSORS_TOPIC: this.cursorsTopic,
       EDGE_ISSUER: ISSUER,
       EDGE_JWKS: this.issuer.jwks,
       EDGE_AUDIENCE: AUDIENCE,
