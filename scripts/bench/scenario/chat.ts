@@ -25,6 +25,10 @@ export interface Shape {
 export const CHAT: Shape = { clients: 2_000, conversations: 200, perS: 500 };
 export const BROADCAST: Shape = { clients: 2_000, conversations: 1, perS: 20 };
 
+/** Where a rising rate begins: within reach of any machine, and few steps from where it ends. */
+export const RISING_CHAT: Shape = { ...CHAT, perS: 1_000 };
+export const RISING_BROADCAST: Shape = { ...BROADCAST, perS: 40 };
+
 /** Steps in a row beyond the bound: a single one may be somebody else's doing. */
 const BEYOND_MAX = 2;
 const RATE_FACTOR = 1.5;

@@ -40,7 +40,7 @@ export type Scenario = (bench: Bench, variant: Variant) => Promise<ScenarioResul
 /** Beyond it the numbers are also about somebody else. */
 const FOREIGN_CPU_MAX = 0.2;
 
-const QUIET_MS = 5_000;
+const QUIET_MS = 15_000;
 const PROBE_MS = 500;
 const POLL_MS = 50;
 
@@ -58,7 +58,8 @@ export async function opened(
     seed: bench.seed,
     ...plan,
   };
-  const { open, firstProblem } = await fleet.open(full);
+  const { open, firstProblem, retried } = await fleet.open(full);
+  if (retried > 0) bench.tell(`${retried} lines were lost while they were opened, and made anew`);
   if (firstProblem !== undefined || open !== plan.count) {
     throw new Error(`${open} of ${plan.count} clients are in: ${firstProblem}`);
   }
