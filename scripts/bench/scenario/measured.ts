@@ -77,7 +77,7 @@ export async function measure(
 ): Promise<Figures> {
   const endMs = performance.now() + bench.patienceS * 1_000;
   let quietest = await measureOnce(bench, fleet, served, seconds);
-  while (quietest.foreignCpu > FOREIGN_CPU_MAX && performance.now() < endMs) {
+  while (isDisturbed(quietest) && performance.now() < endMs) {
     await whenOthersRest(bench, endMs);
     const again = await measureOnce(bench, fleet, served, seconds);
     if (again.foreignCpu < quietest.foreignCpu) quietest = again;
@@ -140,12 +140,16 @@ export async function settled(fleet: LoadFleet): Promise<Totals> {
   return totals;
 }
 
+export function isDisturbed({ foreignCpu }: Figures): boolean {
+  return foreignCpu > FOREIGN_CPU_MAX;
+}
+
 export function notesOf(figures: Figures): string[] {
-  const { loadLimit, errors, firstError, brokenPrevs, closes, foreignCpu } = figures;
-  const foreign = Math.round(foreignCpu * 100);
+  const { loadLimit, errors, firstError, brokenPrevs, closes } = figures;
+  const foreign = Math.round(figures.foreignCpu * 100);
   return [
     ...(loadLimit === undefined ? [] : [`the load side is the limit: ${loadLimit}`]),
-    ...(foreignCpu < FOREIGN_CPU_MAX ? [] : [`other processes used ${foreign} % of a core`]),
+    ...(isDisturbed(figures) ? [`other processes used ${foreign} % of a core`] : []),
     ...(errors === 0 ? [] : [`${errors} errors, the first: ${firstError}`]),
     ...(brokenPrevs === 0 ? [] : [`${brokenPrevs} messages do not continue the one before`]),
     ...(closes === 0 ? [] : [`${closes} connections were closed`]),
