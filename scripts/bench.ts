@@ -1,5 +1,7 @@
+import { readFileSync } from "node:fs";
 import { parseBenchOptions } from "./bench/bench-options.ts";
-import { runBench } from "./bench/run-bench.ts";
+import { formatReport } from "./bench/report/report.ts";
+import { type BenchRun, runBench } from "./bench/run-bench.ts";
 import { SCENARIOS } from "./bench/scenario/scenarios.ts";
 
 const NAMES = SCENARIOS.map(({ name }) => name);
@@ -27,11 +29,14 @@ floor-uws alone means all of that floor's.
   --load-core N            core of the load side (default 1)
   --kafka-core N           core of Kafka and Redis (default: that of the load side)
   --no-pin                 binds nobody to a core
+  --show FILE              the table of an earlier run's JSON, and measures nothing
   --help                   this text`;
 
 const parsed = parseBenchOptions(process.argv.slice(2), NAMES);
 if (parsed.kind === "help") console.log(USAGE);
-else if (parsed.kind === "wrong") {
+else if (parsed.kind === "show") {
+  console.log(formatReport(JSON.parse(readFileSync(parsed.file, "utf8")) as BenchRun));
+} else if (parsed.kind === "wrong") {
   console.error(`${parsed.why}\n\n${USAGE}`);
   process.exitCode = 2;
 } else process.exit(await runBench(parsed.options));

@@ -19,6 +19,7 @@ export interface BenchOptions {
 
 export type ParsedOptions =
   | { readonly kind: "run"; readonly options: BenchOptions }
+  | { readonly kind: "show"; readonly file: string }
   | { readonly kind: "help" }
   | { readonly kind: "wrong"; readonly why: string };
 
@@ -41,6 +42,7 @@ export function parseBenchOptions(
   }
   const { values, positionals } = parsed;
   if (values.help) return { kind: "help" };
+  if (values.show !== undefined) return { kind: "show", file: values.show };
   const wanted = new Set(positionals.flatMap((name) => namesOf(name, known)));
   const unknown = positionals.find((name) => namesOf(name, known).length === 0);
   if (unknown !== undefined) return { kind: "wrong", why: `there is no scenario "${unknown}"` };
@@ -97,6 +99,7 @@ function parse(args: readonly string[]) {
       seed: { ...TEXT, default: "1" },
       variant: { ...TEXT, multiple: true },
       "cpu-prof": FLAG,
+      show: TEXT,
       help: FLAG,
     },
   });

@@ -31,23 +31,30 @@ export async function runBench(options: BenchOptions): Promise<number> {
   process.once("SIGINT", stop).once("SIGTERM", stop);
   const { seed, isQuick, patienceS, p99MsMax } = options;
   const bench: Bench = { stage, seed, isQuick, patienceS, p99MsMax, tell, scale: 1 };
-  const { results, failed } = await runAll(bench, options);
   const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
-  const run: BenchRun = { command, startedAt, machine: await describeMachine(cores), results };
-  await stage.close();
+  const machine = await describeMachine(cores);
   const file = options.jsonFile ?? `${FOLDER}/${stamp}.json`;
   mkdirSync(dirname(file), { recursive: true });
-  writeFileSync(file, `${JSON.stringify(run, undefined, 2)}\n`);
+  const results: ScenarioResult[] = [];
+  const run: BenchRun = { command, startedAt, machine, results };
+  // After each scenario: an hour of measuring is not lost with its last minute.
+  const add = (result: ScenarioResult): void => {
+    results.push(result);
+    writeFileSync(file, `${JSON.stringify(run, undefined, 2)}\n`);
+  };
+  const failed = await runAll(bench, options, add);
+  await stage.close();
   console.log(formatReport(run));
   tell(`written to ${file}`);
   return failed ? 1 : 0;
 }
 
+/** True when one of them could not be run. */
 async function runAll(
   bench: Bench,
   options: BenchOptions,
-): Promise<{ readonly results: readonly ScenarioResult[]; readonly failed: boolean }> {
-  const results: ScenarioResult[] = [];
+  add: (result: ScenarioResult) => void,
+): Promise<boolean> {
   let failed = false;
   for (const name of options.scenarios) {
     const entry = SCENARIOS.find((scenario) => scenario.name === name);
@@ -56,17 +63,17 @@ async function runAll(
     for (const variant of variants) {
       tell(`${name} (${variant.name})`);
       try {
-        results.push(await entry.run(bench, variant));
+        add(await entry.run(bench, variant));
       } catch (error) {
         // The others are still worth knowing.
         failed = true;
         tell(`${name} failed: ${error instanceof Error ? error.stack : String(error)}`);
         const notes = [`failed: ${String(error)}`];
-        results.push({ scenario: name, variant: variant.name, more: {}, notes });
+        add({ scenario: name, variant: variant.name, more: {}, notes });
       }
     }
   }
-  return { results, failed };
+  return failed;
 }
 
 async function coresOf(options: BenchOptions): Promise<Cores | undefined> {

@@ -19,6 +19,8 @@ const HEAD_BYTES = 16;
 const BODY_FIELD = ',"body":';
 const BACKPRESSURE_MAX = 16_777_216;
 
+const WELCOME = Buffer.from('{"t":"welcome"}');
+
 const rooms = new Map<string, { readonly members: Set<Client>; messages: number }>();
 const dueClients: Client[] = [];
 
@@ -91,7 +93,9 @@ app.ws<Client>("/v1/connect", {
     response.upgrade<Client>({ due: [], isDue: false }, key, PROTOCOL, "", context);
   },
   open: (ws) => {
-    ws.getUserData().ws = ws;
+    const client = ws.getUserData();
+    client.ws = ws;
+    send(client, WELCOME);
   },
   message: (ws, message) => onText(ws.getUserData(), Buffer.from(message).toString()),
   close: (ws) => {

@@ -94,7 +94,12 @@ export class LoadClient {
     return this.#isOpen;
   }
 
-  /** Resolves when it is live, or open where it subscribes to nothing; else with what failed. */
+  get #isSubscriber(): boolean {
+    const { conversation, subscribes } = this.#options;
+    return subscribes && conversation !== undefined;
+  }
+
+  /** Resolves when it is live, or welcome where it subscribes to nothing; else with what failed. */
   open(after?: string): Promise<string | undefined> {
     const { host, port, localAddress } = this.#options.place;
     this.isLive = false;
@@ -105,7 +110,9 @@ export class LoadClient {
     const callback = (length: number): boolean => this.#take(length);
     const socket = connect({ host, port, localAddress, onread: { buffer: readBuffer, callback } });
     socket.setNoDelay(true);
-    socket.on("error", (error) => this.#settled(error.message));
+    socket.on("error", (error) => {
+      if (socket === this.#socket) this.#settled(error.message);
+    });
     socket.on("close", () => this.#closed(socket));
     socket.write(upgradeRequest({ host, port, token: this.#options.token }), "latin1");
     if (after !== undefined) this.told.tell(after);
@@ -170,7 +177,7 @@ export class LoadClient {
       this.#rest = undefined;
     }
     let at = this.#isOpen ? 0 : this.#handshake(bytes, end, atUs);
-    while (at < end) {
+    while (this.#isOpen && at < end) {
       const header = headerBytes(bytes, at, end);
       const next = header === 0 ? end + 1 : at + header + payloadBytes(bytes, at);
       if (next > end) break;
@@ -193,8 +200,7 @@ export class LoadClient {
     this.#isOpen = true;
     this.handshakeUs = atUs;
     const { conversation, subscribes } = this.#options;
-    if (!subscribes || conversation === undefined) this.#settled(undefined);
-    else this.#subscribe(conversation);
+    if (subscribes && conversation !== undefined) this.#subscribe(conversation);
     return head + HANDSHAKE_END.length;
   }
 
@@ -216,6 +222,7 @@ export class LoadClient {
   ): void {
     const { opcode, start, end, atUs } = place;
     if (opcode === OPCODE.ping) this.#socket?.write(PONG);
+    if (opcode === OPCODE.close) this.#refused(closeReason(bytes, start, end));
     if (opcode !== OPCODE.text) return;
     if (bytes[start] === BRACE) return this.#item(bytes, start, end, atUs);
     if (bytes[start] !== BRACKET) return this.#tally.error("neither a frame nor a batch");
@@ -258,6 +265,7 @@ export class LoadClient {
   #other(frame: Down, atUs: number): void {
     const { t, pos } = frame;
     if (t === "err") this.#refused(`${frame.code}: ${frame.message}`);
+    else if (t === "welcome" && !this.#isSubscriber) this.#settled(undefined);
     else if (t === "gap") this.#tally.error("a gap was told");
     if (pos !== undefined && (t === "subd" || t === "live" || t === "gap")) this.told.tell(pos);
     if (t !== "live") return;
@@ -270,4 +278,9 @@ export class LoadClient {
     this.#tally.error(why);
     if (!this.isLive) this.#settled(why);
   }
+}
+
+function closeReason(bytes: Buffer, start: number, end: number): string {
+  if (end - start < 2) return "closed without a code";
+  return `closed with ${bytes.readUInt16BE(start)} ${bytes.toString("utf8", start + 2, end)}`;
 }

@@ -139,6 +139,7 @@ export class LoadFleet {
 function together(all: readonly Opened[]): Opened {
   return {
     open: all.reduce((sum, { open }) => sum + open, 0),
+    retried: all.reduce((sum, { retried }) => sum + retried, 0),
     problems: all.reduce((sum, { problems }) => sum + problems, 0),
     firstProblem: all.find(({ firstProblem }) => firstProblem !== undefined)?.firstProblem,
     lastHandshakeUs: Math.max(...all.map(({ lastHandshakeUs }) => lastHandshakeUs)),

@@ -7,6 +7,8 @@ import { nowUs } from "./monotonic.ts";
 import { Tally } from "./tally.ts";
 
 const OPENING_MAX = 64;
+/** A line that is lost while it is opened is made anew, as any client would do it. */
+const TRIES_MAX = 3;
 const TICK_MS = 1;
 
 /** Sends of one tick, so that a loop that has fallen behind still reads. */
@@ -62,15 +64,22 @@ class LoadProcess {
   async #openAll(): Promise<Opened> {
     const waiting = [...this.#clients];
     const problems: string[] = [];
+    let retried = 0;
     const openNext = async (): Promise<void> => {
       for (let client = waiting.pop(); client !== undefined; client = waiting.pop()) {
-        const problem = await client.open();
+        let problem = await client.open();
+        for (let tries = 1; problem !== undefined && tries < TRIES_MAX; tries++) {
+          retried++;
+          client.cut();
+          problem = await client.open();
+        }
         if (problem !== undefined) problems.push(problem);
       }
     };
     await Promise.all(Array.from({ length: OPENING_MAX }, openNext));
     return {
       open: this.#clients.filter(({ isOpen }) => isOpen).length,
+      retried,
       problems: problems.length,
       firstProblem: problems[0],
       lastHandshakeUs: Math.max(...this.#clients.map(({ handshakeUs }) => handshakeUs)),

@@ -28,6 +28,8 @@ export type LoadCommand =
 
 export interface Opened {
   readonly open: number;
+  /** Lines that were lost while they were opened, and opened again. */
+  readonly retried: number;
   readonly problems: number;
   readonly firstProblem: string | undefined;
   readonly lastHandshakeUs: number;

