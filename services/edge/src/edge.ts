@@ -1,7 +1,8 @@
 import { randomBytes } from "node:crypto";
 import { type Log, createKafkaLog, ensureTopic, formatProblem } from "@millrace/log";
 import { type Clock, type Logger, delay, must } from "@millrace/runtime";
-import { createAdmission } from "./admission/admission.ts";
+import { type Admission, createAdmission } from "./admission/admission.ts";
+import { Tickets } from "./admission/tickets.ts";
 import { CatchUp } from "./catchup/catch-up.ts";
 import { StartPoints } from "./catchup/start-point.ts";
 import { TurnGate } from "./catchup/turn-gate.ts";
@@ -10,6 +11,10 @@ import { Connection, type ConnectionContext } from "./connection/connection.ts";
 import { drainConnections } from "./connection/drain.ts";
 import { Flusher } from "./connection/flusher.ts";
 import { type EdgeCredentials, openCredentials } from "./edge-credentials.ts";
+import { History } from "./history/history.ts";
+import { HistoryPages } from "./http/history-pages.ts";
+import { MessagePosts } from "./http/message-posts.ts";
+import type { HttpServices } from "./http/routes.ts";
 import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
@@ -22,7 +27,7 @@ import { type Server, startServer } from "./server/server.ts";
 import { Acknowledgements } from "./session/acknowledgements.ts";
 import { RedisCursorStore } from "./session/cursor-store.ts";
 import { Cursors } from "./session/cursors.ts";
-import { connectRedis } from "./redis/redis-link.ts";
+import { type RedisLink, connectRedis } from "./redis/redis-link.ts";
 import { Tails } from "./tail/tails.ts";
 
 /** A running edge. */
@@ -60,17 +65,21 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const { logger, clock, limits = LIMITS } = dependencies;
   assertLimits(limits);
   const metrics = createMetrics();
-  const admission = await createAdmission({ ...config, logger, clock });
   const credentials = openCredentials(config, clock);
+  const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
+  const health = new RedisHealth(redis, { clock, logger });
+  const tickets = new Tickets(health, limits.ticketMs);
+  const admission = await createAdmission({ ...config, logger, clock, tickets });
   const log = dependencies.log ?? kafkaLog(config, dependencies, credentials);
   const connections = new Set<Connection>();
-  const ready: { context?: ConnectionContext } = {};
+  const ready: { context?: ConnectionContext; services?: HttpServices } = {};
   const server = await startServer({
     ...config,
     limits,
     logger,
     admission,
     isReady: () => ready.context !== undefined,
+    services: () => must(ready.services, "nothing is answered before the edge is ready"),
     open: (socket, identity) => {
       const context = must(ready.context, "nobody is admitted before the edge is ready");
       const names = { identity, connectionId: randomId("c"), sessionId: randomId("s") };
@@ -82,9 +91,11 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const page = await startMetricsPage(config, metrics.registry);
   if (dependencies.log === undefined) await settleTopic(config, dependencies, credentials);
   await log.open();
-  const parts = assemble(config, { ...dependencies, limits, log, metrics, credentials });
+  const parts = assemble(config, { ...dependencies, limits, log, metrics, redis, health });
   await whenReached(parts, log, clock);
-  ready.context = parts.context;
+  const { history, context } = parts;
+  ready.services = httpServices({ limits, admission, tickets, history, context });
+  ready.context = context;
   return {
     port: server.port,
     metrics,
@@ -103,6 +114,7 @@ interface Parts {
   readonly dedup: Dedup;
   readonly context: ConnectionContext;
   readonly cursors: Cursors;
+  readonly history: History;
   readonly disconnectRedis: () => void;
 }
 
@@ -111,13 +123,12 @@ function assemble(
   dependencies: Required<Pick<EdgeDependencies, "logger" | "clock" | "limits" | "log">> & {
     readonly metrics: EdgeMetrics;
     readonly gate?: PublishGate;
-    readonly credentials: EdgeCredentials;
+    readonly redis: RedisLink;
+    readonly health: RedisHealth;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, credentials } = dependencies;
+  const { logger, clock, limits, log, metrics, redis, health } = dependencies;
   const hubs = new Hubs(logger, metrics);
-  const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
-  const health = new RedisHealth(redis, { clock, logger });
   const dedup = createDedup({ redis, health, log, clock, limits });
   const tails = new Tails({ log, hubs, clock, logger, limits, follower: dedup.feed });
   const { gate = dedup.gateFor(tails) } = dependencies;
@@ -139,7 +150,26 @@ function assemble(
     publisher: new Publisher({ log, clock, limits, gate }),
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
   };
-  return { context, cursors, dedup, disconnectRedis: () => redis.disconnect() };
+  const history = new History({ log, clock, gate: turns, limits });
+  return { context, cursors, dedup, history, disconnectRedis: () => redis.disconnect() };
+}
+
+function httpServices(parts: {
+  readonly limits: EdgeLimits;
+  readonly admission: Admission;
+  readonly tickets: Tickets;
+  readonly history: History;
+  readonly context: ConnectionContext;
+}): HttpServices {
+  const { limits, admission, tickets, history, context } = parts;
+  const { metrics, publisher } = context;
+  return {
+    limits,
+    admission,
+    tickets,
+    history: new HistoryPages({ history, limits, metrics }),
+    posts: new MessagePosts({ publisher, limits, metrics }),
+  };
 }
 
 function kafkaLog(

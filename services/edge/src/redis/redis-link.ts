@@ -6,6 +6,9 @@ import { type RedisPlace, redisPlace } from "./redis-place.ts";
 export interface RedisClient {
   readonly status: string;
   ping(): Promise<string>;
+  get(key: string): Promise<string | null>;
+  getdel(key: string): Promise<string | null>;
+  set(key: string, value: string, unit: "PX", lifeMs: number): Promise<unknown>;
   hget(key: string, field: string): Promise<string | null>;
   defineCommand(
     name: string,

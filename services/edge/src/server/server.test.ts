@@ -6,6 +6,8 @@ import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { createAdmission } from "../admission/admission.ts";
+import { Tickets } from "../admission/tickets.ts";
+import type { HttpServices } from "../http/routes.ts";
 import { LIMITS } from "../limits.ts";
 import { AUDIENCE, ISSUER, TestIssuer } from "../testing/test-issuer.ts";
 import { type Server, startServer } from "./server.ts";
@@ -28,6 +30,7 @@ beforeEach(async () => {
     audience: AUDIENCE,
     jwks: issuer.jwks,
     origins: [ORIGIN],
+    tickets: new Tickets({ ask: () => Promise.resolve(undefined) }, LIMITS.ticketMs),
     clock: systemClock,
     logger: silentLogger,
     keysPauseMs: KEYS_PAUSE_MS,
@@ -40,6 +43,8 @@ beforeEach(async () => {
     logger: silentLogger,
     admission,
     isReady: () => true,
+    // Only the handshake is asked for here; the rest needs a log.
+    services: () => ({ limits: LIMITS, admission }) as HttpServices,
     open: (socket) => {
       open++;
       return {
@@ -214,6 +219,8 @@ describe("the handshake", () => {
     expect(await status({ token, path: "/v1/connect?device=a%20b" })).toBe(400);
     expect(await status({ token, path: "/v1/connect?device=a&device=b" })).toBe(400);
     expect(await status({ path: "/v1/connect?ticket=x" })).toBe(401);
+    // Nobody answers here whether there is such a ticket.
+    expect(await status({ path: `/v1/connect?ticket=${"x".repeat(43)}` })).toBe(503);
     const protocols = [SUBPROTOCOL, `bearer.${token}`];
     const { socket, status: got } = await handshake({ protocols });
     expect(got).toBe(101);
