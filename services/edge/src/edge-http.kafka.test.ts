@@ -1,6 +1,10 @@
+import { createHash } from "node:crypto";
+import { connect } from "node:net";
+import { must } from "@millrace/runtime";
 import { parsePosition, partitionOf } from "@millrace/schemas";
-import { type EdgeProcess, RedisServer, withAdmin } from "@millrace/testkit";
+import { type EdgeProcess, RedisServer, redisCommand, waitFor, withAdmin } from "@millrace/testkit";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
+import { WebSocket } from "ws";
 import { LIMITS } from "./limits.ts";
 import { EdgeStage, bodiesFrom, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
 import {
@@ -10,10 +14,11 @@ import {
   ask,
   messagesPath,
 } from "./testing/http-client.ts";
+import type { DownJson } from "./testing/raw-client.ts";
 
 const PARTITIONS = 12;
 const ORIGIN = "https://allowed.example";
-const { bodyBytes } = LIMITS.announced;
+const { bodyBytes, frameBytes } = LIMITS.announced;
 
 let stage: EdgeStage;
 let edge: EdgeProcess;
@@ -222,3 +227,415 @@ describe("history", () => {
     expect((await request(messagesPath(c), { token: narrow })).status).toBe(403);
   });
 });
+
+describe("publishing", () => {
+  it("appends what a frame would have appended, and delivers it alike", async () => {
+    const c = "room:posted";
+    const client = await stage.connect(edge, "alice");
+    await subscribe(client, c, "live");
+    const ref = (await page(c)).pos;
+    const posted = { body: "one", type: "text/html", meta: { a: "b" }, ref, op: "edit", key: "k1" };
+    const reply = await request(messagesPath(c), { body: { ...posted, unknown: 7, id: "x" } });
+    expect(reply.status).toBe(201);
+    expect(reply.json).toEqual({
+      pos: expect.any(String) as string,
+      ts: expect.any(Number) as number,
+    });
+    await whenHas(client, c, ["one"]);
+    const [delivered] = client.messages(c);
+    expect(delivered).toMatchObject({ ...posted, ...reply.json, from: "alice" });
+    expect((await page(c)).messages).toEqual([omit(must(delivered, "a message"), ["t", "prev"])]);
+    const plain = await request(messagesPath("dm:alice:bob"), { body: { body: "" } });
+    expect(plain.status).toBe(201);
+    expect((await page("dm:alice:bob")).messages).toMatchObject([{ body: "", type: "text/plain" }]);
+  });
+
+  it("appends a key once, wherever it stands, and says so to whoever comes again", async () => {
+    const c = "room:keys";
+    const key = " a~key ".trim();
+    const header = { "idempotency-key": key };
+    const first = await request(messagesPath(c), { body: { body: "one" }, headers: header });
+    expect(first.status).toBe(201);
+    const again: HttpWish[] = [
+      { body: { body: "one" }, headers: header },
+      { body: { body: "one", key } },
+      { body: { body: "one", key }, headers: header },
+    ];
+    for (const wish of again) {
+      const reply = await request(messagesPath(c), wish);
+      expect([reply.status, reply.json]).toEqual([201, { ...first.json, dup: true }]);
+    }
+    const client = await stage.connect(edge, "alice");
+    const framed = await client.request({ t: "pub", c, key, body: "one" });
+    expect(framed).toMatchObject({ t: "pubd", dup: true, ...first.json });
+    const racing = Array.from({ length: 20 }, () =>
+      request(messagesPath(c), { body: { body: "raced", key: "race" } }),
+    );
+    const replies = await Promise.all(racing);
+    expect(replies.map(({ status }) => status)).toEqual(replies.map(() => 201));
+    expect(new Set(replies.map(({ json }) => json?.["pos"])).size).toBe(1);
+    expect(replies.filter(({ json }) => json?.["dup"] === undefined)).toHaveLength(1);
+    expect(bodiesOf(await page(c))).toEqual(["one", "raced"]);
+    const different = { body: { body: "one", key: "other" }, headers: header };
+    expect((await request(messagesPath(c), different)).json?.["error"]).toBe("bad-key");
+  });
+
+  it("refuses with the code that a frame would get, under the status of the table", async () => {
+    const c = "room:bad posts";
+    const refused: [HttpWish["body"], number, string][] = [
+      ["", 400, "bad-frame"],
+      ["not JSON", 400, "bad-frame"],
+      ["[]", 400, "bad-frame"],
+      ["null", 400, "bad-frame"],
+      ['"body"', 400, "bad-frame"],
+      ['[{"body":"x"}]', 400, "bad-frame"],
+      [Buffer.from('\uFEFF{"body":"x"}'), 400, "bad-frame"],
+      [Buffer.from([...Buffer.from('{"body":"'), 0xed, 0xa0, 0xbd, 0x22, 0x7d]), 400, "bad-frame"],
+      [`{"body":${"[".repeat(60_000)}`, 400, "bad-frame"],
+      [{}, 400, "bad-frame"],
+      [{ body: 7 }, 400, "bad-frame"],
+      [{ body: null }, 400, "bad-frame"],
+      [{ body: "x", type: "text" }, 400, "bad-frame"],
+      [{ body: "x", meta: { a: 1 } }, 400, "bad-frame"],
+      [{ body: "x", op: "edit" }, 400, "bad-frame"],
+      [{ body: "x", to: "bob" }, 400, "bad-frame"],
+      [{ body: "x", behind: 1 }, 400, "bad-frame"],
+      [{ body: "x", c: "room:other" }, 400, "bad-frame"],
+      [{ body: "x", ref: "here" }, 400, "bad-position"],
+      [{ body: "x", key: "é" }, 400, "bad-key"],
+      [{ body: "x", key: "" }, 400, "bad-key"],
+      ['{"body":"\\ud83d"}', 400, "bad-body"],
+      [{ body: "x".repeat(bodyBytes + 1) }, 413, "body-too-large"],
+      [{ body: "€".repeat(bodyBytes / 3 + 1) }, 413, "body-too-large"],
+      [{ body: "x", meta: { a: "x".repeat(1_024) } }, 413, "body-too-large"],
+      ["x".repeat(frameBytes + 1), 413, "body-too-large"],
+      ["x".repeat(20 * frameBytes), 413, "body-too-large"],
+    ];
+    for (const [body, status, error] of refused) {
+      const reply = await request(messagesPath(c), { method: "POST", body: must(body, "a body") });
+      const what = JSON.stringify(body).slice(0, 40);
+      expect([what, reply.status, reply.json?.["error"]]).toEqual([what, status, error]);
+    }
+    const good = { body: { body: "x" } };
+    const types = ["text/plain", "application/jsonp", "multipart/form-data; boundary=x"];
+    for (const type of types) {
+      const reply = await request(messagesPath(c), { ...good, headers: { "content-type": type } });
+      expect([type, reply.status]).toEqual([type, 415]);
+    }
+    const packed = { ...good, headers: { "content-encoding": "gzip" } };
+    expect((await request(messagesPath(c), packed)).status).toBe(415);
+    for (const id of ["sys:news", "inbox:alice", "dm:bob:carol"]) {
+      const reply = await request(messagesPath(id), good);
+      expect([id, reply.status, reply.json?.["error"]]).toEqual([id, 403, "forbidden"]);
+    }
+    const reader = await stage.issuer.token({ millrace: { read: ["*"], write: [] } });
+    expect((await request(messagesPath(c), { ...good, token: reader })).status).toBe(403);
+    const charset = { "content-type": "Application/JSON; charset=utf-8" };
+    expect((await request(messagesPath(c), { ...good, headers: charset })).status).toBe(201);
+    expect(bodiesOf(await page(c))).toEqual(["x"]);
+  });
+
+  it("is not harmed by clients that go away in the middle, or send more than was read", async () => {
+    const c = "room:aborted";
+    const head = (length: number): string =>
+      `POST ${messagesPath(c)} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${token}\r\n` +
+      `Content-Type: application/json\r\nContent-Length: ${length}\r\n\r\n`;
+    const body = JSON.stringify({ body: "whole" });
+    const leaving = Array.from({ length: 100 }, (_, index) => {
+      const whole = head(Buffer.byteLength(body)) + body;
+      return sendAndReset(whole.slice(0, whole.length - (index % 30)), index % 7);
+    });
+    await Promise.all(leaving);
+    for (let index = 0; index < 20; index++) {
+      const scan = new AbortController();
+      const url = `${edge.http}${messagesPath(c, "?limit=1000")}`;
+      const gone = fetch(url, {
+        headers: { authorization: `Bearer ${token}` },
+        signal: scan.signal,
+      });
+      setTimeout(() => scan.abort(), index % 5);
+      await gone.then((reply) => reply.text()).catch(() => undefined);
+    }
+    // Both parts of one connection: what was not wanted of the first is not taken for the second.
+    const large = "x".repeat(2 * frameBytes);
+    const cut = 3 * (frameBytes / 2);
+    const parts = [
+      head(large.length) + large.slice(0, cut),
+      large.slice(cut) + head(Buffer.byteLength(body)) + body,
+    ];
+    const answers = await converse(parts);
+    expect(answers.match(/HTTP\/1\.1 \d+/g)).toEqual(["HTTP/1.1 413", "HTTP/1.1 201"]);
+    const found = bodiesOf(await page(c, "?limit=1000"));
+    expect(new Set(found)).toEqual(new Set(["whole"]));
+    expect(edge.child.hasExited).toBe(false);
+  });
+});
+
+describe("tickets", () => {
+  it("opens one connection, as the user who bought it, with that token's rights", async () => {
+    const rights = { read: ["room:mine"], write: ["room:mine"] };
+    const carol = await stage.issuer.token({ sub: "carol", millrace: rights });
+    const ticket = await buy({ token: carol });
+    const path = `/v1/connect?ticket=${ticket}&device=phone`;
+    // Asking whether it would be let in takes nothing.
+    for (let index = 0; index < 3; index++) {
+      expect((await ask(edge.port, path)).status).toBe(204);
+    }
+    expect((await upgrade(`${path}&attempt=x`)).status).toBe(400);
+    expect((await upgrade(path, { protocols: ["other"] })).status).toBe(400);
+    const { status, socket, frames } = await upgrade(path);
+    expect(status).toBe(101);
+    await waitFor(() => frames.length > 0, { what: "a welcome" });
+    expect(frames[0]).toMatchObject({ t: "welcome", user: "carol", device: "phone" });
+    socket.send('{"t":"sub","id":1,"c":"room:other"}');
+    socket.send('{"t":"sub","id":2,"c":"room:mine"}');
+    await waitFor(() => frames.some(({ id }) => id === 2), { what: "the second answer" });
+    const answers = frames.filter(({ id }) => id !== undefined);
+    expect(answers.map(({ t, code }) => [t, code])).toEqual([
+      ["err", "forbidden"],
+      ["subd", undefined],
+    ]);
+    socket.terminate();
+    expect((await upgrade(path)).status).toBe(401);
+    const used = await ask(edge.port, path);
+    expect([used.status, used.headers.get("www-authenticate")]).toEqual([
+      401,
+      expect.stringContaining("invalid_token") as string,
+    ]);
+  });
+
+  it("lets one of two in that use the same at the same time", async () => {
+    const other = await stage.spawn("edge-3");
+    for (let round = 0; round < 20; round++) {
+      const path = `/v1/connect?ticket=${await buy()}`;
+      const ports = [edge.port, other.port, edge.port, other.port];
+      const raced = await Promise.all(ports.map((port) => upgrade(path, { port })));
+      expect(raced.filter(({ status }) => status === 101)).toHaveLength(1);
+      expect(raced.filter(({ status }) => status === 401)).toHaveLength(3);
+      for (const { socket } of raced) socket.terminate();
+    }
+    await other.kill();
+  });
+
+  it("is good for the page that bought it, and for no other", async () => {
+    const headers = { origin: ORIGIN };
+    const ofPage = `/v1/connect?ticket=${await buy({ headers })}`;
+    expect((await upgrade(ofPage)).status).toBe(401);
+    expect((await upgrade(ofPage, { headers: { origin: "https://evil.example" } })).status).toBe(
+      403,
+    );
+    const ofNone = `/v1/connect?ticket=${await buy()}`;
+    expect((await upgrade(ofNone, { headers })).status).toBe(401);
+    // None of this has used them up.
+    for (const [path, wish] of [
+      [ofPage, { headers }],
+      [ofNone, {}],
+    ] as const) {
+      const { status, socket } = await upgrade(path, wish);
+      expect(status).toBe(101);
+      socket.terminate();
+    }
+  });
+
+  it("ends with the token that bought it, before and after it is used", async () => {
+    const expS = Math.floor(Date.now() / 1_000) - 3;
+    const short = await stage.issuer.token({ exp: expS });
+    const [early, late] = [await buy({ token: short }), await buy({ token: short })];
+    const { status, socket } = await upgrade(`/v1/connect?ticket=${early}`);
+    expect(status).toBe(101);
+    const code = await new Promise((resolve) => socket.on("close", resolve));
+    expect(code).toBe(4451);
+    expect((await upgrade(`/v1/connect?ticket=${late}`)).status).toBe(401);
+  });
+
+  it("stands in Redis under its hash, for half a minute, and can be used up to its end", async () => {
+    const ticket = await buy();
+    const hash = createHash("sha256").update(ticket).digest("base64url");
+    const key = `mr:ticket:{${hash}}`;
+    const left = Number((await redisCommand(redis.port, "PTTL", key)).slice(1));
+    expect(left).toBeGreaterThan(25_000);
+    expect(left).toBeLessThanOrEqual(30_000);
+    expect(await redisCommand(redis.port, "GET", key)).not.toContain(ticket);
+    await redisCommand(redis.port, "PEXPIRE", key, "1");
+    await waitFor(async () => (await redisCommand(redis.port, "EXISTS", key)) === ":0\r\n", {
+      what: "the end of the ticket",
+    });
+    const path = `/v1/connect?ticket=${ticket}`;
+    expect([(await upgrade(path)).status, (await ask(edge.port, path)).status]).toEqual([401, 401]);
+  });
+
+  it("is neither sold nor used while Redis is away, and messages flow all the same", async () => {
+    const path = `/v1/connect?ticket=${await buy()}`;
+    redis.pause();
+    const away = await request("/v1/tickets", { method: "POST" });
+    expect([away.status, away.json?.["error"]]).toEqual([503, "unavailable"]);
+    expect(away.headers.get("retry-after")).toBe("1");
+    expect(away.json?.["retryMs"]).toBe(1_000);
+    expect((await upgrade(path)).status).toBe(503);
+    expect((await ask(edge.port, path)).status).toBe(503);
+    const c = "room:without redis";
+    const posted = await request(messagesPath(c), { body: { body: "x" } });
+    expect([posted.status, bodiesOf(await page(c))]).toEqual([201, ["x"]]);
+    redis.resume();
+    await waitFor(async () => (await ask(edge.port, path)).status === 204, { what: "Redis again" });
+    const { status, socket } = await upgrade(path);
+    expect(status).toBe(101);
+    socket.terminate();
+  });
+});
+
+describe("every request", () => {
+  const paths: [string, string][] = [
+    ["POST", "/v1/tickets"],
+    ["GET", messagesPath("room:any")],
+    ["POST", messagesPath("room:any")],
+  ];
+
+  it("needs a token in the header, and is told what is wrong with it", async () => {
+    const stale = await stage.issuer.token({ exp: Math.floor(Date.now() / 1_000) - 60 });
+    const elsewhere = await stage.issuer.token({ aud: "billing" });
+    const ticket = (await request("/v1/tickets", { method: "POST" })).json?.["ticket"];
+    for (const [method, path] of paths) {
+      const body = method === "POST" ? { body: { body: "x" } } : {};
+      const bare = await ask(edge.port, path, { method, ...body });
+      expect([path, bare.status, bare.json?.["error"]]).toEqual([path, 401, "unauthorized"]);
+      expect(bare.headers.get("www-authenticate")).toBe('Bearer realm="millrace"');
+      const late = await ask(edge.port, path, { method, ...body, token: stale });
+      expect(late.headers.get("www-authenticate")).toContain("the token has expired");
+      expect((await ask(edge.port, path, { method, ...body, token: elsewhere })).status).toBe(403);
+      const bought = await ask(edge.port, `${path}?ticket=${String(ticket)}`, { method, ...body });
+      expect(bought.status).toBe(401);
+      const asked = await ask(edge.port, `${path}?access_token=${token}`, { method, ...body });
+      expect(asked.status).toBe(400);
+    }
+  });
+
+  it("may come from a page of an allowed origin, which can read the answer", async () => {
+    const headers = { origin: ORIGIN };
+    const answers = await Promise.all([
+      request(messagesPath("room:any"), { headers }),
+      request(messagesPath("room:any"), { headers, body: { body: "x" } }),
+      request("/v1/tickets", { headers, method: "POST" }),
+      request("/v1/elsewhere", { headers }),
+      request(messagesPath("room:any"), { headers, method: "DELETE" }),
+      ask(edge.port, "/v1/tickets", { headers, method: "POST" }),
+      ask(edge.port, "/v1/connect", { headers }),
+      request("/v1/connect", { headers }),
+    ]);
+    const statuses = answers.map(({ status }) => status);
+    expect(statuses).toEqual([200, 201, 200, 404, 405, 401, 401, 204]);
+    for (const { headers: got } of answers) {
+      expect(got.get("access-control-allow-origin")).toBe(ORIGIN);
+      expect(got.get("vary")).toBe("Origin");
+      expect(got.get("access-control-expose-headers")).toBe("WWW-Authenticate, Retry-After");
+      expect(got.get("cache-control")).toBe("no-store");
+    }
+    const bare = await request(messagesPath("room:any"));
+    expect(bare.headers.get("access-control-allow-origin")).toBeNull();
+    expect(bare.headers.get("vary")).toBe("Origin");
+  });
+
+  it("is asked about first by browsers, and refused to pages of other origins", async () => {
+    const wish = { method: "OPTIONS", headers: { origin: ORIGIN } };
+    for (const [path, methods] of [
+      ["/v1/tickets", "POST, OPTIONS"],
+      ["/v1/connect", "GET, OPTIONS"],
+      [messagesPath("room:any"), "GET, POST, OPTIONS"],
+    ] as const) {
+      const reply = await ask(edge.port, path, wish);
+      expect([reply.status, reply.text]).toEqual([204, ""]);
+      expect(reply.headers.get("access-control-allow-methods")).toBe(methods);
+      expect(reply.headers.get("allow")).toBe(methods);
+      const names = reply.headers.get("access-control-allow-headers");
+      expect(names).toBe("Authorization, Content-Type, Idempotency-Key");
+      expect(reply.headers.get("access-control-allow-origin")).toBe(ORIGIN);
+    }
+    for (const origin of ["https://other.example", "null", "http://allowed.example"]) {
+      for (const [method, path] of [...paths, ["OPTIONS", "/v1/tickets"] as const]) {
+        const body = path !== "/v1/tickets" && method === "POST" ? { body: { body: "x" } } : {};
+        const reply = await request(path, { method, headers: { origin }, ...body });
+        expect([origin, path, reply.status]).toEqual([origin, path, 403]);
+        expect(reply.headers.get("access-control-allow-origin")).toBeNull();
+      }
+    }
+  });
+
+  it("is told which methods there are", async () => {
+    for (const [method, path, allow] of [
+      ["GET", "/v1/tickets", "POST, OPTIONS"],
+      ["PUT", messagesPath("room:any"), "GET, POST, OPTIONS"],
+      ["POST", "/v1/connect", "GET, OPTIONS"],
+      ["HEAD", "/v1/tickets", "POST, OPTIONS"],
+      ["POST", "/healthz", "GET, HEAD"],
+    ] as const) {
+      const reply = await request(path, { method });
+      expect([path, reply.status, reply.headers.get("allow")]).toEqual([path, 405, allow]);
+    }
+    for (const path of ["/healthz", "/readyz"]) {
+      expect((await ask(edge.port, path)).status).toBe(200);
+      expect((await ask(edge.port, path, { method: "HEAD" })).status).toBe(200);
+    }
+  });
+});
+
+async function buy(wish: HttpWish = {}): Promise<string> {
+  const reply = await request("/v1/tickets", { method: "POST", ...wish });
+  const ticket = expect.any(String) as string;
+  expect([reply.status, reply.json]).toEqual([200, { ticket, expiresInMs: 30_000 }]);
+  return String(reply.json?.["ticket"]);
+}
+
+interface Upgraded {
+  readonly status: number;
+  readonly socket: WebSocket;
+  readonly frames: DownJson[];
+}
+
+async function upgrade(
+  path: string,
+  wish: {
+    readonly port?: number;
+    readonly protocols?: string[];
+    readonly headers?: Readonly<Record<string, string>>;
+  } = {},
+): Promise<Upgraded> {
+  const { port = edge.port, protocols = ["millrace.v1.json"], headers = {} } = wish;
+  const socket = new WebSocket(`ws://127.0.0.1:${port}${path}`, protocols, { headers });
+  const frames: DownJson[] = [];
+  socket.on("error", () => undefined);
+  socket.on("message", (data: Buffer) => frames.push(JSON.parse(data.toString()) as DownJson));
+  const status = await new Promise<number>((resolve) => {
+    socket.on("open", () => resolve(101));
+    socket.on("unexpected-response", (_, response) => resolve(response.statusCode ?? 0));
+  });
+  return { status, socket, frames };
+}
+
+/** Sends the text on a connection of its own, and resets it. */
+function sendAndReset(text: string, afterMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const socket = connect({ port: edge.port, host: "127.0.0.1" }, () => {
+      socket.write(text);
+      setTimeout(() => socket.resetAndDestroy(), afterMs);
+    });
+    socket.on("error", () => undefined);
+    socket.on("close", () => resolve());
+  });
+}
+
+/** Sends each part when the one before it was answered; everything that came back. */
+async function converse(parts: readonly string[]): Promise<string> {
+  const socket = connect({ port: edge.port, host: "127.0.0.1" });
+  let got = "";
+  socket.on("data", (data) => {
+    got += data.toString();
+  });
+  socket.on("error", () => undefined);
+  for (const [index, part] of parts.entries()) {
+    socket.write(part);
+    const isAnswered = (): boolean => (got.match(/HTTP\/1\.1 /g)?.length ?? 0) > index;
+    await waitFor(() => isAnswered() || socket.destroyed, { what: "an answer" });
+  }
+  socket.destroy();
+  return got;
+}
