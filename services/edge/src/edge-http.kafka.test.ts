@@ -5,6 +5,7 @@ import { parsePosition, partitionOf } from "@millrace/schemas";
 import { type EdgeProcess, RedisServer, redisCommand, waitFor, withAdmin } from "@millrace/testkit";
 import { afterAll, beforeAll, describe, expect, inject, it } from "vitest";
 import { WebSocket } from "ws";
+import { OPENAPI, OPENAPI_TEXT } from "./http/openapi.ts";
 import { LIMITS } from "./limits.ts";
 import { EdgeStage, bodiesFrom, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
 import {
@@ -13,6 +14,7 @@ import {
   type PageJson,
   ask,
   messagesPath,
+  seenAnswers,
 } from "./testing/http-client.ts";
 import type { DownJson } from "./testing/raw-client.ts";
 
@@ -216,6 +218,7 @@ describe("history", () => {
       ["/v1/conversations//messages", 404, "not-found"],
       ["/v1/conversations/a/b/messages", 404, "not-found"],
       ["/v1/elsewhere", 404, "not-found"],
+      ["/v1/connect?attempt=x", 400, "bad-request"],
     ];
     for (const [path, status, error] of refused) {
       const reply = await request(path);
@@ -550,8 +553,13 @@ describe("every request", () => {
       expect(names).toBe("Authorization, Content-Type, Idempotency-Key");
       expect(reply.headers.get("access-control-allow-origin")).toBe(ORIGIN);
     }
+    const more = [
+      ["OPTIONS", "/v1/tickets"],
+      ["GET", "/v1/connect"],
+      ["GET", "/v1/openapi.json"],
+    ] as const;
     for (const origin of ["https://other.example", "null", "http://allowed.example"]) {
-      for (const [method, path] of [...paths, ["OPTIONS", "/v1/tickets"] as const]) {
+      for (const [method, path] of [...paths, ...more]) {
         const body = path !== "/v1/tickets" && method === "POST" ? { body: { body: "x" } } : {};
         const reply = await request(path, { method, headers: { origin }, ...body });
         expect([origin, path, reply.status]).toEqual([origin, path, 403]);
@@ -577,6 +585,41 @@ describe("every request", () => {
     }
   });
 });
+
+describe("the description", () => {
+  // What else proves them: the handshake's own tests, those of the bounds, and defects, which none has.
+  const ELSEWHERE = new Set([101, 409, 429, 500, 503]);
+
+  it("has every status that was ever answered here, and no other", async () => {
+    const served = await ask(edge.port, "/v1/openapi.json");
+    expect(served.headers.get("content-type")).toBe("application/json");
+    expect(served.json).toEqual(JSON.parse(OPENAPI_TEXT));
+    const described = Object.entries(OPENAPI.paths).flatMap(([path, operations]) =>
+      Object.entries(operations as Record<string, { responses?: object }>).flatMap(
+        ([method, { responses = {} }]) =>
+          Object.keys(responses).map((status) => `${method} ${path} ${status}`),
+      ),
+    );
+    const came = new Set(
+      seenAnswers
+        .map(({ method, path, status }) => ({ method, path: templateOf(path), status }))
+        .filter(({ method, path }) => described.some((one) => one.startsWith(lead(method, path))))
+        .map(({ method, path, status }) => `${lead(method, path)}${status}`),
+    );
+    expect([...came].filter((one) => !described.includes(one))).toEqual([]);
+    const open = described.filter((one) => !came.has(one));
+    expect(open.filter((one) => !ELSEWHERE.has(Number(one.split(" ")[2])))).toEqual([]);
+  });
+});
+
+function lead(method: string, path: string): string {
+  return `${method.toLowerCase()} ${path} `;
+}
+
+function templateOf(path: string): string {
+  const [plain = ""] = path.split("?");
+  return plain.replace(/^(\/v1\/conversations\/)[^/]+(?=\/messages$)/, "$1{c}");
+}
 
 async function buy(wish: HttpWish = {}): Promise<string> {
   const reply = await request("/v1/tickets", { method: "POST", ...wish });

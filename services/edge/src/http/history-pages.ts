@@ -25,7 +25,8 @@ type Wish =
   | { readonly kind: "wish"; readonly from: HistoryFrom; readonly count: number }
   | { readonly kind: "refused"; readonly answer: HttpAnswer };
 
-const COUNT_DEFAULT = 100;
+/** Messages of a page, where nothing else is asked for. */
+export const PAGE_COUNT_DEFAULT = 100;
 const COUNT = /^[1-9]\d{0,3}$/;
 const RETRY_MS = 1_000;
 
@@ -73,7 +74,7 @@ function wishOf(query: URLSearchParams): Wish {
     if (query.getAll(name).length > 1) return badQuery(`${name} stands twice in the query`);
   }
   const limit = query.get("limit");
-  const count = limit === null ? COUNT_DEFAULT : Number(COUNT.test(limit) ? limit : 0);
+  const count = limit === null ? PAGE_COUNT_DEFAULT : Number(COUNT.test(limit) ? limit : 0);
   if (count < 1 || count > LAST_MAX) return badQuery(`limit must be 1 to ${LAST_MAX}`);
   const [after, before] = [query.get("after"), query.get("before")];
   if (after !== null && before !== null) return badQuery("both after and before");

@@ -6,12 +6,10 @@ import type { HttpAnswer } from "./http-exchange.ts";
 export type HttpFailure = Pick<ErrFrame, "code" | "message" | "retryMs" | "unknown">;
 
 /** Names of what only HTTP refuses; all others stand in the table of the schemas. */
-const HTTP_REFUSALS = {
+export const HTTP_REFUSALS = {
   405: "method-not-allowed",
   415: "unsupported-media-type",
 } as const;
-
-const RETRY_HEADER = "Retry-After";
 
 export function jsonAnswer(status: number, body: object): HttpAnswer {
   return { status, body: JSON.stringify(body) };
@@ -46,6 +44,10 @@ export function httpRefusal(status: keyof typeof HTTP_REFUSALS, message: string)
   return jsonAnswer(status, { error: HTTP_REFUSALS[status], message });
 }
 
+export function foreignOrigin(): HttpAnswer {
+  return refusalAnswer({ status: 403, message: "this origin is not allowed" });
+}
+
 function retryAfter(seconds: number): Record<string, string> {
-  return { [RETRY_HEADER]: String(Math.max(1, Math.ceil(seconds))) };
+  return { "Retry-After": String(Math.max(1, Math.ceil(seconds))) };
 }

@@ -3,7 +3,13 @@ import type { Admission } from "../admission/admission.ts";
 import { type Refusal, RefusalError } from "../admission/refusal.ts";
 import type { EdgeLimits } from "../limits.ts";
 import { crossOriginHeaders, preflightAnswer } from "./cross-origin.ts";
-import { failureAnswer, httpRefusal, jsonAnswer, refusalAnswer } from "./http-answer.ts";
+import {
+  failureAnswer,
+  foreignOrigin,
+  httpRefusal,
+  jsonAnswer,
+  refusalAnswer,
+} from "./http-answer.ts";
 import type { BodyOutcome, HttpAnswer, HttpExchange } from "./http-exchange.ts";
 import { type HttpServices, ROUTES, type Route } from "./routes.ts";
 
@@ -31,7 +37,7 @@ const PATHS = [...new Set(ROUTES.map(({ path }) => path))].map((path) => ({
   routes: ROUTES.filter((route) => route.path === path),
 }));
 
-const PROBES = ["/healthz", "/readyz"];
+export const PROBES: readonly string[] = ["/healthz", "/readyz"];
 
 /** HTTP beside the WebSocket: docs/protocol.md §9, and the probes of docs/operations.md. */
 export class HttpApi {
@@ -96,10 +102,6 @@ export class HttpApi {
 
 function notFound(): HttpAnswer {
   return refusalAnswer({ status: 404, message: "no such path; clients connect to /v1/connect" });
-}
-
-function foreignOrigin(): HttpAnswer {
-  return refusalAnswer({ status: 403, message: "this origin is not allowed" });
 }
 
 function wrongMethod(methods: readonly string[]): HttpAnswer {

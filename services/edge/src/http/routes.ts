@@ -4,7 +4,7 @@ import type { Identity } from "../admission/identity.ts";
 import type { Tickets } from "../admission/tickets.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { HistoryPages } from "./history-pages.ts";
-import { failureAnswer, jsonAnswer, refusalAnswer } from "./http-answer.ts";
+import { failureAnswer, foreignOrigin, jsonAnswer, refusalAnswer } from "./http-answer.ts";
 import type { BodyOutcome, HttpAnswer, HttpExchange } from "./http-exchange.ts";
 import type { MessagePosts } from "./message-posts.ts";
 import { OPENAPI_TEXT } from "./openapi.ts";
@@ -54,8 +54,9 @@ async function connectStatus({ admission }: HttpServices, { exchange }: Call): P
   return { status: 204 };
 }
 
-function description(): Promise<HttpAnswer> {
-  return Promise.resolve({ status: 200, body: OPENAPI_TEXT });
+function description({ admission }: HttpServices, { exchange }: Call): Promise<HttpAnswer> {
+  const isAllowed = admission.allows(exchange.headers.get("origin"));
+  return Promise.resolve(isAllowed ? { status: 200, body: OPENAPI_TEXT } : foreignOrigin());
 }
 
 async function ticket(services: HttpServices, { exchange }: Call): Promise<HttpAnswer> {

@@ -7,7 +7,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { createAdmission } from "../admission/admission.ts";
 import { Tickets } from "../admission/tickets.ts";
-import type { HttpServices } from "../http/routes.ts";
+import { type HttpServices, ROUTES } from "../http/routes.ts";
 import { LIMITS } from "../limits.ts";
 import { AUDIENCE, ISSUER, TestIssuer } from "../testing/test-issuer.ts";
 import { type Server, startServer } from "./server.ts";
@@ -208,6 +208,11 @@ describe("the handshake", () => {
     expect(await plainStatus({ path: "/healthz" })).toBe(200);
     expect(await plainStatus({ path: "/readyz" })).toBe(200);
     server.refuseNewcomers();
+    for (const { method, path } of ROUTES) {
+      const url = `http://127.0.0.1:${server.port}${path.replace("{c}", "room")}`;
+      const { status: got, headers } = await fetch(url, { method });
+      expect([path, got, headers.get("retry-after")]).toEqual([path, 503, "2"]);
+    }
     expect(await plainStatus({ token: await issuer.token() })).toBe(503);
     expect(await plainStatus({ path: "/readyz" })).toBe(503);
   });

@@ -27,6 +27,9 @@ export interface HttpWish {
   readonly body?: object | string | Uint8Array;
 }
 
+/** Every status that came, with method and path. */
+export const seenAnswers: { method: string; path: string; status: number }[] = [];
+
 /** One request with the platform's own client. */
 export async function ask(port: number, path: string, wish: HttpWish = {}): Promise<HttpReply> {
   const { token, body, method = body === undefined ? "GET" : "POST" } = wish;
@@ -41,6 +44,7 @@ export async function ask(port: number, path: string, wish: HttpWish = {}): Prom
     ...(body !== undefined && { body: isWhole ? (body as string) : JSON.stringify(body) }),
   });
   const text = await response.text();
+  seenAnswers.push({ method, path, status: response.status });
   return { status: response.status, headers: response.headers, text, json: jsonOf(text) };
 }
 
