@@ -6,6 +6,7 @@ import { withTests } from "./check/case-list.ts";
 import { staticChecks, unitTests } from "./check/checks.ts";
 import { withSections } from "./check/generated-section.ts";
 import { generatedSections } from "./check/generated-sections.ts";
+import { OPENAPI_FILE, openapiText } from "./check/openapi-docs.ts";
 import { readProject } from "./check/project.ts";
 import { runCommand } from "./check/run-command.ts";
 import { formatFindings, formatReport, runChecks } from "./check/run-checks.ts";
@@ -26,6 +27,7 @@ async function write(): Promise<void> {
     const own = sections.filter((section) => section.file === file);
     writeFileSync(join(ROOT, file), withSections(files.get(file) ?? "", own));
   }
+  writeFileSync(join(ROOT, OPENAPI_FILE), openapiText());
   await runCommand("oxfmt", ["."], ROOT);
 }
 

@@ -10,6 +10,7 @@ import { staleSections } from "./generated-section.ts";
 import { importDirection } from "./import-direction.ts";
 import { lockFile } from "./lock-file.ts";
 import { machineTraces } from "./machine-traces.ts";
+import { openapiDocs } from "./openapi-docs.ts";
 import type { Project } from "./project.ts";
 import { promises } from "./promises.ts";
 import { protocolCodes } from "./protocol-codes.ts";
@@ -29,6 +30,7 @@ export const HOUSE_RULES: Readonly<Record<string, HouseRule>> = {
   "docs ↔ links": docsLinks,
   "docs ↔ commands": readmeCommands,
   "docs ↔ tables in the code": (project) => staleSections(project, generatedSections()),
+  "docs ↔ OpenAPI": openapiDocs,
   "protocol ↔ error table": protocolCodes,
   "promises ↔ tests": promises,
   "cases ↔ tests": caseList,

@@ -5,6 +5,7 @@ import { type EdgeProcess, waitFor, withAdmin, withProducer } from "@millrace/te
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
 import { EdgeStage, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
+import { type PageJson, ask, messagesPath } from "./testing/http-client.ts";
 import type { DownJson, RawClient } from "./testing/raw-client.ts";
 import { RawSocket, rawFrame } from "./testing/raw-socket.ts";
 
@@ -106,6 +107,38 @@ describe("texts", () => {
       expect(client.messages(c)[0]).toMatchObject({ body, meta, type, key, from: "writer" });
     }
     expect(await storedBodies(c)).toEqual([body]);
+    const token = await stage.issuer.token({ sub: "writer" });
+    const path = messagesPath(c);
+    const page = await ask(edge.port, path, { token });
+    expect(page.json?.["messages"]).toMatchObject([{ body, meta, type, key, from: "writer" }]);
+
+    // The other way in, and every way out.
+    const bodies = [
+      "<script>",
+      "</script>\u2028\u2029",
+      "\u{1F338}\u{1F468}\u200D\u{1F469}",
+      "a\u0000b\uFFFF\uFEFF",
+      "\u00e9 e\u0301",
+      "x".repeat(bodyBytes),
+      "\u0001".repeat(bodyBytes),
+      "\u{1F338}".repeat(bodyBytes / 4),
+      "",
+    ];
+    for (const each of bodies) {
+      const posted = await ask(edge.port, path, { token, body: { body: each, meta, type } });
+      expect([each.slice(0, 20), posted.status]).toEqual([each.slice(0, 20), 201]);
+    }
+    for (const broken of ["\\ud83d", "a\\udf38b"]) {
+      const refused = await ask(edge.port, path, { token, body: `{"body":"${broken}"}` });
+      expect([refused.status, refused.json?.["error"]]).toEqual([400, "bad-body"]);
+    }
+    const all = [body, ...bodies];
+    const whole = (await ask(edge.port, path, { token })).json as unknown as PageJson;
+    expect(whole.messages.map((message) => message["body"])).toEqual(all);
+    expect(whole.messages.every((message) => message["type"] === type)).toBe(true);
+    await whenHas(live, c, all);
+    await whenHas(resumed, c, all);
+    expect(await storedBodies(c)).toEqual(all);
   });
 });
 

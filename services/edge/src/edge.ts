@@ -1,6 +1,7 @@
 import type { Log } from "@millrace/log";
 import { type Clock, type Logger, delay, must } from "@millrace/runtime";
-import { createAdmission } from "./admission/admission.ts";
+import { type Admission, createAdmission } from "./admission/admission.ts";
+import { Tickets } from "./admission/tickets.ts";
 import { CatchUp } from "./catchup/catch-up.ts";
 import { StartPoints } from "./catchup/start-point.ts";
 import { TurnGate } from "./catchup/turn-gate.ts";
@@ -9,6 +10,10 @@ import { Connection, type ConnectionContext } from "./connection/connection.ts";
 import { drainConnections } from "./connection/drain.ts";
 import { Flusher } from "./connection/flusher.ts";
 import { openCredentials } from "./edge-credentials.ts";
+import { History } from "./history/history.ts";
+import { HistoryPages } from "./http/history-pages.ts";
+import { MessagePosts } from "./http/message-posts.ts";
+import type { HttpServices } from "./http/routes.ts";
 import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
@@ -65,16 +70,18 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const health = new RedisHealth(redis, { clock, logger });
   const held = createSessions(config, { ...shared, redis, health });
   const { sessions } = held;
-  const admission = await createAdmission({ ...config, logger, clock, sessions });
+  const tickets = new Tickets(health, limits.ticketMs);
+  const admission = await createAdmission({ ...config, logger, clock, sessions, tickets });
   const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
   const connections = new Set<Connection>();
-  const ready: { context?: ConnectionContext } = {};
+  const ready: { context?: ConnectionContext; services?: HttpServices } = {};
   const server = await startServer({
     ...config,
     limits,
     logger,
     admission,
     isReady: () => ready.context !== undefined,
+    services: () => must(ready.services, "nothing is answered before the edge is ready"),
     open: (socket, identity, entry) => {
       const context = must(ready.context, "nobody is admitted before the edge is ready");
       const connection = new Connection(context, socket, { identity, entry });
@@ -91,7 +98,9 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const core = { ...dependencies, ...shared, metrics, redis, health, sessions, log, cursorsLog };
   const parts = assemble(config, core);
   await whenReached(parts, log, clock);
-  ready.context = parts.context;
+  const { history, context } = parts;
+  ready.services = httpServices({ limits, admission, tickets, history, context });
+  ready.context = context;
   return {
     port: server.port,
     metrics,
@@ -113,6 +122,7 @@ interface Parts {
   readonly context: ConnectionContext;
   readonly cursors: Cursors;
   readonly rebuilder: CursorRebuilder;
+  readonly history: History;
 }
 
 function assemble(
@@ -149,7 +159,26 @@ function assemble(
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
     sessions,
   };
-  return { context, cursors, rebuilder, dedup };
+  const history = new History({ log, clock, gate: turns, limits });
+  return { context, cursors, rebuilder, dedup, history };
+}
+
+function httpServices(parts: {
+  readonly limits: EdgeLimits;
+  readonly admission: Admission;
+  readonly tickets: Tickets;
+  readonly history: History;
+  readonly context: ConnectionContext;
+}): HttpServices {
+  const { limits, admission, tickets, history, context } = parts;
+  const { metrics, publisher } = context;
+  return {
+    limits,
+    admission,
+    tickets,
+    history: new HistoryPages({ history, limits, metrics }),
+    posts: new MessagePosts({ publisher, limits, metrics }),
+  };
 }
 
 async function whenReached({ context, dedup }: Parts, log: Log, clock: Clock): Promise<void> {

@@ -49,6 +49,18 @@ export interface EdgeLimits {
   readonly cursorPatienceMs: number;
   /** For what is on its way to that topic, when it is read. */
   readonly cursorMarginMs: number;
+  /** HTTP requests in progress, each with a body of at most `frameBytes`; beyond it 503. */
+  readonly httpRequestsMax: number;
+  /** Pages of history being read at once; beyond it 503. */
+  readonly historyScansMax: number;
+  /** Those of one user; beyond it 429. */
+  readonly historyScansPerUser: number;
+  /** Messages of one page as text; a page that would be larger holds fewer. */
+  readonly historyBytesMax: number;
+  /** A page that is read forward ends there, full or not, and says where to go on. */
+  readonly historyScanMs: number;
+  /** For how long a ticket may be used. */
+  readonly ticketMs: number;
 }
 
 export const LIMITS: EdgeLimits = {
@@ -84,6 +96,12 @@ export const LIMITS: EdgeLimits = {
   cursorJournalMs: 3_000,
   cursorPatienceMs: 3_000,
   cursorMarginMs: 1_500,
+  httpRequestsMax: 256,
+  historyScansMax: 16,
+  historyScansPerUser: 4,
+  historyBytesMax: 1_048_576,
+  historyScanMs: 5_000,
+  ticketMs: 30_000,
 };
 
 /** Header fields, ids and Avro framing beside body and meta; the test measures it. */
@@ -98,6 +116,8 @@ export function assertLimits(limits: EdgeLimits): void {
   assert(announced.bodyBytes + announced.metaBytes < announced.frameBytes, "a body fits its frame");
   assert(limits.bufferedBytesLow < limits.bufferedBytesMax, "a reader drains before it is fed");
   assert(limits.catchUpBytes <= limits.dueBytesMax, "one helping of a catch-up is never lagging");
+  assert(limits.historyScansMax < limits.httpRequestsMax, "history leaves room for publishes");
+  assert(limits.historyScansPerUser < limits.historyScansMax, "no user takes all of history");
   assert(
     limits.dedupLeaseMs >= 2 * limits.publishDeadlineMs,
     "a publish that was not sent in time is given up long before its key is free for others",

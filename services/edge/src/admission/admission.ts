@@ -1,24 +1,24 @@
 import type { Clock, Logger } from "@millrace/runtime";
-import {
-  BEARER_SUBPROTOCOL_PREFIX,
-  type DeviceName,
-  SUBPROTOCOL,
-  parseDeviceName,
-} from "@millrace/schemas";
-import type { SessionEntry, SessionQuery, Sessions } from "../session/sessions.ts";
+import { TOKEN_LEEWAY_MS } from "../connection/token-life.ts";
+import { checkNoToken, checkQuery } from "./connect-query.ts";
+import { type Headers, bearerOf, connectCredential } from "./credential.ts";
+import type { SessionEntry, Sessions } from "../session/sessions.ts";
 import { HandshakeLimits } from "./handshake-limits.ts";
 import type { Identity } from "./identity.ts";
 import { IssuerKeys } from "./issuer-keys.ts";
 import { type Refusal, RefusalError, refuse, refuseToken } from "./refusal.ts";
+import type { TicketOutcome, Tickets } from "./tickets.ts";
 import { TokenVerifier } from "./token-verifier.ts";
 
 /** What of an HTTP request the checks look at; read before anything is awaited. */
-export interface ConnectRequest {
-  readonly isUpgrade: boolean;
+export interface CheckedRequest {
   readonly address: string;
   readonly query: string;
-  /** By lower-case name; a header that came twice has two values. */
-  readonly headers: ReadonlyMap<string, readonly string[]>;
+  readonly headers: Headers;
+}
+
+export interface ConnectRequest extends CheckedRequest {
+  readonly isUpgrade: boolean;
 }
 
 export type Decision =
@@ -34,6 +34,10 @@ export type Decision =
 
 export interface Admission {
   decide(request: ConnectRequest): Promise<Decision>;
+  /** The same checks for a request that opens no connection. Throws a RefusalError. */
+  identify(request: CheckedRequest): Promise<Identity>;
+  /** Whether pages of all these origins may ask, of which there is at most one. */
+  allows(origins: readonly string[] | undefined): boolean;
 }
 
 export interface AdmissionOptions {
@@ -44,149 +48,135 @@ export interface AdmissionOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly sessions: Pick<Sessions, "enter" | "isStale">;
+  readonly tickets: Tickets;
   /** Between two attempts to get the issuer's keys; 10 s by default. */
   readonly keysPauseMs?: number;
 }
 
 const PENDING_MAX = 1_000;
-const TOKEN_PARAMETERS = ["token", "access_token", "jwt"];
-const KNOWN_PARAMETERS = ["session", "attempt", "restore", "device", "ticket"];
-const SESSION = /^[A-Za-z0-9_-]{1,64}$/;
-const ATTEMPT = /^(?:0|[1-9]\d{0,14})$/;
+
+/** Requests that open no connection, of one address. Servers publish for many users. */
+const REQUESTS_PER_SEC = 1_000;
 
 /** Resolves when the issuer's keys were asked for once; it admits also without them, nobody. */
 export async function createAdmission(options: AdmissionOptions): Promise<Admission> {
-  const { clock, origins } = options;
   const { keysPauseMs: pauseMs } = options;
   const keys = new IssuerKeys({ ...options, ...(pauseMs !== undefined && { pauseMs }) });
   await keys.load();
-  const verifier = new TokenVerifier({ ...options, keys });
-  const limits = new HandshakeLimits(clock);
-  return new Checks({ origins: new Set(origins), verifier, limits, sessions: options.sessions });
+  return new Checks(new TokenVerifier({ ...options, keys }), options);
 }
 
 /** Every check of docs/protocol.md §1 in its order, before the 101. */
 class Checks implements Admission {
+  readonly #clock: Clock;
   readonly #origins: ReadonlySet<string>;
   readonly #verifier: TokenVerifier;
-  readonly #limits: HandshakeLimits;
+  readonly #tickets: Tickets;
   readonly #sessions: AdmissionOptions["sessions"];
+  readonly #connections: HandshakeLimits;
+  readonly #requests: HandshakeLimits;
   #pending = 0;
 
-  constructor(parts: {
-    readonly origins: ReadonlySet<string>;
-    readonly verifier: TokenVerifier;
-    readonly limits: HandshakeLimits;
-    readonly sessions: AdmissionOptions["sessions"];
-  }) {
-    this.#origins = parts.origins;
-    this.#verifier = parts.verifier;
-    this.#limits = parts.limits;
-    this.#sessions = parts.sessions;
+  constructor(
+    verifier: TokenVerifier,
+    options: Pick<AdmissionOptions, "clock" | "origins" | "tickets" | "sessions">,
+  ) {
+    const { clock, origins, tickets, sessions } = options;
+    this.#clock = clock;
+    this.#origins = new Set(origins);
+    this.#verifier = verifier;
+    this.#tickets = tickets;
+    this.#sessions = sessions;
+    this.#connections = new HandshakeLimits(clock);
+    this.#requests = new HandshakeLimits(clock, { handshakesPerSec: REQUESTS_PER_SEC });
   }
 
   async decide(request: ConnectRequest): Promise<Decision> {
-    this.#pending++;
     try {
-      return await this.#decide(request);
+      return await this.#pendingOne(() => this.#decide(request));
     } catch (cause) {
       if (!(cause instanceof RefusalError)) throw cause;
       return { kind: "refused", refusal: cause.refusal };
+    }
+  }
+
+  identify(request: CheckedRequest): Promise<Identity> {
+    return this.#pendingOne(async () => {
+      this.#checkOrigin(request);
+      checkNoToken(new URLSearchParams(request.query));
+      const token = bearerOf(request.headers) ?? refuseToken("a token is needed");
+      const identity = await this.#verifier.verify(token);
+      this.#requests.handshake(request.address);
+      return identity;
+    });
+  }
+
+  allows(origins: readonly string[] | undefined): boolean {
+    if (origins === undefined) return true;
+    const [origin] = origins;
+    return origins.length === 1 && origin !== undefined && this.#origins.has(origin);
+  }
+
+  async #pendingOne<Result>(check: () => Promise<Result>): Promise<Result> {
+    this.#pending++;
+    try {
+      if (this.#pending > PENDING_MAX) {
+        throw new RefusalError({ status: 503, message: "too many handshakes", retryAfterS: 1 });
+      }
+      return await check();
     } finally {
       this.#pending--;
     }
   }
 
   async #decide(request: ConnectRequest): Promise<Decision> {
-    if (this.#pending > PENDING_MAX) {
-      throw new RefusalError({ status: 503, message: "too many handshakes", retryAfterS: 1 });
-    }
+    const query = new URLSearchParams(request.query);
     this.#checkOrigin(request);
-    const { device, session } = checkQuery(new URLSearchParams(request.query));
-    const token = credentialOf(request);
-    if (token === undefined) refuseToken("a token is needed");
-    const proved = await this.#verifier.verify(token);
+    const { device, session } = checkQuery(query);
+    const credential = connectCredential(request, query);
+    const proved =
+      credential.kind === "token"
+        ? await this.#verifier.verify(credential.text)
+        : this.#holderOf(await this.#tickets.look(credential.text), request);
+    this.#connections.handshake(request.address);
+    const leave = this.#connections.enter(proved.user, request.address);
     const identity = device === undefined ? proved : { ...proved, device };
-    this.#limits.handshake(request.address);
-    const leave = this.#limits.enter(identity.user, request.address);
     try {
-      if (request.isUpgrade) {
-        const entry = await this.#sessions.enter(identity, session);
-        return { kind: "admitted", identity, leave, entry: entry ?? refuseStale() };
-      }
       if (await this.#sessions.isStale(identity, session)) refuseStale();
-      return { kind: "admitted", identity, leave };
+      if (!request.isUpgrade) return { kind: "admitted", identity, leave };
+      // The last steps: whatever was refused before has left ticket and session as they were.
+      if (credential.kind === "ticket") {
+        this.#holderOf(await this.#tickets.take(credential.text), request);
+      }
+      const entry = (await this.#sessions.enter(identity, session)) ?? refuseStale();
+      return { kind: "admitted", identity, leave, entry };
     } catch (cause) {
       leave();
       throw cause;
     }
   }
 
-  #checkOrigin({ headers }: ConnectRequest): void {
-    const origins = headers.get("origin");
-    if (origins === undefined) return;
-    const [origin] = origins;
-    const isAllowed = origins.length === 1 && origin !== undefined && this.#origins.has(origin);
-    if (!isAllowed) refuse(403, "this origin is not allowed");
+  /** Who bought the ticket, where it is good for this request. */
+  #holderOf(outcome: TicketOutcome, { headers }: ConnectRequest): Identity {
+    if (outcome.kind === "unavailable") {
+      const message = "tickets can't be checked at the moment";
+      throw new RefusalError({ status: 503, message, retryAfterS: 1 });
+    }
+    if (outcome.kind === "unknown") refuseToken("no such ticket", "invalid_token");
+    const { identity, origin } = outcome.holder;
+    const [asking] = headers.get("origin") ?? [];
+    if (origin !== asking) refuseToken("the ticket is another origin's", "invalid_token");
+    if (this.#clock.wallMs() >= identity.expiresAtMs + TOKEN_LEEWAY_MS) {
+      refuseToken("the token that bought the ticket has expired", "invalid_token");
+    }
+    return identity;
+  }
+
+  #checkOrigin({ headers }: CheckedRequest): void {
+    if (!this.allows(headers.get("origin"))) refuse(403, "this origin is not allowed");
   }
 }
 
 function refuseStale(): never {
   return refuse(409, "a newer connection has the session");
-}
-
-interface CheckedQuery {
-  readonly device: DeviceName | undefined;
-  readonly session: SessionQuery;
-}
-
-function checkQuery(query: URLSearchParams): CheckedQuery {
-  for (const name of TOKEN_PARAMETERS) {
-    if (query.has(name)) refuse(400, "a token in the query string would end up in logs");
-  }
-  for (const name of KNOWN_PARAMETERS) {
-    if (query.getAll(name).length > 1) refuse(400, `${name} stands twice in the query`);
-  }
-  checkSpelling(query, "session", SESSION);
-  checkSpelling(query, "attempt", ATTEMPT);
-  checkSpelling(query, "restore", /^[01]$/);
-  const sessionId = query.get("session");
-  const session = {
-    ...(sessionId !== null && { sessionId }),
-    attempt: Number(query.get("attempt") ?? 0),
-    isRestoring: query.get("restore") === "1",
-  };
-  const text = query.get("device");
-  if (text === null) return { device: undefined, session };
-  const device = parseDeviceName(text);
-  if (device === undefined) refuse(400, "device is 1 to 64 of A-Z a-z 0-9 . _ -");
-  return { device, session };
-}
-
-function checkSpelling(query: URLSearchParams, name: string, grammar: RegExp): void {
-  const text = query.get(name);
-  if (text !== null && !grammar.test(text)) refuse(400, `${name} is malformed`);
-}
-
-/** The header, or else the second sub-protocol; checks that our sub-protocol is offered at all. */
-function credentialOf({ headers, isUpgrade, query }: ConnectRequest): string | undefined {
-  const offered = (headers.get("sec-websocket-protocol") ?? [])
-    .flatMap((value) => value.split(","))
-    .map((value) => value.trim());
-  if (isUpgrade && !offered.includes(SUBPROTOCOL)) {
-    refuse(400, `the sub-protocol ${SUBPROTOCOL} must be offered`);
-  }
-  const authorization = headers.get("authorization");
-  if (authorization !== undefined) {
-    const [value = ""] = authorization;
-    const token = /^bearer +([^\s]+)$/i.exec(value)?.[1];
-    if (token === undefined || authorization.length > 1) {
-      refuseToken("Authorization is no single bearer token", "invalid_token");
-    }
-    return token;
-  }
-  const bearer = offered.find((protocol) => protocol.startsWith(BEARER_SUBPROTOCOL_PREFIX));
-  if (bearer !== undefined) return bearer.slice(BEARER_SUBPROTOCOL_PREFIX.length);
-  if (new URLSearchParams(query).has("ticket")) refuseToken("no such ticket", "invalid_token");
-  return undefined;
 }

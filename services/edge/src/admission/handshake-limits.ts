@@ -25,9 +25,9 @@ export class HandshakeLimits {
   readonly #recent = new Map<string, number>();
   #secondStartMs = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: Clock, bounds: HandshakeBounds = HANDSHAKE_BOUNDS) {
+  constructor(clock: Clock, bounds: Partial<HandshakeBounds> = {}) {
     this.#clock = clock;
-    this.#bounds = bounds;
+    this.#bounds = { ...HANDSHAKE_BOUNDS, ...bounds };
   }
 
   /** Throws a RefusalError when the address asks too often. Loopback is unlimited. */

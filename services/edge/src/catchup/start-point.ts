@@ -1,11 +1,11 @@
-import { type Log, recordsOf } from "@millrace/log";
+import type { Log } from "@millrace/log";
 import type { ConversationId, ErrorCode, From } from "@millrace/schemas";
 import { parsePosition } from "@millrace/schemas";
-import { messageFrame } from "../hub/message-frame.ts";
 import { type Told, told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { CursorKey } from "@millrace/schemas/record";
 import type { Cursors } from "../session/cursors.ts";
+import { lookBack } from "./look-back.ts";
 
 export type StartPoint =
   | { readonly kind: "start"; readonly at: Told }
@@ -16,9 +16,6 @@ export interface StartPointOptions {
   readonly cursors: Cursors;
   readonly limits: EdgeLimits;
 }
-
-const SCAN_OFFSETS_MIN = 8_192n;
-const SCAN_OFFSETS_MAX = 65_536n;
 
 const UNAVAILABLE: StartPoint = {
   kind: "refused",
@@ -98,52 +95,23 @@ export class StartPoints {
     return startAt(tail, found.offset > tail.offset ? tail.offset : found.offset);
   }
 
-  /** Looks back from the tail in growing steps until the newest `count` messages are found. */
   async #last(count: number, tail: Told, conversation: ConversationId): Promise<StartPoint> {
-    const bounds = await this.#options.log.bounds(tail.partition);
-    if (bounds.kind === "unavailable" || bounds.epoch !== tail.epoch) return UNAVAILABLE;
-    let found: bigint[] = [];
-    let upTo = tail.offset;
-    for (let step = SCAN_OFFSETS_MIN; upTo > bounds.startOffset; step *= 2n) {
-      const size = step < SCAN_OFFSETS_MAX ? step : SCAN_OFFSETS_MAX;
-      const from = upTo - size > bounds.startOffset ? upTo - size : bounds.startOffset;
-      const older = await this.#messagesBetween(tail, from, upTo, conversation);
-      if (older === undefined) return UNAVAILABLE;
-      found = [...older, ...found];
-      const first = found[found.length - count];
-      if (first !== undefined) return startAt(tail, first);
-      upTo = from;
-    }
-    return startAt(tail, found[0] ?? tail.offset);
-  }
-
-  /** Offsets of the conversation's messages in [from, upTo); undefined: can't be read now. */
-  async #messagesBetween(
-    tail: Told,
-    from: bigint,
-    upTo: bigint,
-    conversation: ConversationId,
-  ): Promise<bigint[] | undefined> {
     const { log, limits } = this.#options;
-    const { epoch, partition } = tail;
-    const offsets: bigint[] = [];
-    for (let offset = from; offset < upTo;) {
-      const request = { partition, offset, epoch, waitMs: 0, bytesMax: limits.readBytes };
-      const outcome = await log.readFrom(request);
-      if (outcome.kind === "below-start") {
-        // Retention moves on while we look: what it has passed is not among the newest we can give.
-        offset = outcome.startOffset;
-        continue;
-      }
-      if (outcome.kind !== "chunk" || outcome.next === offset) return undefined;
-      for (const record of recordsOf(outcome, conversation)) {
-        if (record.offset >= upTo) break;
-        const frame = messageFrame(record, { epoch, partition, conversation });
-        if (!("undecodable" in frame)) offsets.push(record.offset);
-      }
-      offset = outcome.next;
-    }
-    return offsets;
+    const bounds = await log.bounds(tail.partition);
+    if (bounds.kind === "unavailable" || bounds.epoch !== tail.epoch) return UNAVAILABLE;
+    const found = await lookBack({
+      log,
+      readBytes: limits.readBytes,
+      place: { epoch: tail.epoch, partition: tail.partition, conversation },
+      upTo: tail.offset,
+      startOffset: bounds.startOffset,
+      count,
+      bytesMax: limits.readBytes,
+      // Only where they stand is wanted; they are read again when they are delivered.
+      textOf: () => "",
+    });
+    if (found.kind !== "found") return UNAVAILABLE;
+    return startAt(tail, found.messages[0]?.offset ?? tail.offset);
   }
 }
 

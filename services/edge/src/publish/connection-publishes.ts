@@ -41,20 +41,20 @@ const BEHIND_FAILURE: Failure = {
   message: "a publish that it stands behind has failed",
 };
 
-const UNAVAILABLE: Failure = {
+export const UNAVAILABLE: Failure = {
   code: "unavailable",
   message: "the log did not take it in time",
   retryMs: RETRY_MS,
 };
 
 /** What an operator has to look at. */
-const REFUSING_SETTING = {
+export const REFUSING_SETTING = {
   "too-large": "max.message.bytes",
   invalid: "record format",
   "not-authorized": "write access",
 } as const;
 
-const REFUSED = {
+export const REFUSED = {
   "too-large": { code: "body-too-large", message: "the log takes no record of that size" },
   invalid: { code: "internal", message: "the log does not take this record" },
   "not-authorized": { code: "unavailable", message: "this edge may not write", retryMs: 5_000 },

@@ -11,6 +11,8 @@ export interface RedisClient {
   zrevrange(key: string, first: number, last: number): Promise<string[]>;
   publish(channel: string, text: string): Promise<number>;
   subscribe(channel: string): Promise<unknown>;
+  getdel(key: string): Promise<string | null>;
+  set(key: string, value: string, unit: "PX", lifeMs: number): Promise<unknown>;
   defineCommand(
     name: string,
     script: { readonly lua: string; readonly numberOfKeys?: number },

@@ -6,6 +6,8 @@ import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { createAdmission } from "../admission/admission.ts";
+import { Tickets } from "../admission/tickets.ts";
+import { type HttpServices, ROUTES } from "../http/routes.ts";
 import { LIMITS } from "../limits.ts";
 import { AUDIENCE, ISSUER, TestIssuer } from "../testing/test-issuer.ts";
 import { type Server, startServer } from "./server.ts";
@@ -28,6 +30,7 @@ beforeEach(async () => {
     audience: AUDIENCE,
     jwks: issuer.jwks,
     origins: [ORIGIN],
+    tickets: new Tickets({ ask: () => Promise.resolve(undefined) }, LIMITS.ticketMs),
     clock: systemClock,
     logger: silentLogger,
     keysPauseMs: KEYS_PAUSE_MS,
@@ -51,6 +54,8 @@ beforeEach(async () => {
     logger: silentLogger,
     admission,
     isReady: () => true,
+    // Only the handshake is asked for here; the rest needs a log.
+    services: () => ({ limits: LIMITS, admission }) as HttpServices,
     open: (socket) => {
       open++;
       return {
@@ -214,6 +219,11 @@ describe("the handshake", () => {
     expect(await plainStatus({ path: "/healthz" })).toBe(200);
     expect(await plainStatus({ path: "/readyz" })).toBe(200);
     server.refuseNewcomers();
+    for (const { method, path } of ROUTES) {
+      const url = `http://127.0.0.1:${server.port}${path.replace("{c}", "room")}`;
+      const { status: got, headers } = await fetch(url, { method });
+      expect([path, got, headers.get("retry-after")]).toEqual([path, 503, "2"]);
+    }
     expect(await plainStatus({ token: await issuer.token() })).toBe(503);
     expect(await plainStatus({ path: "/readyz" })).toBe(503);
   });
@@ -225,6 +235,8 @@ describe("the handshake", () => {
     expect(await status({ token, path: "/v1/connect?device=a%20b" })).toBe(400);
     expect(await status({ token, path: "/v1/connect?device=a&device=b" })).toBe(400);
     expect(await status({ path: "/v1/connect?ticket=x" })).toBe(401);
+    // Nobody answers here whether there is such a ticket.
+    expect(await status({ path: `/v1/connect?ticket=${"x".repeat(43)}` })).toBe(503);
     const protocols = [SUBPROTOCOL, `bearer.${token}`];
     const { socket, status: got } = await handshake({ protocols });
     expect(got).toBe(101);

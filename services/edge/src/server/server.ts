@@ -1,12 +1,17 @@
 import { type Logger, must } from "@millrace/runtime";
-import { CLOSES, type CloseCode, REFUSALS, SUBPROTOCOL } from "@millrace/schemas";
+import { CLOSES, type CloseCode, SUBPROTOCOL } from "@millrace/schemas";
 import uWS from "uWebSockets.js";
-import type { Admission, ConnectRequest, Decision } from "../admission/admission.ts";
+import type { Admission, Decision } from "../admission/admission.ts";
 import type { Identity } from "../admission/identity.ts";
 import type { Refusal } from "../admission/refusal.ts";
 import type { SendOutcome, Socket, SocketListener } from "../connection/socket.ts";
+import { refusalAnswer } from "../http/http-answer.ts";
+import { HttpApi, NOT_READY } from "../http/http-api.ts";
+import type { HttpExchange } from "../http/http-exchange.ts";
+import type { HttpServices } from "../http/routes.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { SessionEntry } from "../session/sessions.ts";
+import { LibraryExchange } from "./library-exchange.ts";
 
 export interface ServerOptions {
   readonly host: string;
@@ -18,6 +23,8 @@ export interface ServerOptions {
   readonly admission: Admission;
   /** False answers newcomers with 503. */
   readonly isReady: () => boolean;
+  /** What requests are answered with; asked for only when it is ready. */
+  readonly services: () => HttpServices;
   readonly open: (socket: Socket, identity: Identity, entry: SessionEntry) => SocketListener;
 }
 
@@ -51,7 +58,6 @@ const PATH = "/v1/connect";
 /** A frame beyond ours is told so with 1009; one beyond this is not even collected. */
 const PAYLOAD_FACTOR = 4;
 const BACKPRESSURE_MAX = 1_048_576;
-const RETRY_AFTER_S = 2;
 
 /** What the library takes as an idle time-out, in seconds. */
 const IDLE_S = { min: 8, max: 960 } as const;
@@ -72,15 +78,8 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   const isOpen = (): boolean => !isRefusing && options.isReady();
   const app = uWS.App();
   app.ws<Admitted>("/*", { ...behaviorOf(options), upgrade: upgradeOf(options, isOpen) });
-  app.get(PATH, (response, request) => answerWithoutUpgrade(options, isOpen, response, request));
-  app.get("/healthz", (response) => answer(response, "200 OK", { status: "alive" }));
-  app.get("/readyz", (response) => {
-    if (isOpen()) answer(response, "200 OK", { status: "ready" });
-    else refuseWith(response, notReady());
-  });
-  app.any("/*", (response) => {
-    refuseWith(response, { status: 404, message: `clients connect to ${PATH}` });
-  });
+  const api = new HttpApi({ ...options, isOpen });
+  app.any("/*", (response, request) => api.handle(new LibraryExchange(response, request)));
   const token = await listen(app, options);
   return {
     port: uWS.us_socket_local_port(token),
@@ -178,105 +177,51 @@ type Upgrade = NonNullable<uWS.WebSocketBehavior<Admitted>["upgrade"]>;
 
 function upgradeOf(options: ServerOptions, isOpen: () => boolean): Upgrade {
   return (response, request, context) => {
-    if (request.getUrl() !== PATH) {
-      return refuseWith(response, { status: 404, message: `clients connect to ${PATH}` });
+    const exchange = new LibraryExchange(response, request);
+    if (exchange.path !== PATH) {
+      return refuseWith(exchange, { status: 404, message: `clients connect to ${PATH}` });
     }
-    if (!isOpen()) return refuseWith(response, notReady());
+    if (!isOpen()) return refuseWith(exchange, NOT_READY);
     const key = request.getHeader("sec-websocket-key");
     const extensions = request.getHeader("sec-websocket-extensions");
-    void whenDecided(options, { response, request, isUpgrade: true }, (decision) => {
-      if (!isOpen()) {
-        decision.leave();
-        return refuseWith(response, notReady());
-      }
+    void decide(options, exchange).then((decision) => {
+      if (decision.kind === "refused") return refuseWith(exchange, decision.refusal);
       const { identity, leave } = decision;
+      if (!isOpen()) {
+        leave();
+        return refuseWith(exchange, NOT_READY);
+      }
       const entry = must(decision.entry, "an upgrade gets a session");
-      response.upgrade<Admitted>({ identity, entry, leave }, key, SUBPROTOCOL, extensions, context);
+      const isThere = exchange.finish(() => {
+        response.upgrade<Admitted>(
+          { identity, entry, leave },
+          key,
+          SUBPROTOCOL,
+          extensions,
+          context,
+        );
+      });
+      // The peer may vanish while it is being checked.
+      if (!isThere) leave();
     });
   };
 }
 
-/** The status that an upgrade would get, for browsers, which can't see it there. */
-function answerWithoutUpgrade(
-  options: ServerOptions,
-  isOpen: () => boolean,
-  response: uWS.HttpResponse,
-  request: uWS.HttpRequest,
-): void {
-  if (!isOpen()) return refuseWith(response, notReady());
-  void whenDecided(options, { response, request, isUpgrade: false }, ({ leave }) => {
-    leave();
-    response.writeStatus("204 No Content").endWithoutBody();
-  });
-}
-
-/** The peer may vanish while it is being checked: then nothing of the response is touched. */
-async function whenDecided(
+/** Never rejects. */
+async function decide(
   { admission, logger }: ServerOptions,
-  exchange: {
-    readonly response: uWS.HttpResponse;
-    readonly request: uWS.HttpRequest;
-    readonly isUpgrade: boolean;
-  },
-  admitted: (decision: Extract<Decision, { kind: "admitted" }>) => void,
-): Promise<void> {
-  const { response } = exchange;
-  let isAborted = false;
-  response.onAborted(() => {
-    isAborted = true;
-  });
-  let decision: Decision;
+  { address, query, headers }: HttpExchange,
+): Promise<Decision> {
   try {
-    decision = await admission.decide(requestOf(exchange));
+    return await admission.decide({ address, query, headers, isUpgrade: true });
   } catch (cause) {
     logger.error({ err: cause }, "a handshake could not be decided");
-    decision = { kind: "refused", refusal: notReady() };
+    return { kind: "refused", refusal: NOT_READY };
   }
-  if (isAborted) {
-    if (decision.kind === "admitted") decision.leave();
-    return;
-  }
-  const decided = decision;
-  response.cork(() => {
-    if (decided.kind === "refused") refuseWith(response, decided.refusal);
-    else admitted(decided);
-  });
 }
 
-function requestOf(exchange: {
-  readonly response: uWS.HttpResponse;
-  readonly request: uWS.HttpRequest;
-  readonly isUpgrade: boolean;
-}): ConnectRequest {
-  const { response, request, isUpgrade } = exchange;
-  const headers = new Map<string, string[]>();
-  request.forEach((name, value) => {
-    const values = headers.get(name);
-    if (values === undefined) headers.set(name, [value]);
-    else values.push(value);
-  });
-  const address = textOf(response.getRemoteAddressAsText());
-  return { isUpgrade, address, query: request.getQuery() ?? "", headers };
-}
-
-function notReady(): Refusal {
-  const message = "not ready or draining: try another address";
-  return { status: 503, message, retryAfterS: RETRY_AFTER_S };
-}
-
-function refuseWith(response: uWS.HttpResponse, refusal: Refusal): void {
-  const { status, message, challenge, retryAfterS } = refusal;
-  const { name } = REFUSALS[status];
-  response.writeStatus(`${status} ${name}`);
-  if (challenge !== undefined) response.writeHeader("WWW-Authenticate", challenge);
-  if (retryAfterS !== undefined) response.writeHeader("Retry-After", String(retryAfterS));
-  response.writeHeader("Content-Type", "application/json");
-  response.end(JSON.stringify({ error: name, message }));
-}
-
-function answer(response: uWS.HttpResponse, status: string, body: object): void {
-  response.writeStatus(status).writeHeader("Content-Type", "application/json");
-  response.end(JSON.stringify(body));
+function refuseWith(exchange: HttpExchange, refusal: Refusal): void {
+  exchange.respond(refusalAnswer(refusal));
 }
 
 function textOf(bytes: ArrayBuffer): string {
