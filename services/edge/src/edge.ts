@@ -1,7 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Log, createKafkaLog, ensureTopic, formatProblem } from "@millrace/log";
 import { type Clock, type Logger, delay, must } from "@millrace/runtime";
-import { createAdmission } from "./admission/admission.ts";
+import { type Admission, createAdmission } from "./admission/admission.ts";
 import { CatchUp } from "./catchup/catch-up.ts";
 import { StartPoints } from "./catchup/start-point.ts";
 import { TurnGate } from "./catchup/turn-gate.ts";
@@ -10,12 +10,14 @@ import { Connection, type ConnectionContext } from "./connection/connection.ts";
 import { drainConnections } from "./connection/drain.ts";
 import { Flusher } from "./connection/flusher.ts";
 import { type EdgeCredentials, openCredentials } from "./edge-credentials.ts";
+import { Heartbeats } from "./connection/heartbeats.ts";
 import { Hubs } from "./hub/hubs.ts";
-import { type EdgeLimits, LIMITS, assertLimits } from "./limits.ts";
+import { type EdgeLimits, LIMITS, assertLimits, withPublishRate } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
 import { type Dedup, createDedup } from "./dedup/dedup.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
+import { PublishRates } from "./rates/publish-rates.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
@@ -57,7 +59,8 @@ const ID_BYTES = 12;
 
 /** Serves once the log is reached; rejects when its topic could not keep the promises. */
 export async function startEdge(config: EdgeConfig, dependencies: EdgeDependencies): Promise<Edge> {
-  const { logger, clock, limits = LIMITS } = dependencies;
+  const { logger, clock } = dependencies;
+  const limits = withPublishRate(dependencies.limits ?? LIMITS, config);
   assertLimits(limits);
   const metrics = createMetrics();
   const admission = await createAdmission({ ...config, logger, clock });
@@ -82,7 +85,14 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const page = await startMetricsPage(config, metrics.registry);
   if (dependencies.log === undefined) await settleTopic(config, dependencies, credentials);
   await log.open();
-  const parts = assemble(config, { ...dependencies, limits, log, metrics, credentials });
+  const parts = assemble(config, {
+    ...dependencies,
+    limits,
+    log,
+    metrics,
+    credentials,
+    admission,
+  });
   await whenReached(parts, log, clock);
   ready.context = parts.context;
   return {
@@ -110,11 +120,12 @@ function assemble(
   config: EdgeConfig,
   dependencies: Required<Pick<EdgeDependencies, "logger" | "clock" | "limits" | "log">> & {
     readonly metrics: EdgeMetrics;
+    readonly admission: Admission;
     readonly gate?: PublishGate;
     readonly credentials: EdgeCredentials;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, credentials } = dependencies;
+  const { logger, clock, limits, log, metrics, credentials, admission } = dependencies;
   const hubs = new Hubs(logger, metrics);
   const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
   const health = new RedisHealth(redis, { clock, logger });
@@ -127,6 +138,9 @@ function assemble(
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
+    heartbeats: new Heartbeats(clock, config.pingMs),
+    publishRates: new PublishRates(clock, limits),
+    renew: (token) => admission.renew(token),
     clock,
     limits,
     logger,
@@ -199,6 +213,7 @@ async function end(
 function listenerOf(connection: Connection, onClose: () => void) {
   return {
     onText: (text: string) => connection.onText(text),
+    onSign: () => connection.onSign(),
     onDrain: () => connection.onDrain(),
     onClose: () => {
       connection.onClose();

@@ -29,8 +29,15 @@ export type Decision =
     }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
+/** What became of a token that came over an open connection. */
+export type Renewal =
+  | { readonly kind: "proved"; readonly identity: Identity }
+  | { readonly kind: "refused"; readonly message: string };
+
 export interface Admission {
   decide(request: ConnectRequest): Promise<Decision>;
+  /** Judges a token as the handshake does; rejects only for a defect. */
+  renew(token: string): Promise<Renewal>;
 }
 
 export interface AdmissionOptions {
@@ -87,6 +94,15 @@ class Checks implements Admission {
       return { kind: "refused", refusal: cause.refusal };
     } finally {
       this.#pending--;
+    }
+  }
+
+  async renew(token: string): Promise<Renewal> {
+    try {
+      return { kind: "proved", identity: await this.#verifier.verify(token) };
+    } catch (cause) {
+      if (!(cause instanceof RefusalError)) throw cause;
+      return { kind: "refused", message: cause.refusal.message };
     }
   }
 

@@ -35,7 +35,6 @@ beforeEach(async () => {
   server = await startServer({
     host: "127.0.0.1",
     port: 0,
-    pingMs: 25_000,
     limits: LIMITS,
     logger: silentLogger,
     admission,
@@ -44,6 +43,7 @@ beforeEach(async () => {
       open++;
       return {
         onText: (text) => void socket.send(`echo ${text}`),
+        onSign: () => undefined,
         onDrain: () => undefined,
         onClose: () => void open--,
       };
