@@ -11,6 +11,7 @@ export interface Up {
   readonly key?: string;
   readonly behind?: number;
   readonly body?: string;
+  readonly token?: string;
   readonly pos?: string;
   readonly from?: unknown;
 }
