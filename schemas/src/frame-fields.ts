@@ -19,6 +19,7 @@ export interface FrameRefusal {
   readonly id?: RequestId;
   readonly c?: string;
   readonly key?: string;
+  readonly retryMs?: number;
   /**
    * Only for a refused `pub`, and not for the wire: its place in the order of answers and the chain
    * that it breaks (docs/protocol.md §3). The conversation is absent where it could not be read.

@@ -1,3 +1,5 @@
+import { systemClock } from "@millrace/runtime";
+import { TokenBucket } from "../../services/edge/src/rates/token-bucket.ts";
 import { type Down, Wire } from "./wire.ts";
 
 /** A message on its way; its key says which of its sender's it is. */
@@ -31,7 +33,7 @@ interface InFlight {
 /**
  * Publishes one user's messages in order, a window at a time, each behind the one before it in its
  * conversation. What is unanswered when the line is lost, or refused for the moment, is sent again
- * first, in the same order and with the same keys.
+ * first, in the same order and with the same keys. It goes as fast as the server announces, no faster.
  */
 export class Sender {
   readonly #wire: Wire;
@@ -42,12 +44,14 @@ export class Sender {
   #refused: Outgoing[] = [];
   #nextId = 1;
   #isUp = false;
+  #rate: TokenBucket | undefined;
+  #pause: NodeJS.Timeout | undefined;
 
   constructor(options: SenderOptions) {
     this.#options = options;
     const { edges, user, random } = options;
     const listener = {
-      onOpen: () => this.#opened(),
+      onOpen: (welcome: Down) => this.#opened(welcome),
       onFrame: (frame: Down) => this.#answered(frame),
       onLost: () => this.#lost(),
     };
@@ -64,11 +68,17 @@ export class Sender {
   }
 
   end(): void {
+    clearTimeout(this.#pause);
     this.#wire.end();
   }
 
-  #opened(): void {
+  #opened({ limits }: Down): void {
     this.#isUp = true;
+    // The rate is the user's: another connection does not begin anew.
+    if (limits !== undefined) {
+      const { publishPerSec: perSec, publishBurst: burst } = limits;
+      this.#rate ??= new TokenBucket({ clock: systemClock, perSec, burst });
+    }
     this.#behind.clear();
     this.#pump();
   }
@@ -85,7 +95,7 @@ export class Sender {
     // Nothing new overtakes what was refused.
     if (!this.#isUp || this.#refused.length > 0) return;
     const frames: object[] = [];
-    while (this.#inFlight.size < WINDOW) {
+    while (this.#inFlight.size < WINDOW && this.#queue.length > 0 && this.#mayGo()) {
       const message = this.#queue.shift();
       if (message === undefined) break;
       const id = this.#nextId++;
@@ -95,6 +105,15 @@ export class Sender {
       this.#inFlight.set(id, { message, sentMs: performance.now() });
     }
     this.#wire.send(frames);
+  }
+
+  /** Otherwise, it goes on by itself when there is room in the rate. */
+  #mayGo(): boolean {
+    const waitMs = this.#rate?.take() ?? 0;
+    if (waitMs === 0) return true;
+    clearTimeout(this.#pause);
+    this.#pause = setTimeout(() => this.#pump(), waitMs);
+    return false;
   }
 
   #answered(frame: Down): void {
@@ -108,7 +127,9 @@ export class Sender {
     } else if (RETRYABLE.has(frame.code ?? "")) this.#refused.push(message);
     else throw new Error(`a message was refused for good: ${JSON.stringify(frame)}`);
     if (this.#refused.length === 0) this.#pump();
-    else if (this.#inFlight.size === 0) setTimeout(() => this.#retry(), frame.retryMs ?? RETRY_MS);
+    else if (this.#inFlight.size === 0) {
+      setTimeout(() => this.#retry(), Math.max(RETRY_MS, frame.retryMs ?? 0));
+    }
   }
 
   /** Everything behind the refused ones was refused as well, so a new chain begins. */

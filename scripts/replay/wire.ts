@@ -16,11 +16,12 @@ export interface Down {
   readonly retryMs?: number;
   readonly reason?: string;
   readonly afterMs?: number;
+  readonly limits?: { readonly publishPerSec: number; readonly publishBurst: number };
 }
 
 export interface WireListener {
   /** The line is up, and the server has spoken. */
-  onOpen(): void;
+  onOpen(welcome: Down): void;
   onFrame(frame: Down): void;
   /** The line is gone; another attempt follows by itself. */
   onLost(): void;
@@ -88,7 +89,7 @@ export class Wire {
       if (frame.t === "welcome") {
         this.#isUp = true;
         this.#attempts = 0;
-        this.#listener.onOpen();
+        this.#listener.onOpen(frame);
       } else if (frame.t === "goaway") setTimeout(() => this.drop(), frame.afterMs ?? 0);
       else this.#listener.onFrame(frame);
     }

@@ -5,12 +5,13 @@ import { MillraceError } from "./errors.ts";
 import { type ClientState, Link, isTooLarge } from "./link.ts";
 import { type PublishOptions, type Published, Publisher } from "./publisher.ts";
 import { type SubscribeOptions, Subscription } from "./subscription.ts";
+import { TokenRenewal } from "./token-renewal.ts";
 import { Wire } from "./wire.ts";
 
 export interface ConnectOptions {
   /** One edge, or several of which any will do: `wss://chat.example/v1/connect`. */
   readonly url: string | readonly string[];
-  /** Asked for before every attempt to connect. */
+  /** Asked for before every attempt to connect, and before the token in use ends. */
   readonly token: () => string | Promise<string>;
   /** 1–64 of `[A-Za-z0-9._-]`: what this device has acknowledged is kept under this name. */
   readonly device?: string;
@@ -30,10 +31,11 @@ export function connect(options: ConnectOptions): Client {
 
 export class Client {
   readonly #environment: Environment;
-  readonly #wire = new Wire();
+  readonly #wire: Wire;
   readonly #link: Link;
   readonly #publisher: Publisher;
   readonly #acknowledger: Acknowledger;
+  readonly #renewal: TokenRenewal;
   readonly #subscriptions = new Map<string, Subscription>();
   readonly #onState: ((state: ClientState) => void) | undefined;
   #state: ClientState = { kind: "connecting" };
@@ -43,6 +45,9 @@ export class Client {
     checkUrls(urls);
     const environment = environmentWith(options.environment);
     this.#environment = environment;
+    this.#wire = new Wire(environment.clock);
+    const { token } = options;
+    this.#renewal = new TokenRenewal({ wire: this.#wire, environment, token });
     this.#onState = options.onState;
     this.#publisher = new Publisher({
       wire: this.#wire,
@@ -57,12 +62,13 @@ export class Client {
     });
     this.#link = new Link({
       urls,
-      token: options.token,
+      token,
       device: options.device,
       environment,
       listener: {
         onState: (state) => this.#tell(state),
         onReady: (connection, welcome) => {
+          this.#renewal.cancel();
           this.#wire.attach(connection, welcome);
           this.#acknowledger.onReady();
           this.#publisher.onReady();
@@ -71,6 +77,7 @@ export class Client {
         onFrame: (frame) => this.#take(frame),
         onLost: (ending) => {
           if (isTooLarge(ending)) this.#publisher.onTooLarge();
+          this.#renewal.cancel();
           this.#wire.detach();
           this.#publisher.onLost();
           for (const subscription of this.#subscriptions.values()) subscription.onLost();
@@ -131,6 +138,7 @@ export class Client {
   }
 
   #stop(why: MillraceError): void {
+    this.#renewal.cancel();
     this.#wire.detach();
     this.#publisher.close(why);
     for (const subscription of this.#subscriptions.values()) subscription.stop();
@@ -138,6 +146,7 @@ export class Client {
 
   #take(frame: DownFrame): void {
     if (this.#wire.answered(frame)) return;
+    if (frame.t === "expiring") this.#renewal.onExpiring(frame.inMs);
     if ("c" in frame && frame.c !== undefined) this.#subscriptions.get(frame.c)?.take(frame);
   }
 }

@@ -10,6 +10,7 @@ import {
 } from "@millrace/schemas";
 import type { CancellableTimer, Environment } from "./environment.ts";
 import { type ClientErrorCode, MillraceError, errorOf, isRetryable } from "./errors.ts";
+import { Pace } from "./pace.ts";
 import { Lane } from "./publish-lane.ts";
 import type { Wire } from "./wire.ts";
 
@@ -59,6 +60,8 @@ export interface PublisherOptions {
 const WAITING_MAX = 1_000;
 const WAITING_BYTES_MAX = 4 * 1024 * 1024;
 const IN_FLIGHT_MAX = 64;
+/** Of the server's burst: what leaves in one second may arrive in less. */
+const BURST_SHARE = 0.9;
 
 /**
  * Publishes on their way. Each settles exactly once; those of one conversation are appended in the
@@ -70,6 +73,8 @@ export class Publisher {
   #waiting = 0;
   #waitingBytes = 0;
   #inFlight = 0;
+  #pace: { readonly of: AnnouncedLimits; readonly pace: Pace } | undefined;
+  #timer: CancellableTimer | undefined;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
@@ -124,6 +129,7 @@ export class Publisher {
   close(error: MillraceError): void {
     const entries = [...this.#lanes.values()].flatMap((lane) => lane.entries());
     this.#lanes.clear();
+    this.#timer?.cancel();
     for (const entry of entries) this.#fail(entry, error);
   }
 
@@ -148,7 +154,7 @@ export class Publisher {
     if (!wire.isUp || limits === undefined) return;
     const inFlightMax = Math.min(IN_FLIGHT_MAX, limits.publishesInFlight);
     for (const [conversation, lane] of this.#lanes) {
-      if (this.#inFlight >= inFlightMax) return;
+      if (this.#inFlight >= inFlightMax || this.#isTooSoon(limits)) return;
       const entry = lane.next();
       if (entry === undefined && !lane.isEmpty) continue;
       this.#lanes.delete(conversation);
@@ -159,6 +165,27 @@ export class Publisher {
     }
   }
 
+  /** The rate is the user's, and outlives the connection: so does what was spent of it. */
+  #paceOf(limits: AnnouncedLimits): Pace {
+    const { publishPerSec: perSec, publishBurst } = limits;
+    const known = this.#pace;
+    if (known?.of.publishPerSec === perSec && known.of.publishBurst === publishBurst) {
+      return known.pace;
+    }
+    const burst = Math.floor(publishBurst * BURST_SHARE);
+    const pace = new Pace(this.#options.environment.clock, { perSec, burst });
+    this.#pace = { of: limits, pace };
+    return pace;
+  }
+
+  #isTooSoon(limits: AnnouncedLimits): boolean {
+    const waitMs = this.#paceOf(limits).waitMs();
+    if (waitMs === 0) return false;
+    this.#timer?.cancel();
+    this.#timer = this.#options.environment.clock.after(waitMs, () => this.#pump());
+    return true;
+  }
+
   #send(lane: Lane, entry: Entry, limits: AnnouncedLimits): void {
     if (entry.isSettled) return;
     if (entry.bodyBytes > limits.bodyBytes) return this.#fail(entry, tooLarge("the body"));
@@ -167,6 +194,7 @@ export class Publisher {
     const id = this.#options.wire.request({ ...entry.frame, ...behind }, (answer) =>
       this.#answered(lane, entry, answer),
     );
+    this.#paceOf(limits).spend();
     this.#inFlight += 1;
     lane.sent(entry, id);
   }
@@ -184,6 +212,7 @@ export class Publisher {
 
   #refused(lane: Lane, entry: Entry, err: ErrFrame): void {
     if (err.unknown === true) entry.isUnknown = true;
+    if (err.code === "rate-limited") this.#pace?.pace.empty(err.retryMs ?? 0);
     if (isRetryable(err.code)) return lane.again(entry, err);
     lane.broke(entry);
     this.#fail(entry, errorOf(err));

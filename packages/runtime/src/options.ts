@@ -56,6 +56,13 @@ export function millisecondsOption(
   return option("ms", description, wholeNumber(description));
 }
 
+/** How many of something. */
+export function countOption(
+  description: Description<number> & { readonly min: number; readonly max: number },
+): Option<number> {
+  return option("count", description, wholeNumber(description));
+}
+
 export function booleanOption(description: Description<boolean>): Option<boolean> {
   return option("boolean", description, (text) =>
     text === "true" || text === "false"

@@ -4,6 +4,7 @@ import {
   type ReadOptions,
   booleanOption,
   choiceOption,
+  countOption,
   folderOption,
   listOption,
   millisecondsOption,
@@ -14,9 +15,13 @@ import {
   urlOrPathOption,
 } from "@millrace/runtime";
 import { CURSORS_TOPIC, MESSAGES_TOPIC } from "@millrace/schemas";
+import { LIMITS } from "./limits.ts";
 
 export const EDGE_PREFIX = "EDGE_";
 
+/** Rarer pings would not keep a line open through a proxy that cuts idle ones after 60 s. */
+const PING_MS_MAX = 50_000;
+const RATE_MAX = 1_000_000;
 const BROKER = /^([^\s:,[\]]+|\[[\da-fA-F:.]+\]):\d{1,5}$/;
 const ORIGIN = /^https?:\/\/[^\s/,]+$/;
 
@@ -81,10 +86,22 @@ export const EDGE_OPTIONS = {
     max: 3_600_000,
   }),
   pingMs: millisecondsOption({
-    meaning: "interval of the server's pings",
+    meaning: "interval of the server's pings; proxies often cut a line that is idle for 60 s",
     fallback: 25_000,
     min: 100,
-    max: 600_000,
+    max: PING_MS_MAX,
+  }),
+  publishPerSec: countOption({
+    meaning: "publishes per second of one user, over all of its connections to this edge",
+    fallback: LIMITS.announced.publishPerSec,
+    min: 1,
+    max: RATE_MAX,
+  }),
+  publishBurst: countOption({
+    meaning: "publishes of one user at once",
+    fallback: LIMITS.announced.publishBurst,
+    min: 1,
+    max: RATE_MAX,
   }),
   logLevel: choiceOption({
     meaning: "debug, info, warn, error or silent",

@@ -14,12 +14,14 @@ import { History } from "./history/history.ts";
 import { HistoryPages } from "./http/history-pages.ts";
 import { MessagePosts } from "./http/message-posts.ts";
 import type { HttpServices } from "./http/routes.ts";
+import { Heartbeats } from "./connection/heartbeats.ts";
 import { Hubs } from "./hub/hubs.ts";
-import { type EdgeLimits, LIMITS, assertLimits } from "./limits.ts";
+import { type EdgeLimits, LIMITS, assertLimits, withPublishRate } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
 import { type Dedup, createDedup } from "./dedup/dedup.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
+import { PublishRates } from "./rates/publish-rates.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
@@ -61,7 +63,8 @@ const TAILS_POLL_MS = 10;
 
 /** Serves once the log is reached; rejects when its topic could not keep the promises. */
 export async function startEdge(config: EdgeConfig, dependencies: EdgeDependencies): Promise<Edge> {
-  const { logger, clock, limits = LIMITS } = dependencies;
+  const { logger, clock } = dependencies;
+  const limits = withPublishRate(dependencies.limits ?? LIMITS, config);
   assertLimits(limits);
   const metrics = createMetrics();
   const credentials = openCredentials(config, clock);
@@ -95,7 +98,17 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   await settleTopic(config, { name: config.cursorsTopic, purpose: "cursors" }, shared);
   const cursorsLog = kafkaLog(config, config.cursorsTopic, shared);
   await Promise.all([log.open(), cursorsLog.open()]);
-  const core = { ...dependencies, ...shared, metrics, redis, health, sessions, log, cursorsLog };
+  const core = {
+    ...dependencies,
+    ...shared,
+    metrics,
+    redis,
+    health,
+    sessions,
+    admission,
+    log,
+    cursorsLog,
+  };
   const parts = assemble(config, core);
   await whenReached(parts, log, clock);
   const { history, context } = parts;
@@ -132,10 +145,11 @@ function assemble(
     readonly sessions: Sessions;
     readonly log: Log;
     readonly cursorsLog: Log;
+    readonly admission: Admission;
     readonly gate?: PublishGate;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, sessions } = core;
+  const { logger, clock, limits, log, metrics, sessions, admission } = core;
   const hubs = new Hubs(logger, metrics);
   const dedup = createDedup(core);
   const tails = new Tails({ log, hubs, clock, logger, limits, follower: dedup.feed });
@@ -146,6 +160,9 @@ function assemble(
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
+    heartbeats: new Heartbeats(clock, config.pingMs),
+    publishRates: new PublishRates(clock, limits),
+    renew: (token) => admission.renew(token),
     clock,
     limits,
     logger,
@@ -212,6 +229,7 @@ async function end(
 function listenerOf(connection: Connection, onClose: () => void) {
   return {
     onText: (text: string) => connection.onText(text),
+    onSign: () => connection.onSign(),
     onDrain: () => connection.onDrain(),
     onClose: () => {
       connection.onClose();

@@ -15,6 +15,11 @@ export interface EdgeLimits {
   readonly dueBytesMax: number;
   /** Answers waiting for a full socket; beyond it the connection is closed with 4450. */
   readonly answerBytesMax: number;
+  /** Frames that a connection may send at once; `framesPerSec` fills it again. */
+  readonly frameBurst: number;
+  /** So many frames refused within `floodMs` are a flood: the connection is closed with 4450. */
+  readonly floodRefusals: number;
+  readonly floodMs: number;
   /** Sockets written in one turn before other events get theirs. */
   readonly flushesPerTurn: number;
   /** How much of a conversation a catch-up hands over before others have their turn. */
@@ -79,6 +84,9 @@ export const LIMITS: EdgeLimits = {
   bufferedBytesLow: 16_384,
   dueBytesMax: 1_048_576,
   answerBytesMax: 65_536,
+  frameBurst: 1_000,
+  floodRefusals: 100,
+  floodMs: 10_000,
   flushesPerTurn: 512,
   catchUpBytes: 65_536,
   readBytes: 1_048_576,
@@ -110,10 +118,34 @@ const RECORD_OVERHEAD_BYTES = 4_096;
 /** Kafka's own default for a batch, `message.max.bytes`. */
 const BROKER_RECORD_BYTES = 1_048_588;
 
+/** Beside a publish there is an acknowledgement, a subscription, a ping. */
+const FRAMES_PER_PUBLISH = 4;
+const FRAME_BURST_SECONDS = 5;
+
+/** With the rate that the operator has chosen; the rate of frames grows with it. */
+export function withPublishRate(
+  limits: EdgeLimits,
+  rate: Pick<AnnouncedLimits, "publishPerSec" | "publishBurst">,
+): EdgeLimits {
+  const { publishPerSec, publishBurst } = rate;
+  const framesPerSec = Math.max(
+    limits.announced.framesPerSec,
+    FRAMES_PER_PUBLISH * publishPerSec,
+    Math.ceil(publishBurst / FRAME_BURST_SECONDS),
+  );
+  return {
+    ...limits,
+    announced: { ...limits.announced, publishPerSec, publishBurst, framesPerSec },
+    frameBurst: Math.max(limits.frameBurst, FRAME_BURST_SECONDS * framesPerSec),
+  };
+}
+
 /** The relations that the bounds must keep; a violation is a defect in the configuration. */
 export function assertLimits(limits: EdgeLimits): void {
   const { announced } = limits;
   assert(announced.bodyBytes + announced.metaBytes < announced.frameBytes, "a body fits its frame");
+  assert(announced.publishPerSec <= announced.framesPerSec, "every publish in its rate is a frame");
+  assert(announced.publishBurst <= limits.frameBurst, "a burst of publishes is no flood of frames");
   assert(limits.bufferedBytesLow < limits.bufferedBytesMax, "a reader drains before it is fed");
   assert(limits.catchUpBytes <= limits.dueBytesMax, "one helping of a catch-up is never lagging");
   assert(limits.historyScansMax < limits.httpRequestsMax, "history leaves room for publishes");

@@ -3,6 +3,7 @@ import { Counter, Gauge, Registry } from "prom-client";
 /** The edge's counters. No label says who: the number of series does not depend on the users. */
 export interface EdgeMetrics {
   readonly registry: Registry;
+  readonly closes: Counter<"code">;
   readonly connections: Gauge;
   readonly deliveries: Counter;
   readonly errors: Counter<"code">;
@@ -21,6 +22,12 @@ export function createMetrics(): EdgeMetrics {
   const gauge = (name: string, help: string): Gauge => new Gauge({ name, help, registers });
   return {
     registry,
+    closes: new Counter({
+      name: "millrace_closes_total",
+      help: "WebSockets that ended, by the close code given; peer: not by this edge",
+      labelNames: ["code"],
+      registers,
+    }),
     connections: gauge("millrace_connections", "Open WebSockets"),
     deliveries: counter("millrace_deliveries_total", "Live messages queued to subscribers"),
     errors: new Counter({

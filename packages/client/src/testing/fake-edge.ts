@@ -11,6 +11,7 @@ export interface Up {
   readonly key?: string;
   readonly behind?: number;
   readonly body?: string;
+  readonly token?: string;
   readonly pos?: string;
   readonly from?: unknown;
 }
@@ -37,6 +38,8 @@ export class FakeSocket implements SocketLike {
   /** Every text message of the client. */
   readonly messages: string[] = [];
   closedByClient: number | undefined;
+  /** Hears each text message of the client, too. */
+  onMessage: ((text: string) => void) | undefined;
 
   constructor(url: string, protocols: readonly string[]) {
     this.url = new URL(url);
@@ -49,6 +52,7 @@ export class FakeSocket implements SocketLike {
 
   send(text: string): void {
     this.messages.push(text);
+    this.onMessage?.(text);
   }
 
   close(code = 1005): void {
@@ -112,11 +116,16 @@ export class FakeEdge {
   /** Of each chance; the middle unless told otherwise. */
   chance = 0.5;
   readonly environment: Environment;
+  /** Hears of each socket that is opened. */
+  onOpen: ((socket: FakeSocket) => void) | undefined;
   #client: Client | undefined;
 
   constructor() {
     const { sockets } = this;
-    const open = (socket: FakeSocket): void => void sockets.push(socket);
+    const open = (socket: FakeSocket): void => {
+      sockets.push(socket);
+      this.onOpen?.(socket);
+    };
     this.environment = {
       clock: this.clock,
       random: () => this.chance,

@@ -32,12 +32,19 @@ export type Decision =
     }
   | { readonly kind: "refused"; readonly refusal: Refusal };
 
+/** What became of a token that came over an open connection. */
+export type Renewal =
+  | { readonly kind: "proved"; readonly identity: Identity }
+  | { readonly kind: "refused"; readonly message: string };
+
 export interface Admission {
   decide(request: ConnectRequest): Promise<Decision>;
   /** The same checks for a request that opens no connection. Throws a RefusalError. */
   identify(request: CheckedRequest): Promise<Identity>;
   /** Whether pages of all these origins may ask, of which there is at most one. */
   allows(origins: readonly string[] | undefined): boolean;
+  /** Judges a token as the handshake does; rejects only for a defect. */
+  renew(token: string): Promise<Renewal>;
 }
 
 export interface AdmissionOptions {
@@ -126,6 +133,15 @@ class Checks implements Admission {
       return await check();
     } finally {
       this.#pending--;
+    }
+  }
+
+  async renew(token: string): Promise<Renewal> {
+    try {
+      return { kind: "proved", identity: await this.#verifier.verify(token) };
+    } catch (cause) {
+      if (!(cause instanceof RefusalError)) throw cause;
+      return { kind: "refused", message: cause.refusal.message };
     }
   }
 

@@ -4,10 +4,12 @@ import {
   type ConversationId,
   type DownFrame,
   type FrameRefusal,
+  type ParsedFrame,
   type RequestId,
   type UpFrame,
   parseMessage,
 } from "@millrace/schemas";
+import type { Renewal } from "../admission/admission.ts";
 import type { Identity } from "../admission/identity.ts";
 import { mayRead, mayWrite } from "../admission/rights.ts";
 import type { CatchUp } from "../catchup/catch-up.ts";
@@ -18,14 +20,18 @@ import type { EdgeMetrics } from "../metrics.ts";
 import { ConnectionPublishes } from "../publish/connection-publishes.ts";
 import type { Publisher } from "../publish/publisher.ts";
 import type { SessionEntry, Sessions } from "../session/sessions.ts";
+import { FrameRate } from "../rates/frame-rate.ts";
+import type { PublishRate, PublishRates } from "../rates/publish-rates.ts";
 import type { Acknowledgements } from "../session/acknowledgements.ts";
 import type { CursorHolder } from "@millrace/schemas/record";
 import type { Tails } from "../tail/tails.ts";
+import { Credential } from "./credential.ts";
 import type { Flusher } from "./flusher.ts";
+import { rateLimited } from "./frame-refusals.ts";
+import type { Heartbeats, Pulse } from "./heartbeats.ts";
 import { Outbox } from "./outbox.ts";
 import type { Socket, SocketListener } from "./socket.ts";
 import { Subscriptions } from "./subscriptions.ts";
-import { TokenLife } from "./token-life.ts";
 
 /** What all connections of an edge share. */
 export interface ConnectionContext {
@@ -43,6 +49,10 @@ export interface ConnectionContext {
   readonly publisher: Publisher;
   readonly acknowledgements: Acknowledgements;
   readonly sessions: Sessions;
+  readonly heartbeats: Heartbeats;
+  readonly publishRates: PublishRates;
+  /** Judges a token as the handshake does. */
+  readonly renew: (token: string) => Promise<Renewal>;
 }
 
 /** Who is connected, and with which session. */
@@ -64,7 +74,10 @@ export class Connection implements SocketListener {
   readonly #publishes: ConnectionPublishes;
   readonly #subscriptions: Subscriptions;
   readonly #holder: CursorHolder;
-  readonly #tokenLife: TokenLife;
+  readonly #credential: Credential;
+  readonly #pulse: Pulse;
+  readonly #frameRate: FrameRate;
+  readonly #publishRate: PublishRate;
   /** Requests without an answer yet. */
   readonly #requests = new Set<RequestId>();
   #isClosed = false;
@@ -75,7 +88,7 @@ export class Connection implements SocketListener {
     this.names = names;
     const { identity, entry } = names;
     const { connectionId, sessionId } = entry;
-    const { limits, flusher, clock } = context;
+    const { limits, flusher, clock, heartbeats, publishRates } = context;
     this.#holder =
       identity.device === undefined
         ? { kind: "session", id: sessionId }
@@ -83,27 +96,36 @@ export class Connection implements SocketListener {
     const onOverflow = (): void => this.close(4450);
     const send = (frame: DownFrame): void => this.send(frame);
     const { user } = identity;
+    const credential = new Credential({
+      ...context,
+      identity,
+      onExpiring: (inMs) => send({ t: "expiring", inMs }),
+      onExpired: () => this.close(4451),
+    });
+    this.#credential = credential;
+    this.#pulse = heartbeats.watch({
+      ping: () => socket.ping(),
+      bufferedBytes: () => socket.bufferedBytes(),
+      onSilence: () => this.close(4458),
+    });
+    this.#frameRate = new FrameRate(clock, limits);
+    this.#publishRate = publishRates.join(user);
     const outbox = new Outbox({ socket, limits, flusher, onOverflow });
     this.#outbox = outbox;
     this.#publishes = new ConnectionPublishes({
       ...context,
       user,
       send,
-      mayWrite: (conversation) => mayWrite(identity, conversation),
+      mayWrite: (conversation) => mayWrite(credential.identity, conversation),
     });
     this.#subscriptions = new Subscriptions({
       ...context,
       user,
       holder: this.#holder,
       outbox,
+      mayRead: (conversation) => mayRead(credential.identity, conversation),
       send,
       onChange: (c, start) => context.sessions.subscribed(connectionId, c, start),
-    });
-    this.#tokenLife = new TokenLife({
-      clock,
-      expiresAtMs: identity.expiresAtMs,
-      onExpiring: (inMs) => send({ t: "expiring", inMs }),
-      onExpired: () => this.close(4451),
     });
     context.metrics.connections.inc();
     context.sessions.opened(identity, entry, this);
@@ -125,7 +147,11 @@ export class Connection implements SocketListener {
     if (this.#isClosed) return;
     this.#outbox.flush();
     this.#socket.close(code);
-    this.#end();
+    this.#end(String(code));
+  }
+
+  onSign(): void {
+    this.#pulse.heard();
   }
 
   onText(text: string): void {
@@ -139,27 +165,33 @@ export class Connection implements SocketListener {
     if (parsed.kind === "not-frames") return this.close(4400);
     for (const item of parsed.frames) {
       if (this.#isClosed) return;
-      if (item.kind === "refusal") this.#refuse(item.refusal);
+      const retryMs = this.#frameRate.take();
+      if (retryMs > 0) this.#limit(item, retryMs);
+      else if (item.kind === "refusal") this.#refuse(item.refusal);
       else this.#dispatch(item.frame);
     }
   }
 
   onDrain(): void {
+    this.#pulse.drained();
     this.#outbox.onDrain();
   }
 
   onClose(): void {
-    this.#end();
+    this.#end("peer");
   }
 
-  #end(): void {
+  #end(code: string): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
-    this.#tokenLife.end();
+    this.#credential.end();
+    this.#pulse.end();
+    this.#publishRate.leave();
     this.#subscriptions.end();
     this.#outbox.close();
     const { metrics, sessions, acknowledgements } = this.#context;
     metrics.connections.dec();
+    metrics.closes.inc({ code });
     const { identity, entry } = this.names;
     void sessions.closed(entry.connectionId);
     void acknowledgements.flush(identity.user);
@@ -183,7 +215,6 @@ export class Connection implements SocketListener {
   #welcome(): void {
     const { edgeId, pingMs, limits, clock } = this.#context;
     const { identity, entry } = this.names;
-    const wallMs = clock.wallMs();
     this.send({
       t: "welcome",
       session: entry.sessionId,
@@ -194,8 +225,8 @@ export class Connection implements SocketListener {
       resumed: entry.isResumed,
       features: [],
       pingMs,
-      serverTime: wallMs,
-      tokenExpiresInMs: Math.max(0, identity.expiresAtMs - wallMs),
+      serverTime: clock.wallMs(),
+      tokenExpiresInMs: this.#credential.expiresInMs,
       limits: limits.announced,
     });
   }
@@ -204,7 +235,7 @@ export class Connection implements SocketListener {
     if (!this.#admitId(frame)) return;
     switch (frame.t) {
       case "pub":
-        return this.#publishes.publish(frame);
+        return this.#publish(frame);
       case "sub":
         if (this.#maySubscribe(frame)) void this.#subscriptions.subscribe(frame);
         return;
@@ -217,11 +248,8 @@ export class Connection implements SocketListener {
       case "ack":
         return this.#acknowledge(frame);
       case "auth":
-        return this.#refuse({
-          code: "bad-token",
-          message: "a token can't be renewed on this connection: connect again with the new one",
-          id: frame.id,
-        });
+        void this.#renew(frame);
+        return;
       case "ping": {
         const id = frame.id === undefined ? {} : { id: frame.id };
         return this.send({ t: "pong", ...id, serverTime: this.#context.clock.wallMs() });
@@ -249,8 +277,31 @@ export class Connection implements SocketListener {
     this.send({ t: "err", ...refusal });
   }
 
+  /** Of a frame that came too soon nothing is done; whoever goes on regardless is cut off. */
+  #limit(item: ParsedFrame, retryMs: number): void {
+    if (item.kind === "frame" && !this.#admitId(item.frame)) return;
+    this.#refuse(rateLimited(item, "frames", retryMs));
+    if (this.#frameRate.isFlood) this.close(4450);
+  }
+
+  #publish(frame: Extract<UpFrame, { t: "pub" }>): void {
+    const retryMs = this.#publishRate.take();
+    if (retryMs === 0) return this.#publishes.publish(frame);
+    this.#refuse(rateLimited({ kind: "frame", frame }, "publishes", retryMs));
+  }
+
+  /** Never rejects. The new rights hold before their answer is sent. */
+  async #renew({ id, token }: Extract<UpFrame, { t: "auth" }>): Promise<void> {
+    const outcome = await this.#credential.renew(token);
+    if (this.#isClosed) return;
+    if (outcome.kind === "refused") return this.#refuse({ ...outcome.refusal, id });
+    const { tokenExpiresInMs } = outcome;
+    this.#subscriptions.revoke();
+    this.send({ t: "authd", id, tokenExpiresInMs });
+  }
+
   #maySubscribe({ id, conversation }: Extract<UpFrame, { t: "sub" }>): boolean {
-    if (!mayRead(this.names.identity, conversation)) {
+    if (!mayRead(this.#credential.identity, conversation)) {
       this.#refuse({ code: "forbidden", message: "no right to read this conversation", id });
       return false;
     }
@@ -265,7 +316,7 @@ export class Connection implements SocketListener {
   #acknowledge(frame: Extract<UpFrame, { t: "ack" }>): void {
     const { id, conversation: c, position } = frame;
     const name = id === undefined ? { c } : { id };
-    if (!mayRead(this.names.identity, c)) {
+    if (!mayRead(this.#credential.identity, c)) {
       return this.#refuse({
         code: "forbidden",
         message: "no right to read this conversation",

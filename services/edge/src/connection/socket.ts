@@ -14,6 +14,8 @@ export interface Socket {
   send(frame: Uint8Array | string): SendOutcome;
   /** Bytes taken by `send` that the kernel has not yet taken. */
   bufferedBytes(): number;
+  /** A WebSocket ping, behind what is buffered. */
+  ping(): void;
   /** Everything sent inside leaves in as few writes as possible. */
   cork(write: () => void): void;
   /** Sends a close frame after what is buffered. The reason is a fixed word of the code table. */
@@ -26,6 +28,8 @@ export interface Socket {
 export interface SocketListener {
   /** One text message, valid UTF-8, at most the announced `frameBytes`. */
   onText(text: string): void;
+  /** A WebSocket ping or pong: nothing but a sign of life. */
+  onSign(): void;
   /** The kernel has taken bytes; `bufferedBytes` has fallen. */
   onDrain(): void;
   onClose(code: number): void;

@@ -14,6 +14,7 @@ export interface SubscriptionsOptions {
   readonly user: string;
   readonly holder: CursorHolder;
   readonly outbox: Outbox;
+  readonly mayRead: (conversation: ConversationId) => boolean;
   readonly send: (frame: DownFrame) => void;
   /** Subscribed after that position; undefined: not any more. Not told at the connection's end. */
   readonly onChange: (conversation: ConversationId, start: string | undefined) => void;
@@ -29,6 +30,8 @@ const RETRY_MS = 1_000;
 const UNREACHED = "the partition can't be read";
 
 type Refusal = Pick<ErrFrame, "code" | "message" | "retryMs">;
+
+const FORBIDDEN: Refusal = { code: "forbidden", message: "no right to read this conversation" };
 
 type SubRequest = {
   readonly id: RequestId;
@@ -95,6 +98,17 @@ export class Subscriptions {
     });
   }
 
+  /** Other rights hold from now on: what they don't cover ends here and now, and is told. */
+  revoke(): void {
+    for (const c of this.#subscribers.keys()) {
+      if (this.#options.mayRead(c)) continue;
+      this.#remove(c);
+      this.#options.metrics.errors.inc({ code: "forbidden" });
+      this.#options.onChange(c, undefined);
+      this.#options.send({ t: "unsubd", c, code: "forbidden" });
+    }
+  }
+
   /** The socket is gone: nothing stays behind, and a start still being looked for comes too late. */
   end(): void {
     this.#isEnded = true;
@@ -109,7 +123,9 @@ export class Subscriptions {
     if (tail === undefined) return this.#unavailable({ id }, UNREACHED);
     const start = await startPoints.resolve(from, tail, { user, holder, conversation });
     if (this.#isEnded) return;
-    if (start.kind === "start") {
+    // The rights may have changed while it waited.
+    if (!this.#options.mayRead(conversation)) this.#refuse({ id }, FORBIDDEN);
+    else if (start.kind === "start") {
       this.#options.onChange(conversation, start.at.text);
       this.#begin({ id }, conversation, { at: start.at, tail });
     } else if (start.code === "unavailable") this.#unavailable({ id }, start.message);

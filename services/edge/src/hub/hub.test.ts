@@ -45,6 +45,7 @@ function setUp() {
     const socket = {
       address: "",
       send: (frame: Uint8Array) => (frames.push(frame), "sent" as const),
+      ping: () => undefined,
       bufferedBytes: () => 0,
       cork: (write: () => void) => write(),
       close: () => undefined,

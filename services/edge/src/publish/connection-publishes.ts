@@ -9,7 +9,7 @@ import type {
 } from "@millrace/schemas";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
-import { type LaneEntry, PublishLane } from "./publish-lane.ts";
+import { type LaneEntry, PublishLane, breakChain, standsBehindFailure } from "./publish-lane.ts";
 import type { PublishOutcome } from "./publish-gate.ts";
 import type { Publisher } from "./publisher.ts";
 
@@ -75,28 +75,29 @@ export class ConnectionPublishes {
     const failure = this.#failureOf(frame, place.entry);
     if (failure !== undefined) return this.#fail(place, failure);
     const { publisher, user } = this.#options;
-    const { chain } = place.entry;
+    const { entry } = place;
     this.#inFlight += 1;
     publisher.publish({
       frame,
       sender: user,
       lane: place.lane,
-      isStillWanted: () => !chain.isBroken,
+      isStillWanted: () => !standsBehindFailure(entry),
       onOutcome: (outcome) => {
         this.#inFlight -= 1;
         this.#answer(place, outcome);
       },
       onSettled: (outcome) => {
-        if (outcome.kind !== "appended") chain.isBroken = true;
+        if (outcome.kind !== "appended") breakChain(entry);
       },
     });
   }
 
   /** A publish whose frame was refused: it keeps its place among the answers, and breaks its chain. */
   refuse({ pub, ...refusal }: FrameRefusal): void {
-    const { code, message, ...name } = refusal;
-    if (pub?.conversation === undefined) this.#send({ t: "err", ...name, code, message });
-    else this.#fail(this.#open(pub.conversation, name, pub.behind), { code, message });
+    const { code, message, retryMs, ...name } = refusal;
+    const failure = { code, message, ...(retryMs !== undefined && { retryMs }) };
+    if (pub?.conversation === undefined) this.#send({ t: "err", ...name, ...failure });
+    else this.#fail(this.#open(pub.conversation, name, pub.behind), failure);
   }
 
   #open(conversation: ConversationId, name: Name, behind: RequestId | undefined): Place {
@@ -139,7 +140,7 @@ export class ConnectionPublishes {
       const message = `${publishesInFlight} publishes wait for their answers`;
       return { code: "too-many-in-flight", message, retryMs: RETRY_MS };
     }
-    return entry.chain.isBroken ? BEHIND_FAILURE : undefined;
+    return standsBehindFailure(entry) ? BEHIND_FAILURE : undefined;
   }
 
   #answer(place: Place, outcome: PublishOutcome): void {
@@ -168,7 +169,7 @@ export class ConnectionPublishes {
   }
 
   #fail(place: Place, failure: Failure): void {
-    place.entry.chain.isBroken = true;
+    breakChain(place.entry);
     this.#settle(place, failure);
   }
 

@@ -5,13 +5,16 @@ import type { DownFrame, RequestId } from "@millrace/schemas";
  * of them has failed, every later one fails, until a publish without `behind` starts a new chain.
  */
 export interface Chain {
-  isBroken: boolean;
+  /** The place of the first one that has failed: those before it go on. */
+  brokenAt: number;
 }
 
 /** One publish in the lane; its answer waits for those of the publishes before it. */
 export interface LaneEntry {
   readonly id: RequestId | undefined;
   readonly chain: Chain;
+  /** Rises from one publish of the lane to the next. */
+  readonly place: number;
   /** Undefined while open; null when there is nothing to say. */
   answer: DownFrame | null | undefined;
 }
@@ -23,7 +26,8 @@ export interface LaneEntry {
 export class PublishLane {
   readonly #send: (answer: DownFrame) => void;
   readonly #entries: LaneEntry[] = [];
-  #chain: Chain = { isBroken: false };
+  #chain: Chain = { brokenAt: Infinity };
+  #places = 0;
 
   constructor(send: (answer: DownFrame) => void) {
     this.#send = send;
@@ -35,14 +39,14 @@ export class PublishLane {
 
   /** A later publish with `behind` an unknown id will fail. */
   get remembersFailure(): boolean {
-    return this.#chain.isBroken;
+    return this.#chain.brokenAt < Infinity;
   }
 
   open(options: { readonly id?: RequestId; readonly behind?: RequestId }): LaneEntry {
     const { id, behind } = options;
-    if (behind === undefined) this.#chain = { isBroken: false };
+    if (behind === undefined) this.#chain = { brokenAt: Infinity };
     else this.#chain = this.#entryOf(behind)?.chain ?? this.#chain;
-    const entry: LaneEntry = { id, chain: this.#chain, answer: undefined };
+    const entry: LaneEntry = { id, chain: this.#chain, place: this.#places++, answer: undefined };
     this.#entries.push(entry);
     return entry;
   }
@@ -61,4 +65,14 @@ export class PublishLane {
   #entryOf(id: RequestId): LaneEntry | undefined {
     return this.#entries.findLast((entry) => entry.id === id);
   }
+}
+
+/** One before it in its chain has failed. */
+export function standsBehindFailure({ chain, place }: LaneEntry): boolean {
+  return chain.brokenAt < place;
+}
+
+/** Those behind it fail with it. */
+export function breakChain({ chain, place }: LaneEntry): void {
+  chain.brokenAt = Math.min(chain.brokenAt, place);
 }

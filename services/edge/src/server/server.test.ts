@@ -6,7 +6,7 @@ import { exportJWK, generateKeyPair, SignJWT } from "jose";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { WebSocket } from "ws";
 import { createAdmission } from "../admission/admission.ts";
-import { Tickets } from "../admission/tickets.ts";
+import { bareAdmission } from "../testing/bare-admission.ts";
 import { type HttpServices, ROUTES } from "../http/routes.ts";
 import { LIMITS } from "../limits.ts";
 import { AUDIENCE, ISSUER, TestIssuer } from "../testing/test-issuer.ts";
@@ -26,30 +26,13 @@ beforeEach(async () => {
   open = 0;
   issuer = await TestIssuer.start(() => keysDelayMs);
   const admission = await createAdmission({
-    issuer: ISSUER,
-    audience: AUDIENCE,
-    jwks: issuer.jwks,
+    ...bareAdmission(issuer.jwks),
     origins: [ORIGIN],
-    tickets: new Tickets({ ask: () => Promise.resolve(undefined) }, LIMITS.ticketMs),
-    clock: systemClock,
-    logger: silentLogger,
     keysPauseMs: KEYS_PAUSE_MS,
-    sessions: {
-      isStale: () => Promise.resolve(false),
-      enter: () =>
-        Promise.resolve({
-          sessionId: "s_1",
-          connectionId: "c_1",
-          attempt: 0,
-          isResumed: false,
-          subscriptions: new Map(),
-        }),
-    },
   });
   server = await startServer({
     host: "127.0.0.1",
     port: 0,
-    pingMs: 25_000,
     limits: LIMITS,
     logger: silentLogger,
     admission,
@@ -60,6 +43,7 @@ beforeEach(async () => {
       open++;
       return {
         onText: (text) => void socket.send(`echo ${text}`),
+        onSign: () => undefined,
         onDrain: () => undefined,
         onClose: () => void open--,
       };

@@ -17,7 +17,6 @@ export interface ServerOptions {
   readonly host: string;
   /** 0 takes any free one. */
   readonly port: number;
-  readonly pingMs: number;
   readonly limits: EdgeLimits;
   readonly logger: Logger;
   readonly admission: Admission;
@@ -59,8 +58,11 @@ const PATH = "/v1/connect";
 const PAYLOAD_FACTOR = 4;
 const BACKPRESSURE_MAX = 1_048_576;
 
-/** What the library takes as an idle time-out, in seconds. */
-const IDLE_S = { min: 8, max: 960 } as const;
+/**
+ * Lines are watched by the edge's own heartbeats. This stands behind them: it frees the socket of a
+ * peer that is gone and never answers the close frame, and is longer than any patience of theirs.
+ */
+const IDLE_S = 640;
 
 const SEND_OUTCOMES: Readonly<Record<number, SendOutcome>> = {
   0: "buffered",
@@ -103,14 +105,13 @@ function listen(app: uWS.TemplatedApp, options: ServerOptions): Promise<uWS.us_l
 }
 
 function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
-  const { limits, pingMs } = options;
-  const idleS = Math.ceil((2 * pingMs) / 4_000) * 4;
+  const { limits } = options;
   return {
     compression: uWS.DISABLED,
     maxPayloadLength: limits.announced.frameBytes * PAYLOAD_FACTOR,
     maxBackpressure: BACKPRESSURE_MAX,
-    idleTimeout: Math.min(IDLE_S.max, Math.max(IDLE_S.min, idleS)),
-    sendPingsAutomatically: true,
+    idleTimeout: IDLE_S,
+    sendPingsAutomatically: false,
     open: (ws) => {
       const data = ws.getUserData();
       data.socket = new UwsSocket(ws);
@@ -123,6 +124,8 @@ function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
       else if (message.byteLength > limits.announced.frameBytes) socket.close(1009);
       else listener?.onText(Buffer.from(message).toString());
     },
+    ping: (ws) => ws.getUserData().listener?.onSign(),
+    pong: (ws) => ws.getUserData().listener?.onSign(),
     drain: (ws) => ws.getUserData().listener?.onDrain(),
     close: (ws, code) => {
       const { socket, listener, leave } = ws.getUserData();
@@ -158,6 +161,10 @@ class UwsSocket implements Socket {
 
   bufferedBytes(): number {
     return this.#ws?.getBufferedAmount() ?? 0;
+  }
+
+  ping(): void {
+    this.#ws?.ping();
   }
 
   cork(write: () => void): void {

@@ -11,6 +11,9 @@ import { AUDIENCE, ISSUER, TestIssuer } from "./test-issuer.ts";
 
 const WINDOW = 50;
 
+/** Most tests are not about how fast one user may publish. */
+const UNHURRIED = { EDGE_PUBLISH_PER_SEC: "100000", EDGE_PUBLISH_BURST: "100000" };
+
 export interface StageOptions {
   readonly brokers: readonly string[];
   readonly redisUrl: string;
@@ -79,13 +82,18 @@ export class EdgeStage {
   }
 
   /** An edge in this process. With a log of the test's own the topic is not looked at. */
-  async start(id: string, dependencies: Partial<EdgeDependencies> = {}): Promise<LocalEdge> {
+  async start(
+    id: string,
+    dependencies: Partial<EdgeDependencies> = {},
+    env: Readonly<Record<string, string>> = {},
+  ): Promise<LocalEdge> {
     const environment = {
       ...this.#environment(),
       EDGE_ID: id,
       EDGE_PORT: "0",
       EDGE_METRICS_PORT: String(await freePort()),
       EDGE_DRAIN_MS: "100",
+      ...env,
     };
     const config = readEdgeConfig(environment);
     if (!config.ok) throw new Error(config.problems.join("; "));
@@ -147,6 +155,7 @@ export class EdgeStage {
       EDGE_AUDIENCE: AUDIENCE,
       EDGE_DEVELOPMENT: "true",
       EDGE_DRAIN_MS: "3000",
+      ...UNHURRIED,
       ...env,
     };
   }

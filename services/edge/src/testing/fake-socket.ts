@@ -17,6 +17,7 @@ export class FakeSocket implements Socket {
   #isCorked = false;
   #closeCode: CloseCode | undefined;
   #dropped = 0;
+  pings = 0;
 
   constructor(options: {
     readonly capacityBytes: number;
@@ -62,6 +63,10 @@ export class FakeSocket implements Socket {
 
   bufferedBytes(): number {
     return this.#bufferedBytes;
+  }
+
+  ping(): void {
+    this.pings += 1;
   }
 
   cork(write: () => void): void {

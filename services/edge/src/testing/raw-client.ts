@@ -113,6 +113,20 @@ export class RawClient {
     return this.#told.get(conversation);
   }
 
+  /** Reads nothing any more, so that the kernel's buffers fill on both sides. */
+  pause(): void {
+    this.#socket.pause();
+  }
+
+  resume(): void {
+    this.#socket.resume();
+  }
+
+  /** With a close frame; the answer to it comes as `closeCode`. */
+  close(code: number): void {
+    this.#socket.close(code);
+  }
+
   /** As a network that goes away: no close frame. */
   terminate(): void {
     this.#socket.terminate();

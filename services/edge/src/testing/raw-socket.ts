@@ -3,6 +3,7 @@ import { type Socket, connect } from "node:net";
 export interface RawSocketOptions {
   readonly port: number;
   readonly token: string;
+  readonly onData?: (data: Buffer) => void;
 }
 
 /** A WebSocket by hand (RFC 6455): it sends whatever bytes a test gives it. */
@@ -21,10 +22,11 @@ export class RawSocket {
   }
 
   /** Resolves after the 101. */
-  static open({ port, token }: RawSocketOptions): Promise<RawSocket> {
+  static open({ port, token, onData }: RawSocketOptions): Promise<RawSocket> {
     return new Promise((resolve, reject) => {
       const socket = connect({ port, host: "127.0.0.1" });
       socket.once("error", reject);
+      if (onData !== undefined) socket.on("data", onData);
       socket.once("data", () => resolve(new RawSocket(socket)));
       socket.write(
         "GET /v1/connect HTTP/1.1\r\nHost: x\r\nUpgrade: websocket\r\nConnection: Upgrade\r\n" +

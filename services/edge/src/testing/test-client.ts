@@ -5,7 +5,10 @@ import { Subscriptions, type SubscriptionsOptions } from "../connection/subscrip
 import { ClientView, type WorldView } from "./client-view.ts";
 import { FakeSocket } from "./fake-socket.ts";
 
-type TestClientOptions = Omit<SubscriptionsOptions, "user" | "holder" | "outbox" | "send"> & {
+type TestClientOptions = Omit<
+  SubscriptionsOptions,
+  "user" | "holder" | "outbox" | "mayRead" | "send"
+> & {
   readonly flusher: Flusher;
   readonly world: WorldView;
   /** What its socket buffers before it drops. */
@@ -36,6 +39,7 @@ export class TestClient {
       user: "alice",
       holder: { kind: "session", id: "s" },
       outbox,
+      mayRead: () => true,
       send: (frame) => outbox.answer(JSON.stringify(frame)),
     });
   }
