@@ -14,6 +14,13 @@ import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
 import { type Dedup, createDedup } from "./dedup/dedup.ts";
+import type { Socket } from "./connection/socket.ts";
+import type { Tracing } from "./trace/tracing.ts";
+import { countClose } from "./watch/close-count.ts";
+import { DeliveryWatch } from "./watch/delivery-watch.ts";
+import { sampleEdge } from "./watch/edge-gauges.ts";
+import { sampleProcess } from "./watch/process-gauges.ts";
+import { PublishWatch } from "./watch/publish-watch.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
@@ -40,9 +47,14 @@ export interface EdgeDependencies {
   /** Another log than the configured Kafka: for tests on the memory log. */
   readonly log?: Log;
   readonly gate?: PublishGate;
+  /** Without it nothing is traced. */
+  readonly tracing?: Tracing;
 }
 
-/** The share of the drain's time that unsettled publishes may take after the last client left. */
+/**
+ * The share of the drain's time that unsettled publishes may take after the last client left, and
+ * unsent traces after them.
+ */
 const SETTLE_SHARE = 0.1;
 
 /** How many helpings of catch-up the loop hands out in one turn. */
@@ -60,10 +72,12 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const { logger, clock, limits = LIMITS } = dependencies;
   assertLimits(limits);
   const metrics = createMetrics();
+  const stopSampling = sampleProcess(metrics);
   const admission = await createAdmission({ ...config, logger, clock });
   const credentials = openCredentials(config, clock);
   const log = dependencies.log ?? kafkaLog(config, dependencies, credentials);
   const connections = new Set<Connection>();
+  const sockets = new Set<Socket>();
   const ready: { context?: ConnectionContext } = {};
   const server = await startServer({
     ...config,
@@ -76,13 +90,26 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       const names = { identity, connectionId: randomId("c"), sessionId: randomId("s") };
       const connection = new Connection(context, socket, names);
       connections.add(connection);
-      return listenerOf(connection, () => connections.delete(connection));
+      sockets.add(socket);
+      return listenerOf(connection, (code) => {
+        connections.delete(connection);
+        sockets.delete(socket);
+        countClose(metrics, code);
+      });
     },
+    onHandshake: (status) => metrics.handshakes.inc({ status }),
   });
   const page = await startMetricsPage(config, metrics.registry);
   if (dependencies.log === undefined) await settleTopic(config, dependencies, credentials);
   await log.open();
-  const parts = assemble(config, { ...dependencies, limits, log, metrics, credentials });
+  const parts = assemble(config, {
+    ...dependencies,
+    limits,
+    log,
+    metrics,
+    credentials,
+    sockets,
+  });
   await whenReached(parts, log, clock);
   ready.context = parts.context;
   return {
@@ -92,9 +119,12 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       const { drainMs } = config;
       server.refuseNewcomers();
       await drainConnections(connections, { clock, random: Math.random, drainMs });
-      await end({ ...parts, log, server, settleMs: drainMs * SETTLE_SHARE });
+      const settleMs = drainMs * SETTLE_SHARE;
+      await end({ ...parts, log, server, settleMs });
+      await dependencies.tracing?.close(settleMs);
       page.close();
       credentials.close();
+      stopSampling();
     },
   };
 }
@@ -111,11 +141,14 @@ function assemble(
   dependencies: Required<Pick<EdgeDependencies, "logger" | "clock" | "limits" | "log">> & {
     readonly metrics: EdgeMetrics;
     readonly gate?: PublishGate;
+    readonly tracing?: Tracing;
     readonly credentials: EdgeCredentials;
+    readonly sockets: ReadonlySet<Socket>;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, credentials } = dependencies;
-  const hubs = new Hubs(logger, metrics);
+  const { logger, clock, limits, log, metrics, credentials, sockets, tracing } = dependencies;
+  const flusher = new Flusher(clock, limits.flushesPerTurn);
+  const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
   const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
   const health = new RedisHealth(redis, { clock, logger });
   const dedup = createDedup({ redis, health, log, clock, limits });
@@ -124,6 +157,10 @@ function assemble(
   const store = new RedisCursorStore(redis, logger);
   const cursors = new Cursors({ store, clock, limits });
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
+  const catchUp = new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics });
+  const watch = new PublishWatch({ clock, metrics, tracing });
+  const publisher = new Publisher({ log, clock, limits, gate, watch });
+  sampleEdge(metrics, { tails, catchUp, publisher, health, sockets });
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
@@ -131,12 +168,12 @@ function assemble(
     limits,
     logger,
     metrics,
-    flusher: new Flusher(clock, limits.flushesPerTurn),
+    flusher,
     hubs,
     tails,
-    catchUp: new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics }),
+    catchUp,
     startPoints: new StartPoints({ log, cursors, limits }),
-    publisher: new Publisher({ log, clock, limits, gate }),
+    publisher,
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
   };
   return { context, cursors, dedup, disconnectRedis: () => redis.disconnect() };
@@ -196,13 +233,13 @@ async function end(
   server.close();
 }
 
-function listenerOf(connection: Connection, onClose: () => void) {
+function listenerOf(connection: Connection, onClose: (code: number) => void) {
   return {
     onText: (text: string) => connection.onText(text),
     onDrain: () => connection.onDrain(),
-    onClose: () => {
+    onClose: (code: number) => {
       connection.onClose();
-      onClose();
+      onClose(code);
     },
   };
 }

@@ -18,6 +18,8 @@ export interface ServerOptions {
   /** False answers newcomers with 503. */
   readonly isReady: () => boolean;
   readonly open: (socket: Socket, identity: Identity) => SocketListener;
+  /** What each request to connect was answered with; 101 is a connection. */
+  readonly onHandshake?: (status: number) => void;
 }
 
 export interface Server {
@@ -176,17 +178,22 @@ type Upgrade = NonNullable<uWS.WebSocketBehavior<Admitted>["upgrade"]>;
 
 function upgradeOf(options: ServerOptions, isOpen: () => boolean): Upgrade {
   return (response, request, context) => {
+    const refuse = (refusal: Refusal): void => {
+      options.onHandshake?.(refusal.status);
+      refuseWith(response, refusal);
+    };
     if (request.getUrl() !== PATH) {
-      return refuseWith(response, { status: 404, message: `clients connect to ${PATH}` });
+      return refuse({ status: 404, message: `clients connect to ${PATH}` });
     }
-    if (!isOpen()) return refuseWith(response, notReady());
+    if (!isOpen()) return refuse(notReady());
     const key = request.getHeader("sec-websocket-key");
     const extensions = request.getHeader("sec-websocket-extensions");
     void whenDecided(options, { response, request, isUpgrade: true }, (decision) => {
       if (!isOpen()) {
         decision.leave();
-        return refuseWith(response, notReady());
+        return refuse(notReady());
       }
+      options.onHandshake?.(101);
       const { identity, leave } = decision;
       response.upgrade<Admitted>({ identity, leave }, key, SUBPROTOCOL, extensions, context);
     });
@@ -200,16 +207,20 @@ function answerWithoutUpgrade(
   response: uWS.HttpResponse,
   request: uWS.HttpRequest,
 ): void {
-  if (!isOpen()) return refuseWith(response, notReady());
+  if (!isOpen()) {
+    options.onHandshake?.(503);
+    return refuseWith(response, notReady());
+  }
   void whenDecided(options, { response, request, isUpgrade: false }, ({ leave }) => {
     leave();
+    options.onHandshake?.(204);
     response.writeStatus("204 No Content").endWithoutBody();
   });
 }
 
 /** The peer may vanish while it is being checked: then nothing of the response is touched. */
 async function whenDecided(
-  { admission, logger }: ServerOptions,
+  { admission, logger, onHandshake }: ServerOptions,
   exchange: {
     readonly response: uWS.HttpResponse;
     readonly request: uWS.HttpRequest;
@@ -235,8 +246,9 @@ async function whenDecided(
   }
   const decided = decision;
   response.cork(() => {
-    if (decided.kind === "refused") refuseWith(response, decided.refusal);
-    else admitted(decided);
+    if (decided.kind === "admitted") return admitted(decided);
+    onHandshake?.(decided.refusal.status);
+    refuseWith(response, decided.refusal);
   });
 }
 
