@@ -1,4 +1,5 @@
-import { EDGE_METRICS, pageNames } from "../../services/edge/src/metrics.ts";
+import { EDGE_METRICS } from "../../services/edge/src/metrics.ts";
+import { pageNames } from "../../services/edge/src/watch/process-gauges.ts";
 import type { Finding } from "./finding.ts";
 import type { Project } from "./project.ts";
 

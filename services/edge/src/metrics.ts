@@ -1,4 +1,4 @@
-import { Counter, Gauge, Registry, collectDefaultMetrics } from "prom-client";
+import { Counter, Gauge, Registry } from "prom-client";
 import { SecondsHistogram } from "./watch/seconds-histogram.ts";
 
 interface MetricShape<Kind extends "counter" | "gauge" | "histogram", Label extends string> {
@@ -114,13 +114,6 @@ export function metricRows(): string[][] {
     return [`\`${name}\``, kind, labels.map((label) => `\`${label}\``).join(", "), meaning];
   });
   return [["metric", "type", "labels", "meaning"], ...rows];
-}
-
-/** Everything that the page of an edge has, what is the process's included. */
-export function pageNames(): string[] {
-  const { registry } = createMetrics();
-  collectDefaultMetrics({ register: registry });
-  return registry.getMetricsAsArray().map(({ name }) => name);
 }
 
 function metricOf(shape: MetricTable[keyof MetricTable], registry: Registry) {

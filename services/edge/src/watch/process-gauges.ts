@@ -1,17 +1,20 @@
 import { readFileSync } from "node:fs";
 import { monitorEventLoopDelay, performance } from "node:perf_hooks";
-import { collectDefaultMetrics } from "prom-client";
-import type { EdgeMetrics } from "../metrics.ts";
+import { type Registry, collectDefaultMetrics } from "prom-client";
+import { type EdgeMetrics, createMetrics } from "../metrics.ts";
 import { onScrape } from "./edge-gauges.ts";
 
 /** How often the event loop's delay is looked at: a timer that fires late says by how much. */
 const RESOLUTION_MS = 10;
 
+/** The library's own look at the loop can't be switched off; so seldom it wakes nobody. */
+const UNUSED_RESOLUTION_MS = 60_000;
+
 const NS_PER_S = 1e9;
 
 /** What the process as a whole does. Returns what ends the watching. */
 export function sampleProcess(metrics: EdgeMetrics): () => void {
-  collectDefaultMetrics({ register: metrics.registry });
+  addNodeMetrics(metrics.registry);
   const delay = monitorEventLoopDelay({ resolution: RESOLUTION_MS });
   delay.enable();
   onScrape(metrics.loopDelay, (gauge) => {
@@ -28,6 +31,21 @@ export function sampleProcess(metrics: EdgeMetrics): () => void {
   });
   metrics.buildInfo.set({ version: versionOf(), node: process.version }, 1);
   return () => delay.disable();
+}
+
+/** Everything that the page of an edge has, what is the process's included. */
+export function pageNames(): string[] {
+  const { registry } = createMetrics();
+  addNodeMetrics(registry);
+  return registry.getMetricsAsArray().map(({ name }) => name);
+}
+
+/** What the library says of the loop's delay counts its own interval as delay; ours does not. */
+function addNodeMetrics(registry: Registry): void {
+  collectDefaultMetrics({ register: registry, eventLoopMonitoringPrecision: UNUSED_RESOLUTION_MS });
+  for (const { name } of registry.getMetricsAsArray()) {
+    if (name.startsWith("nodejs_eventloop_lag_")) registry.removeSingleMetric(name);
+  }
 }
 
 /** The histogram holds times between two looks, so that a loop that is never late shows 10 ms. */
