@@ -1,5 +1,6 @@
 import { caseList } from "./case-list.ts";
 import { classHeritage } from "./class-heritage.ts";
+import { dashboards } from "./dashboards.ts";
 import { dependencyDocs } from "./dependency-docs.ts";
 import { docsLinks } from "./docs-links.ts";
 import { environment } from "./environment.ts";
@@ -31,6 +32,7 @@ export const HOUSE_RULES: Readonly<Record<string, HouseRule>> = {
   "docs ↔ commands": readmeCommands,
   "docs ↔ tables in the code": (project) => staleSections(project, generatedSections()),
   "docs ↔ OpenAPI": openapiDocs,
+  "dashboard ↔ metrics": dashboards,
   "protocol ↔ error table": protocolCodes,
   "promises ↔ tests": promises,
   "cases ↔ tests": caseList,

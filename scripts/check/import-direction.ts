@@ -21,6 +21,9 @@ const TESTS_MAY_IMPORT = ["@millrace/testkit", "@millrace/client"];
 const SOLE_IMPORTERS: Readonly<Record<string, RegExp>> = {
   "uWebSockets.js": /^services\/edge\/src\/server\//,
   kafkajs: /^packages\/(log\/src\/(kafka|testing)|testkit\/src)\//,
+  "@opentelemetry/core": /^services\/edge\/src\/trace\//,
+  "@opentelemetry/exporter-trace-otlp-http": /^services\/edge\/src\/trace\//,
+  "@opentelemetry/sdk-trace-base": /^services\/edge\/src\/trace\//,
   avsc: /^schemas\/src\/record\//,
 };
 

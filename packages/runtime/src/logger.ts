@@ -13,10 +13,31 @@ export interface Logger {
 
 export type LogFields = Readonly<Record<string, unknown>>;
 
+/** How deep the reasons of an error are followed. */
+const CAUSES_MAX = 3;
+
 export type LogLevel = "debug" | "info" | "warn" | "error" | "silent";
 
 export function createLogger(options: { readonly name: string; readonly level: LogLevel }): Logger {
-  return pino({ name: options.name, level: options.level }, pino.destination({ sync: false }));
+  const serializers = { err: (error: unknown) => errorFields(error, CAUSES_MAX) };
+  return pino({ ...options, serializers }, pino.destination({ sync: false }));
+}
+
+/**
+ * What it is and where it comes from, and nothing else that a library hangs on its errors: commands
+ * with their arguments, requests with their headers.
+ */
+function errorFields(error: unknown, causes: number): LogFields {
+  if (!(error instanceof Error)) return { message: String(error) };
+  const { name: type, message, stack, cause } = error;
+  const { code } = error as { readonly code?: unknown };
+  return {
+    type,
+    message,
+    ...((typeof code === "string" || typeof code === "number") && { code }),
+    stack,
+    ...(cause !== undefined && causes > 0 && { cause: errorFields(cause, causes - 1) }),
+  };
 }
 
 export const silentLogger: Logger = {

@@ -286,10 +286,23 @@ describe("a partition with offsets that are no messages", () => {
       },
       `transaction-${stage.topic}`,
     );
+    // The log ends with offsets that are no messages, and the tail has heard so.
+    const abortedMs = performance.now();
+    const hasHeard = async (): Promise<boolean> =>
+      (await gaugeOf("tailSilence")) * 1_000 < performance.now() - abortedMs;
+    await waitFor(hasHeard, { what: "the tail hears of the log's end" });
+    await waitFor(async () => (await gaugeOf("tailLag")) === 0, { what: "no lag behind the end" });
     for (let round = 3; round < 5; round++) await publishRound(round);
     const end = must(stored.at(-1), "a message").offset + 1;
     // Two markers, and three records that were taken back.
     expect(end).toBe(stored.length + 5);
+    await waitFor(async () => (await gaugeOf("tailLag")) === 0, { what: "no lag at last" });
+
+    async function gaugeOf(name: "tailLag" | "tailSilence"): Promise<number> {
+      const { values } = await edge.edge.metrics[name].get();
+      const own = values.find(({ labels }) => labels.partition === partition);
+      return must(own, "the partition's gauge").value;
+    }
 
     const epoch = must(
       (await subscribe(writer, must(rooms[0], "a room"), "live")).pos,

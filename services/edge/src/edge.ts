@@ -1,12 +1,12 @@
 import type { Log } from "@millrace/log";
-import { type Clock, type Logger, delay, must } from "@millrace/runtime";
+import { type Clock, type Logger, delay } from "@millrace/runtime";
 import { type Admission, createAdmission } from "./admission/admission.ts";
 import { Tickets } from "./admission/tickets.ts";
 import { CatchUp } from "./catchup/catch-up.ts";
 import { StartPoints } from "./catchup/start-point.ts";
 import { TurnGate } from "./catchup/turn-gate.ts";
 import type { EdgeConfig } from "./config.ts";
-import { Connection, type ConnectionContext } from "./connection/connection.ts";
+import type { ConnectionContext } from "./connection/connection.ts";
 import { drainConnections } from "./connection/drain.ts";
 import { Flusher } from "./connection/flusher.ts";
 import { openCredentials } from "./edge-credentials.ts";
@@ -19,6 +19,12 @@ import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits, withPublishRate } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
 import { type Dedup, createDedup } from "./dedup/dedup.ts";
+import type { Socket } from "./connection/socket.ts";
+import type { Tracing } from "./trace/tracing.ts";
+import { DeliveryWatch } from "./watch/delivery-watch.ts";
+import { sampleEdge } from "./watch/edge-gauges.ts";
+import { sampleProcess } from "./watch/process-gauges.ts";
+import { PublishWatch } from "./watch/publish-watch.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
 import { PublishRates } from "./rates/publish-rates.ts";
@@ -29,7 +35,8 @@ import { Acknowledgements } from "./session/acknowledgements.ts";
 import type { CursorRebuilder } from "./session/cursor-rebuild.ts";
 import type { Cursors } from "./session/cursors.ts";
 import type { Sessions } from "./session/sessions.ts";
-import { kafkaLog, settleTopic } from "./edge-topics.ts";
+import { type TopicParts, kafkaLog, settleTopic } from "./edge-topics.ts";
+import { EdgeClients } from "./edge-clients.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
 import { connectRedis } from "./redis/redis-link.ts";
 import { Tails } from "./tail/tails.ts";
@@ -49,9 +56,14 @@ export interface EdgeDependencies {
   /** Another log than the configured Kafka: for tests on the memory log. */
   readonly log?: Log;
   readonly gate?: PublishGate;
+  /** Without it nothing is traced. */
+  readonly tracing?: Tracing;
 }
 
-/** The share of the drain's time that unsettled publishes may take after the last client left. */
+/**
+ * The share of the drain's time that unsettled publishes may take after the last client left, and
+ * unsent traces after them.
+ */
 const SETTLE_SHARE = 0.1;
 
 /** How many helpings of catch-up the loop hands out in one turn. */
@@ -67,6 +79,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const limits = withPublishRate(dependencies.limits ?? LIMITS, config);
   assertLimits(limits);
   const metrics = createMetrics();
+  const stopSampling = sampleProcess(metrics);
   const credentials = openCredentials(config, clock);
   const shared = { logger, clock, limits, credentials };
   const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
@@ -76,28 +89,20 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const tickets = new Tickets(health, limits.ticketMs);
   const admission = await createAdmission({ ...config, logger, clock, sessions, tickets });
   const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
-  const connections = new Set<Connection>();
-  const ready: { context?: ConnectionContext; services?: HttpServices } = {};
+  const clients = new EdgeClients(metrics);
   const server = await startServer({
     ...config,
     limits,
     logger,
     admission,
-    isReady: () => ready.context !== undefined,
-    services: () => must(ready.services, "nothing is answered before the edge is ready"),
-    open: (socket, identity, entry) => {
-      const context = must(ready.context, "nobody is admitted before the edge is ready");
-      const connection = new Connection(context, socket, { identity, entry });
-      connections.add(connection);
-      return listenerOf(connection, () => connections.delete(connection));
-    },
+    isReady: () => clients.isServing,
+    services: () => clients.services,
+    open: (socket, identity, entry) => clients.open(socket, identity, entry),
+    onHandshake: (status) => metrics.handshakes.inc({ status }),
   });
   const page = await startMetricsPage(config, metrics.registry);
-  const messages = { name: config.topic, purpose: "messages" } as const;
-  if (dependencies.log === undefined) await settleTopic(config, messages, shared);
-  await settleTopic(config, { name: config.cursorsTopic, purpose: "cursors" }, shared);
   const cursorsLog = kafkaLog(config, config.cursorsTopic, shared);
-  await Promise.all([log.open(), cursorsLog.open()]);
+  await openLogs(config, { log, cursorsLog, isGiven: dependencies.log !== undefined }, shared);
   const core = {
     ...dependencies,
     ...shared,
@@ -106,26 +111,30 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     health,
     sessions,
     admission,
+    sockets: clients.sockets,
     log,
     cursorsLog,
   };
   const parts = assemble(config, core);
   await whenReached(parts, log, clock);
   const { history, context } = parts;
-  ready.services = httpServices({ limits, admission, tickets, history, context });
-  ready.context = context;
+  const services = httpServices({ limits, admission, tickets, history, context });
+  clients.serve({ context, services });
   return {
     port: server.port,
     metrics,
     drain: async () => {
       const { drainMs } = config;
       server.refuseNewcomers();
-      await drainConnections(connections, { clock, random: Math.random, drainMs });
-      await end({ ...parts, log, cursorsLog, server, settleMs: drainMs * SETTLE_SHARE });
+      await drainConnections(clients.connections, { clock, random: Math.random, drainMs });
+      const settleMs = drainMs * SETTLE_SHARE;
+      await end({ ...parts, log, cursorsLog, server, settleMs });
+      await dependencies.tracing?.close(settleMs);
       held.stop();
       redis.disconnect();
       page.close();
       credentials.close();
+      stopSampling();
     },
   };
 }
@@ -147,16 +156,23 @@ function assemble(
     readonly cursorsLog: Log;
     readonly admission: Admission;
     readonly gate?: PublishGate;
+    readonly tracing?: Tracing;
+    readonly sockets: ReadonlySet<Socket>;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, sessions, admission } = core;
-  const hubs = new Hubs(logger, metrics);
+  const { logger, clock, limits, log, metrics, sessions, admission, sockets, tracing } = core;
+  const flusher = new Flusher(clock, limits.flushesPerTurn);
+  const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
   const dedup = createDedup(core);
   const tails = new Tails({ log, hubs, clock, logger, limits, follower: dedup.feed });
   const { gate = dedup.gateFor(tails) } = core;
   const { cursors, rebuilder } = createCursors({ ...core, log: core.cursorsLog, messages: log });
   rebuilder.start();
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
+  const catchUp = new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics });
+  const watch = new PublishWatch({ clock, metrics, tracing });
+  const publisher = new Publisher({ log, clock, limits, gate, watch });
+  sampleEdge(metrics, { tails, catchUp, publisher, health: core.health, sockets });
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
@@ -167,12 +183,12 @@ function assemble(
     limits,
     logger,
     metrics,
-    flusher: new Flusher(clock, limits.flushesPerTurn),
+    flusher,
     hubs,
     tails,
-    catchUp: new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics }),
+    catchUp,
     startPoints: new StartPoints({ log, cursors, limits }),
-    publisher: new Publisher({ log, clock, limits, gate }),
+    publisher,
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
     sessions,
   };
@@ -196,6 +212,17 @@ function httpServices(parts: {
     history: new HistoryPages({ history, limits, metrics }),
     posts: new MessagePosts({ publisher, limits, metrics }),
   };
+}
+
+async function openLogs(
+  config: EdgeConfig,
+  logs: { readonly log: Log; readonly cursorsLog: Log; readonly isGiven: boolean },
+  parts: TopicParts,
+): Promise<void> {
+  const { log, cursorsLog, isGiven } = logs;
+  if (!isGiven) await settleTopic(config, { name: config.topic, purpose: "messages" }, parts);
+  await settleTopic(config, { name: config.cursorsTopic, purpose: "cursors" }, parts);
+  await Promise.all([log.open(), cursorsLog.open()]);
 }
 
 async function whenReached({ context, dedup }: Parts, log: Log, clock: Clock): Promise<void> {
@@ -224,16 +251,4 @@ async function end(
   ]);
   await context.tails.stop();
   server.close();
-}
-
-function listenerOf(connection: Connection, onClose: () => void) {
-  return {
-    onText: (text: string) => connection.onText(text),
-    onSign: () => connection.onSign(),
-    onDrain: () => connection.onDrain(),
-    onClose: () => {
-      connection.onClose();
-      onClose();
-    },
-  };
 }

@@ -1,5 +1,6 @@
 import { Lifecycle, createLogger, systemClock } from "@millrace/runtime";
 import { type EdgeConfig, readEdgeConfig } from "./config.ts";
+import { openTracing } from "./trace/open-tracing.ts";
 
 /** What the server's headers may hold in all: docs/protocol.md promises 8 KiB to the client. */
 const HEADERS_BYTES_MAX = "16384";
@@ -12,7 +13,8 @@ async function serve(config: EdgeConfig): Promise<void> {
   // The server reads this once, while its module loads; hence the import after it.
   process.env["UWS_HTTP_MAX_HEADERS_SIZE"] ??= HEADERS_BYTES_MAX;
   const { startEdge } = await import("./edge.ts");
-  const edge = await startEdge(config, { logger, clock });
+  const tracing = await openTracing(process.env, { edgeId: config.id, logger, clock });
+  const edge = await startEdge(config, { logger, clock, ...(tracing && { tracing }) });
   lifecycle.started(() => edge.drain());
   logger.info({ port: edge.port }, "serving");
 }

@@ -70,9 +70,19 @@ export class IssuerKeys {
       const text = isUrl(jwks) ? await fetchText(jwks) : await readFile(pathOf(jwks), "utf8");
       this.#resolve = createLocalJWKSet(JSON.parse(text) as JSONWebKeySet);
     } catch (cause) {
-      logger.warn({ err: cause, jwks }, "the issuer's keys can't be read; the known ones stay");
+      logger.warn(
+        { err: cause, jwks: shownPlace(jwks) },
+        "the issuer's keys can't be read; the known ones stay",
+      );
     }
   }
+}
+
+/** What stands before a `@` or behind a `?` may be a secret. */
+function shownPlace(jwks: string): string {
+  if (!isUrl(jwks)) return jwks;
+  const { origin, pathname } = new URL(jwks);
+  return origin + pathname;
 }
 
 function isUrl(jwks: string): boolean {

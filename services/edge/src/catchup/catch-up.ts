@@ -47,13 +47,39 @@ interface Progress {
  */
 export class CatchUp {
   readonly #options: CatchUpOptions;
+  /** Those that were live once: when they come again they have fallen behind. */
+  readonly #joined = new WeakSet<Subscriber>();
+  #running = 0;
+  #lagging = 0;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
   }
 
+  /** Subscribers that are being fed. */
+  get running(): number {
+    return this.#running;
+  }
+
+  /** Those of them that were live before. */
+  get lagging(): number {
+    return this.#lagging;
+  }
+
   /** Never rejects: what the log can't say at the moment is asked again until the socket ends. */
   async run(subscriber: Subscriber, outbox: Outbox): Promise<void> {
+    const lagging = this.#joined.has(subscriber) ? 1 : 0;
+    this.#running += 1;
+    this.#lagging += lagging;
+    try {
+      await this.#run(subscriber, outbox);
+    } finally {
+      this.#running -= 1;
+      this.#lagging -= lagging;
+    }
+  }
+
+  async #run(subscriber: Subscriber, outbox: Outbox): Promise<void> {
     const progress = this.#progressFrom(subscriber);
     for (;;) {
       await outbox.whenWritable();
@@ -91,6 +117,7 @@ export class CatchUp {
     const position = queued.offset > hub.last.offset ? queued : hub.last;
     if (!subscriber.tell(position, liveFrame(subscriber.conversation, position))) return false;
     subscriber.join(hub);
+    this.#joined.add(subscriber);
     return true;
   }
 

@@ -147,7 +147,7 @@ export class Connection implements SocketListener {
     if (this.#isClosed) return;
     this.#outbox.flush();
     this.#socket.close(code);
-    this.#end(String(code));
+    this.#end();
   }
 
   onSign(): void {
@@ -178,10 +178,10 @@ export class Connection implements SocketListener {
   }
 
   onClose(): void {
-    this.#end("peer");
+    this.#end();
   }
 
-  #end(code: string): void {
+  #end(): void {
     if (this.#isClosed) return;
     this.#isClosed = true;
     this.#credential.end();
@@ -191,7 +191,6 @@ export class Connection implements SocketListener {
     this.#outbox.close();
     const { metrics, sessions, acknowledgements } = this.#context;
     metrics.connections.dec();
-    metrics.closes.inc({ code });
     const { identity, entry } = this.names;
     void sessions.closed(entry.connectionId);
     void acknowledgements.flush(identity.user);

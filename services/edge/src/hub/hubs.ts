@@ -2,6 +2,7 @@ import type { LogRecord } from "@millrace/log";
 import type { Logger } from "@millrace/runtime";
 import type { ConversationId, EpochId } from "@millrace/schemas";
 import type { EdgeMetrics } from "../metrics.ts";
+import type { DeliveryWatch } from "../watch/delivery-watch.ts";
 import { Hub } from "./hub.ts";
 import { type MessageFrame, messageFrame } from "./message-frame.ts";
 import type { Subscriber } from "./subscriber.ts";
@@ -14,10 +15,12 @@ export class Hubs {
   readonly #hubs = new Map<string, Hub>();
   readonly #logger: Logger;
   readonly #metrics: EdgeMetrics;
+  readonly #watch: DeliveryWatch | undefined;
 
-  constructor(logger: Logger, metrics: EdgeMetrics) {
+  constructor(logger: Logger, metrics: EdgeMetrics, watch?: DeliveryWatch) {
     this.#logger = logger;
     this.#metrics = metrics;
+    this.#watch = watch;
   }
 
   get size(): number {
@@ -60,7 +63,14 @@ export class Hubs {
     if (hub === undefined || hub.partition !== partition) return;
     const position = told(epoch, partition, record.offset + 1n);
     const receivers = hub.deliver(position, () => this.#decode(record, hub, epoch));
+    if (receivers === 0) return;
     this.#metrics.deliveries.inc(receivers);
+    this.#watch?.queued(record, position, receivers);
+  }
+
+  /** All records of a chunk were delivered. */
+  passed(): void {
+    this.#watch?.passed();
   }
 
   /**

@@ -1,5 +1,6 @@
 import type { AppendOutcome, SettledOutcome } from "@millrace/log";
 import type { PositionText, PubFrame, UserId } from "@millrace/schemas";
+import type { Traceparent } from "../trace/traceparent.ts";
 
 /** What a publisher is asked to append. */
 export interface PublishRequest {
@@ -9,6 +10,8 @@ export interface PublishRequest {
   readonly lane: object;
   /** Asked again when everything before it in the partition is settled or in the same batch. */
   readonly isStillWanted: () => boolean;
+  /** The trace that the record belongs to. */
+  readonly traceparent?: Traceparent;
   readonly onOutcome: (outcome: PublishOutcome) => void;
   readonly onSettled: (outcome: SettledOutcome) => void;
 }

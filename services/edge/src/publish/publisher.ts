@@ -1,7 +1,9 @@
-import type { AppendRequest, Log, SettledOutcome } from "@millrace/log";
+import type { AppendRequest, Log, RecordHeader, SettledOutcome } from "@millrace/log";
 import { type Clock, must } from "@millrace/runtime";
 import { formatPosition, partitionOf } from "@millrace/schemas";
 import type { EdgeLimits } from "../limits.ts";
+import { TRACEPARENT_HEADER } from "../trace/traceparent.ts";
+import type { PublishWatch } from "../watch/publish-watch.ts";
 import type {
   GateVerdict,
   Publish,
@@ -16,6 +18,7 @@ export interface PublisherOptions {
   readonly clock: Clock;
   readonly limits: EdgeLimits;
   readonly gate?: PublishGate;
+  readonly watch?: PublishWatch;
 }
 
 interface GateQueue {
@@ -37,13 +40,20 @@ interface GateQueue {
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #queues = new Map<number, GateQueue>();
+  #inFlight = 0;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
   }
 
-  publish(request: PublishRequest): void {
-    const { log, gate, clock, limits } = this.#options;
+  /** Records that the writer has, and whose outcome it has not told yet. */
+  get inFlight(): number {
+    return this.#inFlight;
+  }
+
+  publish(asked: PublishRequest): void {
+    const { log, gate, clock, limits, watch } = this.#options;
+    const request = watch?.begin(asked) ?? asked;
     if (log.epoch === undefined) {
       request.onOutcome({ kind: "not-appended", why: "the log was not reached yet" });
       return;
@@ -93,6 +103,7 @@ export class Publisher {
     },
   ): void {
     const { partition, queue, gate, publish } = place;
+    this.#options.watch?.checked(publish, verdict);
     switch (verdict.kind) {
       case "append":
         return this.#append(partition, publish);
@@ -134,10 +145,11 @@ export class Publisher {
       partition,
       key: Buffer.from(publish.frame.conversation),
       value: recordOf(publish, clock.wallMs()),
-      headers: [],
+      headers: headersOf(publish),
       deadlineMs: publish.deadlineMs,
       isStillWanted: publish.isStillWanted,
       onOutcome: (outcome) => {
+        this.#inFlight -= 1;
         if (outcome.kind !== "unknown") settle(outcome);
         publish.onOutcome(outcome.kind === "appended" ? answerOf(outcome, partition) : outcome);
       },
@@ -146,8 +158,15 @@ export class Publisher {
         publish.onSettled(outcome);
       },
     };
+    this.#inFlight += 1;
     log.append(request);
   }
+}
+
+/** Besides what the log's writer adds to know its records again: `edge`. */
+function headersOf({ traceparent }: Publish): RecordHeader[] {
+  if (traceparent === undefined) return [];
+  return [{ name: TRACEPARENT_HEADER, value: Buffer.from(traceparent) }];
 }
 
 /** All that waits but what belongs to a parked lane, which goes there. */

@@ -16,10 +16,14 @@ export function startMetricsPage(
       response.end('{"error":"not-found","message":"the page is /metrics"}');
       return;
     }
-    void registry.metrics().then((text) => {
-      response.writeHead(200, { "content-type": registry.contentType });
-      response.end(text);
-    });
+    void registry.metrics().then(
+      (text) => {
+        response.writeHead(200, { "content-type": registry.contentType });
+        response.end(text);
+      },
+      // A gauge that can't be read must not end the edge.
+      () => response.writeHead(500).end(),
+    );
   });
   return new Promise((resolve, reject) => {
     server.once("error", reject);

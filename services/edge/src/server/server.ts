@@ -25,6 +25,8 @@ export interface ServerOptions {
   /** What requests are answered with; asked for only when it is ready. */
   readonly services: () => HttpServices;
   readonly open: (socket: Socket, identity: Identity, entry: SessionEntry) => SocketListener;
+  /** What each request to connect was answered with; 101 is a connection. */
+  readonly onHandshake?: (status: number) => void;
 }
 
 export interface Server {
@@ -185,19 +187,24 @@ type Upgrade = NonNullable<uWS.WebSocketBehavior<Admitted>["upgrade"]>;
 function upgradeOf(options: ServerOptions, isOpen: () => boolean): Upgrade {
   return (response, request, context) => {
     const exchange = new LibraryExchange(response, request);
+    const refuse = (refusal: Refusal): void => {
+      options.onHandshake?.(refusal.status);
+      refuseWith(exchange, refusal);
+    };
     if (exchange.path !== PATH) {
-      return refuseWith(exchange, { status: 404, message: `clients connect to ${PATH}` });
+      return refuse({ status: 404, message: `clients connect to ${PATH}` });
     }
-    if (!isOpen()) return refuseWith(exchange, NOT_READY);
+    if (!isOpen()) return refuse(NOT_READY);
     const key = request.getHeader("sec-websocket-key");
     const extensions = request.getHeader("sec-websocket-extensions");
     void decide(options, exchange).then((decision) => {
-      if (decision.kind === "refused") return refuseWith(exchange, decision.refusal);
+      if (decision.kind === "refused") return refuse(decision.refusal);
       const { identity, leave } = decision;
       if (!isOpen()) {
         leave();
-        return refuseWith(exchange, NOT_READY);
+        return refuse(NOT_READY);
       }
+      options.onHandshake?.(101);
       const entry = must(decision.entry, "an upgrade gets a session");
       const isThere = exchange.finish(() => {
         response.upgrade<Admitted>(

@@ -49,11 +49,26 @@ export class PartitionTail {
   #running: Promise<void> | undefined;
   #retryMs = RETRY_MS_MIN;
   #beyondEndSinceMs: number | undefined;
+  /** The log's end when the tail last heard of it. */
+  #endOffset: bigint | undefined;
+  #heardMs: number;
 
   constructor(partition: number, origin: TailOrigin, options: TailOptions) {
     this.partition = partition;
     this.#origin = origin;
     this.#options = options;
+    this.#heardMs = options.clock.nowMs();
+  }
+
+  /** How many offsets it is behind the log's end; undefined until the partition was reached. */
+  get lag(): number | undefined {
+    if (this.#position === undefined || this.#endOffset === undefined) return undefined;
+    return Math.max(0, Number(this.#endOffset - this.#position.offset));
+  }
+
+  /** How long ago the log last answered for the partition. */
+  get silenceMs(): number {
+    return this.#options.clock.nowMs() - this.#heardMs;
   }
 
   /** The next record that the tail will hand on; undefined until the partition was reached. */
@@ -87,6 +102,7 @@ export class PartitionTail {
     const bounds = await this.#options.log.bounds(this.partition);
     if (bounds.kind === "unavailable") return this.#backOff();
     const offset = this.#origin === "end" ? bounds.endOffset : bounds.startOffset;
+    this.#heard(bounds.endOffset);
     this.#goOnAt(told(bounds.epoch, this.partition, offset));
   }
 
@@ -106,10 +122,12 @@ export class PartitionTail {
     switch (outcome.kind) {
       case "chunk":
         this.#retryMs = RETRY_MS_MIN;
+        this.#heard(outcome.endOffset);
         this.#options.follower?.passed(outcome);
         for (const record of outcome.records) {
           this.#options.hubs.deliver(record, outcome.epoch, this.partition);
         }
+        this.#options.hubs.passed();
         if (outcome.next !== this.#position?.offset) {
           this.#position = told(outcome.epoch, this.partition, outcome.next);
         }
@@ -117,6 +135,7 @@ export class PartitionTail {
       case "below-start":
         return this.#break(outcome.kind, this.#at(outcome.startOffset));
       case "beyond-end":
+        this.#heard(outcome.endOffset);
         return this.#beyondEnd(outcome.endOffset);
       case "other-epoch":
         return this.#otherEpoch(outcome.epoch);
@@ -138,8 +157,14 @@ export class PartitionTail {
   /** From the first record of the new incarnation on: none of it was handed to anybody here. */
   #otherEpoch(epoch: Epoch): void {
     this.#origin = "start";
+    this.#endOffset = undefined;
     const start = told(epoch.id, this.partition, 0n);
     this.#break("other-epoch", this.partition < epoch.partitions ? start : undefined);
+  }
+
+  #heard(endOffset: bigint): void {
+    this.#endOffset = endOffset;
+    this.#heardMs = this.#options.clock.nowMs();
   }
 
   #at(offset: bigint): Told | undefined {

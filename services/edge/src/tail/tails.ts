@@ -44,6 +44,17 @@ export class Tails {
     return this.#tails.filter((tail) => tail.position !== undefined).length;
   }
 
+  /** How each partition's tail stands; those that the incarnation no longer has are left out. */
+  states(): { partition: number; lag?: number; silenceMs: number }[] {
+    return this.#tails
+      .slice(0, this.#log.epoch?.partitions ?? 0)
+      .map(({ partition, lag, silenceMs }) => ({
+        partition,
+        ...(lag !== undefined && { lag }),
+        silenceMs,
+      }));
+  }
+
   /**
    * The tail's position at the time of the call. Where the partition can't be reached yet, that is
    * waited for, and it is the place where the tail began then, so that nothing which came meanwhile

@@ -1,0 +1,54 @@
+import type { Gauge } from "prom-client";
+import type { CatchUp } from "../catchup/catch-up.ts";
+import type { Socket } from "../connection/socket.ts";
+import type { EdgeMetrics } from "../metrics.ts";
+import type { Publisher } from "../publish/publisher.ts";
+import type { RedisHealth } from "../redis/redis-health.ts";
+import type { Tails } from "../tail/tails.ts";
+
+/** What is looked at when somebody asks for it, so that it costs nothing in between. */
+export function sampleEdge(
+  metrics: EdgeMetrics,
+  parts: {
+    readonly tails: Tails;
+    readonly catchUp: CatchUp;
+    readonly publisher: Publisher;
+    readonly health: RedisHealth;
+    readonly sockets: ReadonlySet<Socket>;
+  },
+): void {
+  const { tails, catchUp, publisher, health, sockets } = parts;
+  metrics.deliveryMode.set({ mode: "direct" }, 1);
+  onScrape(metrics.redisUp, (gauge) => gauge.set(health.isUp ? 1 : 0));
+  onScrape(metrics.writerInFlight, (gauge) => gauge.set(publisher.inFlight));
+  onScrape(metrics.catchUps, (gauge) => gauge.set(catchUp.running));
+  onScrape(metrics.laggingNow, (gauge) => gauge.set(catchUp.lagging));
+  onScrape(metrics.bufferedBytes, (gauge) => gauge.set(bufferedBytes(sockets)));
+  onScrape(metrics.tailLag, (gauge) => {
+    gauge.reset();
+    for (const { partition, lag } of tails.states()) {
+      // Nothing is known of a partition that was never reached; its silence says so.
+      if (lag !== undefined) gauge.set({ partition }, lag);
+    }
+  });
+  onScrape(metrics.tailSilence, (gauge) => {
+    gauge.reset();
+    for (const { partition, silenceMs } of tails.states()) {
+      gauge.set({ partition }, silenceMs / 1_000);
+    }
+  });
+}
+
+/** The library asks each gauge for its `collect` before it is read. */
+export function onScrape<Label extends string>(
+  gauge: Gauge<Label>,
+  collect: (gauge: Gauge<Label>) => void,
+): void {
+  Object.assign(gauge, { collect: () => collect(gauge) });
+}
+
+function bufferedBytes(sockets: ReadonlySet<Socket>): number {
+  let bytes = 0;
+  for (const socket of sockets) bytes += socket.bufferedBytes();
+  return bytes;
+}
