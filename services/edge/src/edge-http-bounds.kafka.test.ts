@@ -1,3 +1,4 @@
+import { connect } from "node:net";
 import { waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
@@ -82,6 +83,25 @@ it("Only so many publishes wait at once, those of a user and those of all", asyn
   };
   await waitFor(letGo, { what: "all answers" });
   expect((await all).map(({ status }) => status)).toEqual([201, 201, 201]);
+});
+
+it("Bodies that come slowly use up their sender's publishes, and nobody else's", async () => {
+  const announced = { ...LIMITS.announced, publishesInFlight: 2 };
+  const edge = await stage.start("edge-1", { limits: { ...LIMITS, announced } });
+  const [alice, bob] = [await stage.issuer.token(), await stage.issuer.token({ sub: "bob" })];
+  const path = messagesPath("room:slow");
+  const post = (token: string): Promise<HttpReply> =>
+    ask(edge.port, path, { token, body: { body: "x" } });
+  const head =
+    `POST ${path} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer ${alice}\r\n` +
+    `Content-Type: application/json\r\nContent-Length: 100\r\n\r\n{`;
+  const slow = [0, 1].map(() => connect({ port: edge.port, host: "127.0.0.1" }));
+  for (const socket of slow) socket.write(head);
+  await waitFor(async () => (await post(alice)).status === 429, { what: "a full user" });
+  expect((await post(bob)).status).toBe(201);
+  // Who stays that slow is cut off.
+  await Promise.all(slow.map((socket) => new Promise((resolve) => socket.on("close", resolve))));
+  expect((await post(alice)).status).toBe(201);
 });
 
 it("Says of a publish that failed whether it may be in the log", async () => {

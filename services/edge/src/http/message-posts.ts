@@ -36,6 +36,9 @@ type Parsed =
 
 const RETRY_MS = 500;
 
+/** To a client that has gone: nobody hears it. */
+const GONE: HttpAnswer = { status: 400 };
+
 /** Publishes of servers and bots: a `pub` frame of its own each, in no order among each other. */
 export class MessagePosts {
   readonly #options: MessagePostsOptions;
@@ -54,16 +57,30 @@ export class MessagePosts {
     if (!mayWrite(identity, conversation)) {
       return this.#fail({ code: "forbidden", message: "no right to write to this conversation" });
     }
+    const allowed = this.#allowance.take(identity.user);
+    if (allowed.kind !== "taken") {
+      const message = "too many publishes wait for their answers";
+      return this.#fail({ code: "too-many-in-flight", message, retryMs: RETRY_MS });
+    }
+    try {
+      return await this.#take(post);
+    } finally {
+      allowed.giveBack();
+    }
+  }
+
+  /** The allowance is held from here on: a body that comes slowly is its sender's, too. */
+  async #take(post: MessagePost): Promise<HttpAnswer> {
     const body = await post.body;
-    if (body.kind !== "whole") {
+    if (body.kind === "aborted") return GONE;
+    if (body.kind === "too-large") {
       return this.#fail({ code: "body-too-large", message: "the request's body is too large" });
     }
     const json = parseJsonBody(body.bytes);
     if (json.kind === "refused") return this.#fail(json.failure);
     const parsed = this.#parse(post, json.fields);
-    return parsed.kind === "refused"
-      ? this.#fail(parsed.failure)
-      : this.#publish(post, parsed.frame);
+    if (parsed.kind === "refused") return this.#fail(parsed.failure);
+    return this.#answerOf(await this.#publish(post, parsed.frame));
   }
 
   /** The same rules as for a frame, because it is made one. */
@@ -94,13 +111,8 @@ export class MessagePosts {
     return refused(code, why);
   }
 
-  async #publish({ identity }: MessagePost, frame: PubFrame): Promise<HttpAnswer> {
-    const allowed = this.#allowance.take(identity.user);
-    if (allowed.kind !== "taken") {
-      const message = "too many publishes wait for their answers";
-      return this.#fail({ code: "too-many-in-flight", message, retryMs: RETRY_MS });
-    }
-    const outcome = await new Promise<PublishOutcome>((resolve) => {
+  #publish({ identity }: MessagePost, frame: PubFrame): Promise<PublishOutcome> {
+    return new Promise((resolve) => {
       this.#options.publisher.publish({
         frame,
         sender: identity.user,
@@ -111,8 +123,6 @@ export class MessagePosts {
         onSettled: () => undefined,
       });
     });
-    allowed.giveBack();
-    return this.#answerOf(outcome);
   }
 
   #answerOf(outcome: PublishOutcome): HttpAnswer {
