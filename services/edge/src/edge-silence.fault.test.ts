@@ -4,6 +4,7 @@ import { must, systemClock } from "@millrace/runtime";
 import { TcpProxy, waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { readEdgeConfig } from "./config.ts";
+import { LIMITS } from "./limits.ts";
 import {
   EdgeStage,
   type LocalEdge,
@@ -147,6 +148,28 @@ it("a reader that is slow, but reads, outlives many intervals", async () => {
   slow.resume();
   await whenHas(slow, c, bodies);
   expect(slow.closeCode).toBeUndefined();
+});
+
+it("a reader that does not read at all ends with the patience for those that lag", async () => {
+  const c = "room:stuck";
+  const laggingPatienceMs = 6_000;
+  const limits = { ...LIMITS, laggingPatienceMs };
+  const edge = await stage.start("edge-1", { limits }, { EDGE_PING_MS: "1500" });
+  const stuck = await stage.connect(edge, "stuck");
+  await subscribe(stuck, c, "live");
+  await stuck.next(({ t }) => t === "live", "the end of its catch-up");
+  const writer = await stage.connect(edge, "writer");
+  const before = await lagging(edge);
+  const startMs = performance.now();
+  stuck.pause();
+  while ((await lagging(edge)) === before) {
+    const large = Array.from({ length: 100 }, () => "x".repeat(16_000));
+    await publish(writer, c, large);
+  }
+  await waitFor(async () => (await closes(edge, "4458")) === 1, { what: "its end" });
+  // It counts from when it was last heard, at most an interval before it stopped reading.
+  expect(performance.now() - startMs).toBeGreaterThan(laggingPatienceMs - 1_500);
+  expect(writer.closeCode).toBeUndefined();
 });
 
 // C-028

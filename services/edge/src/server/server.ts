@@ -1,4 +1,4 @@
-import type { Logger } from "@millrace/runtime";
+import { type Logger, assert } from "@millrace/runtime";
 import { CLOSES, type CloseCode, REFUSALS, SUBPROTOCOL } from "@millrace/schemas";
 import uWS from "uWebSockets.js";
 import type { Admission, ConnectRequest, Decision } from "../admission/admission.ts";
@@ -105,6 +105,7 @@ function listen(app: uWS.TemplatedApp, options: ServerOptions): Promise<uWS.us_l
 
 function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
   const { limits } = options;
+  assert(IDLE_S * 1_000 > limits.laggingPatienceMs, "the heartbeats decide first");
   return {
     compression: uWS.DISABLED,
     maxPayloadLength: limits.announced.frameBytes * PAYLOAD_FACTOR,
