@@ -111,6 +111,27 @@ it("A dead line is noticed by both ends within the promised time", async () => {
   expect(seen).toEqual(bodiesFrom(1, 11));
 });
 
+it("the SDK notices by itself that an edge is frozen, which closes nothing", async () => {
+  const edge = await stage.spawn("edge-1", { env: { EDGE_PING_MS: String(PING_MS) } });
+  let lostAtMs: number | undefined;
+  const client = connect({
+    url: edge.ws,
+    token: () => stage.issuer.token({ sub: "alice" }),
+    onState: ({ kind }) => {
+      if (kind === "waiting") lostAtMs ??= performance.now();
+    },
+    environment: { random: () => 0.1 },
+  });
+  stage.atEnd(() => Promise.resolve(client.close()));
+  await waitFor(() => client.state.kind === "ready", { what: "a ready client" });
+  edge.pause();
+  const frozenAtMs = performance.now();
+  const noticedAtMs = await waitFor(() => lostAtMs, { what: "the SDK to notice" });
+  expect(noticedAtMs - frozenAtMs).toBeLessThan(2 * PING_MS + SLACK_MS);
+  edge.resume();
+  await waitFor(() => client.state.kind === "ready", { what: "a new connection" });
+});
+
 it.each(["up", "down"] as const)("a line that is dead %s only is noticed as well", async (dead) => {
   const edge = await startEdge(PING_MS);
   const proxy = await proxyTo(edge);
