@@ -4,6 +4,7 @@ import { must, systemClock } from "@millrace/runtime";
 import { TcpProxy, waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { readEdgeConfig } from "./config.ts";
+import { LIMITS } from "./limits.ts";
 import {
   EdgeStage,
   type LocalEdge,
@@ -110,6 +111,27 @@ it("A dead line is noticed by both ends within the promised time", async () => {
   expect(seen).toEqual(bodiesFrom(1, 11));
 });
 
+it("the SDK notices by itself that an edge is frozen, which closes nothing", async () => {
+  const edge = await stage.spawn("edge-1", { env: { EDGE_PING_MS: String(PING_MS) } });
+  let lostAtMs: number | undefined;
+  const client = connect({
+    url: edge.ws,
+    token: () => stage.issuer.token({ sub: "alice" }),
+    onState: ({ kind }) => {
+      if (kind === "waiting") lostAtMs ??= performance.now();
+    },
+    environment: { random: () => 0.1 },
+  });
+  stage.atEnd(() => Promise.resolve(client.close()));
+  await waitFor(() => client.state.kind === "ready", { what: "a ready client" });
+  edge.pause();
+  const frozenAtMs = performance.now();
+  const noticedAtMs = await waitFor(() => lostAtMs, { what: "the SDK to notice" });
+  expect(noticedAtMs - frozenAtMs).toBeLessThan(2 * PING_MS + SLACK_MS);
+  edge.resume();
+  await waitFor(() => client.state.kind === "ready", { what: "a new connection" });
+});
+
 it.each(["up", "down"] as const)("a line that is dead %s only is noticed as well", async (dead) => {
   const edge = await startEdge(PING_MS);
   const proxy = await proxyTo(edge);
@@ -147,6 +169,28 @@ it("a reader that is slow, but reads, outlives many intervals", async () => {
   slow.resume();
   await whenHas(slow, c, bodies);
   expect(slow.closeCode).toBeUndefined();
+});
+
+it("a reader that does not read at all ends with the patience for those that lag", async () => {
+  const c = "room:stuck";
+  const laggingPatienceMs = 6_000;
+  const limits = { ...LIMITS, laggingPatienceMs };
+  const edge = await stage.start("edge-1", { limits }, { EDGE_PING_MS: "1500" });
+  const stuck = await stage.connect(edge, "stuck");
+  await subscribe(stuck, c, "live");
+  await stuck.next(({ t }) => t === "live", "the end of its catch-up");
+  const writer = await stage.connect(edge, "writer");
+  const before = await lagging(edge);
+  const startMs = performance.now();
+  stuck.pause();
+  while ((await lagging(edge)) === before) {
+    const large = Array.from({ length: 100 }, () => "x".repeat(16_000));
+    await publish(writer, c, large);
+  }
+  await waitFor(async () => (await closes(edge, "4458")) === 1, { what: "its end" });
+  // It counts from when it was last heard, at most an interval before it stopped reading.
+  expect(performance.now() - startMs).toBeGreaterThan(laggingPatienceMs - 1_500);
+  expect(writer.closeCode).toBeUndefined();
 });
 
 // C-028

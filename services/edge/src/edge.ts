@@ -176,7 +176,7 @@ function assemble(
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
-    heartbeats: new Heartbeats(clock, config.pingMs),
+    heartbeats: new Heartbeats({ ...config, ...limits, clock }),
     publishRates: new PublishRates(clock, limits),
     renew: (token) => admission.renew(token),
     clock,

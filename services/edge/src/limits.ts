@@ -20,6 +20,8 @@ export interface EdgeLimits {
   /** So many frames refused within `floodMs` are a flood: the connection is closed with 4450. */
   readonly floodRefusals: number;
   readonly floodMs: number;
+  /** How long a lagging line may make no progress at all before it is closed with 4458. */
+  readonly laggingPatienceMs: number;
   /** Sockets written in one turn before other events get theirs. */
   readonly flushesPerTurn: number;
   /** How much of a conversation a catch-up hands over before others have their turn. */
@@ -87,6 +89,7 @@ export const LIMITS: EdgeLimits = {
   frameBurst: 1_000,
   floodRefusals: 100,
   floodMs: 10_000,
+  laggingPatienceMs: 600_000,
   flushesPerTurn: 512,
   catchUpBytes: 65_536,
   readBytes: 1_048_576,

@@ -1,8 +1,10 @@
 import { FakeClock } from "@millrace/testkit";
 import { describe, expect, it } from "vitest";
-import { Heartbeats, LAGGING_PATIENCE_MS, type Pulse } from "./heartbeats.ts";
+import { LIMITS } from "../limits.ts";
+import { Heartbeats, type Pulse } from "./heartbeats.ts";
 
 const PING_MS = 25_000;
+const { laggingPatienceMs } = LIMITS;
 /** A verdict is at most one tick late. */
 const TICK_MS = PING_MS / 64;
 
@@ -31,7 +33,7 @@ function peerOn(heartbeats: Heartbeats, clock: FakeClock, answers = true): Peer 
 
 function setUp(pingMs = PING_MS) {
   const clock = new FakeClock();
-  const heartbeats = new Heartbeats(clock, pingMs);
+  const heartbeats = new Heartbeats({ clock, pingMs, laggingPatienceMs });
   return { clock, heartbeats, peer: (answers = true) => peerOn(heartbeats, clock, answers) };
 }
 
@@ -75,7 +77,7 @@ describe("heartbeats", () => {
     // Drained, but the ping may still stand in the kernel's buffer.
     slow.pulse.drained();
     slow.bufferedBytes = 0;
-    await clock.advance(LAGGING_PATIENCE_MS - 1);
+    await clock.advance(laggingPatienceMs - 1);
     expect(slow.silentAtMs).toBeUndefined();
     await clock.advance(2 * TICK_MS);
     expect(slow.silentAtMs).toBeDefined();

@@ -27,9 +27,6 @@ interface Watched {
   slot: Set<Watched>;
 }
 
-/** How long a lagging line may make no progress at all: docs/protocol.md §8. */
-export const LAGGING_PATIENCE_MS = 600_000;
-
 /** Each interval is cut into so many ticks: a verdict is at most that part of it late. */
 const TICKS_PER_INTERVAL = 64;
 const TICK_MS_MIN = 5;
@@ -51,6 +48,7 @@ const LATE_MS = 1_000;
 export class Heartbeats {
   readonly #clock: Clock;
   readonly #pingMs: number;
+  readonly #laggingPatienceMs: number;
   readonly #tickMs: number;
   readonly #slots: Set<Watched>[];
   #tick = 0;
@@ -58,9 +56,15 @@ export class Heartbeats {
   #timer: Timer | undefined;
   #blindUntilMs = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: Clock, pingMs: number) {
+  constructor(options: {
+    readonly clock: Clock;
+    readonly pingMs: number;
+    readonly laggingPatienceMs: number;
+  }) {
+    const { clock, pingMs, laggingPatienceMs } = options;
     this.#clock = clock;
     this.#pingMs = pingMs;
+    this.#laggingPatienceMs = laggingPatienceMs;
     this.#tickMs = Math.max(TICK_MS_MIN, pingMs / TICKS_PER_INTERVAL);
     // No duty is further ahead than one interval, and never in the slot that is being emptied.
     const slots = Math.ceil(pingMs / this.#tickMs) + 2;
@@ -150,7 +154,7 @@ export class Heartbeats {
 
   #patienceMs({ isLagging }: Watched): number {
     const patienceMs = 2 * this.#pingMs;
-    return isLagging ? Math.max(LAGGING_PATIENCE_MS, patienceMs) : patienceMs;
+    return isLagging ? Math.max(this.#laggingPatienceMs, patienceMs) : patienceMs;
   }
 
   /** The first tick that is not before that time. */

@@ -1,4 +1,4 @@
-import { type Logger, must } from "@millrace/runtime";
+import { type Logger, assert, must } from "@millrace/runtime";
 import { CLOSES, type CloseCode, SUBPROTOCOL } from "@millrace/schemas";
 import uWS from "uWebSockets.js";
 import type { Admission, Decision } from "../admission/admission.ts";
@@ -108,6 +108,7 @@ function listen(app: uWS.TemplatedApp, options: ServerOptions): Promise<uWS.us_l
 
 function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
   const { limits } = options;
+  assert(IDLE_S * 1_000 > limits.laggingPatienceMs, "the heartbeats decide first");
   return {
     compression: uWS.DISABLED,
     maxPayloadLength: limits.announced.frameBytes * PAYLOAD_FACTOR,
