@@ -74,6 +74,9 @@ export function dmConversation(a: UserId, b: UserId): ConversationId {
   return `dm:${encoded.join(":")}` as ConversationId;
 }
 
+/** What an inbox holds: that a private conversation has a new message, `{"c":…,"from":…}`. */
+export const INBOX_CONTENT_TYPE = "application/vnd.millrace.inbox+json";
+
 export function inboxConversation(user: UserId): ConversationId {
   return `inbox:${percentEncode(user)}` as ConversationId;
 }

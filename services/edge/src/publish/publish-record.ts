@@ -1,15 +1,17 @@
+import { type ConversationId, type UserId, parseConversation } from "@millrace/schemas";
 import { encodeMessage, newMessageId } from "@millrace/schemas/record";
 import type { PublishRequest } from "./publish-gate.ts";
 
 /** The record value of a publish that the edge took at that time of its own clock. */
 export function recordOf({ frame, sender }: PublishRequest, wallMs: number): Uint8Array {
-  const isPrivate = frame.conversation.startsWith("dm:");
+  const { conversation } = frame;
+  const isPrivate = conversation.startsWith("dm:");
   return encodeMessage({
     id: newMessageId(wallMs),
-    conversation: frame.conversation,
+    conversation,
     sender,
-    recipient: frame.to ?? null,
-    group: isPrivate ? null : frame.conversation,
+    recipient: isPrivate ? (frame.to ?? peerOf(conversation, sender)) : null,
+    group: isPrivate ? null : conversation,
     key: frame.key ?? null,
     contentType: frame.type,
     content: frame.body,
@@ -18,4 +20,12 @@ export function recordOf({ frame, sender }: PublishRequest, wallMs: number): Uin
     op: frame.op ?? null,
     sentAt: BigInt(Math.trunc(wallMs)),
   });
+}
+
+/** The other one of a private conversation; with oneself, oneself. */
+function peerOf(conversation: ConversationId, user: UserId): UserId | null {
+  const kind = parseConversation(conversation)?.kind;
+  if (kind?.kind !== "dm") return null;
+  const [first, second] = kind.users;
+  return first === user ? second : first;
 }

@@ -4,6 +4,7 @@ import { formatPosition, partitionOf } from "@millrace/schemas";
 import type { EdgeLimits } from "../limits.ts";
 import { TRACEPARENT_HEADER } from "../trace/traceparent.ts";
 import type { PublishWatch } from "../watch/publish-watch.ts";
+import { Inboxes } from "./inbox.ts";
 import type {
   GateVerdict,
   Publish,
@@ -40,10 +41,12 @@ interface GateQueue {
 export class Publisher {
   readonly #options: PublisherOptions;
   readonly #queues = new Map<number, GateQueue>();
+  readonly #inboxes: Inboxes;
   #inFlight = 0;
 
   constructor(options: PublisherOptions) {
     this.#options = options;
+    this.#inboxes = new Inboxes(options);
   }
 
   /** Records that the writer has, and whose outcome it has not told yet. */
@@ -108,7 +111,7 @@ export class Publisher {
       case "append":
         return this.#append(partition, publish);
       case "answer":
-        return publish.onOutcome(verdict.outcome);
+        return this.#answer(publish, verdict.outcome);
       case "wait": {
         queue.parked.set(publish.lane, [publish]);
         void verdict.until.then(() => this.#unpark(publish, { partition, queue, gate }));
@@ -138,6 +141,18 @@ export class Publisher {
     if (!queue.isBusy) void this.#drain(partition, queue, gate);
   }
 
+  /** Both users of a private conversation hear of its message before the sender does. */
+  #answer(publish: Publish, outcome: PublishOutcome): void {
+    if (outcome.kind !== "appended") return publish.onOutcome(outcome);
+    const { conversation } = publish.frame;
+    this.#inboxes.announce({ conversation, sender: publish.sender, pos: outcome.pos }, (isTold) => {
+      if (isTold) return publish.onOutcome(outcome);
+      // The message is in the log; publishing its key again tells of it.
+      publish.onOutcome({ kind: "unknown" });
+      publish.onSettled({ kind: "not-appended", why: "its notices are missing" });
+    });
+  }
+
   #append(partition: number, publish: Publish): void {
     const { log, clock, gate } = this.#options;
     const settle = (outcome: SettledOutcome): void => gate?.settled?.(publish, outcome);
@@ -151,7 +166,7 @@ export class Publisher {
       onOutcome: (outcome) => {
         this.#inFlight -= 1;
         if (outcome.kind !== "unknown") settle(outcome);
-        publish.onOutcome(outcome.kind === "appended" ? answerOf(outcome, partition) : outcome);
+        this.#answer(publish, outcome.kind === "appended" ? answerOf(outcome, partition) : outcome);
       },
       onSettled: (outcome) => {
         settle(outcome);

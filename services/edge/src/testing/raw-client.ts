@@ -20,6 +20,8 @@ export interface DownJson {
   readonly retryMs?: number;
   readonly unknown?: boolean;
   readonly dup?: boolean;
+  readonly to?: string;
+  readonly ref?: string;
   readonly session?: string;
   readonly conn?: string;
   readonly resumed?: boolean;
