@@ -1,8 +1,10 @@
 /** The topics' names, and the settings that the promises stand on: docs/architecture.md §7. */
 export const MESSAGES_TOPIC = "chat.messages";
 
-/** Compacted: the newest acknowledgement of each cursor. */
-export const CURSORS_TOPIC = "chat.cursors";
+/** The compacted topic of the acknowledged positions in a topic of messages: `chat.cursors`. */
+export function cursorsTopicOf(messagesTopic: string): string {
+  return `${messagesTopic.replace(/\.messages$/, "")}.cursors`;
+}
 
 export const PARTITIONS_DEVELOPMENT = 12;
 

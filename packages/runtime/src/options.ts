@@ -40,13 +40,25 @@ interface Description<Value> {
 }
 
 /** Any text that is not empty. */
+const PORT_MAX = 65_535;
+const ADDRESS = /^([^\s:,[\]]+|\[[\da-fA-F:.]+\]):\d{1,5}$/;
+
 export function textOption(description: Description<string>): Option<string> {
   return option("text", description, (text) => ({ ok: true, value: text }));
 }
 
 /** A port; 0 lets the system choose. */
 export function portOption(description: Description<number>): Option<number> {
-  return option("port", description, wholeNumber({ min: 0, max: 65_535 }));
+  return option("port", description, wholeNumber({ min: 0, max: PORT_MAX }));
+}
+
+/** An address to listen on. */
+export function addressOption(description: Description<string>): Option<string> {
+  return option("host:port", description, (text) =>
+    ADDRESS.test(text) && Number(text.slice(text.lastIndexOf(":") + 1)) <= PORT_MAX
+      ? { ok: true, value: text }
+      : { ok: false, wanted: "host:port; port 0 takes any free one" },
+  );
 }
 
 /** A duration in whole milliseconds. */

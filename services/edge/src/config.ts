@@ -2,6 +2,7 @@ import {
   type Environment,
   type OptionValues,
   type ReadOptions,
+  addressOption,
   booleanOption,
   choiceOption,
   countOption,
@@ -14,7 +15,7 @@ import {
   urlOption,
   urlOrPathOption,
 } from "@millrace/runtime";
-import { CURSORS_TOPIC, MESSAGES_TOPIC } from "@millrace/schemas";
+import { MESSAGES_TOPIC } from "@millrace/schemas";
 import { LIMITS } from "./limits.ts";
 
 export const EDGE_PREFIX = "EDGE_";
@@ -40,6 +41,10 @@ export const EDGE_OPTIONS = {
     fallback: 8080,
   }),
   metricsPort: portOption({ meaning: "port of the metrics page", fallback: 9464 }),
+  admin: addressOption({
+    meaning: "where operators are served; leave loopback only for a net of their own",
+    fallback: "127.0.0.1:0",
+  }),
   kafkaBrokers: listOption({
     meaning: "`host:port` of some brokers, separated by commas",
     item: BROKER,
@@ -58,10 +63,9 @@ export const EDGE_OPTIONS = {
   redisSecurityDir: folderOption({
     meaning: "folder with the authorities, certificate and login for Redis",
   }),
-  topic: textOption({ meaning: "the topic of the messages", fallback: MESSAGES_TOPIC }),
-  cursorsTopic: textOption({
-    meaning: "the compacted topic of the acknowledged positions",
-    fallback: CURSORS_TOPIC,
+  topic: textOption({
+    meaning: "the topic of the messages; that of the cursors is named after it",
+    fallback: MESSAGES_TOPIC,
   }),
   issuer: textOption({ meaning: "`iss` of the tokens that are accepted" }),
   jwks: urlOrPathOption({ meaning: "where the issuer's public keys are" }),

@@ -120,6 +120,47 @@ it("A session can be resumed only by the identity that owns it", async () => {
   }
 });
 
+it("A user sees and ends the own sessions, and an operator everybody's", async () => {
+  const [one, two] = [await stage.start("edge-1"), await stage.start("edge-2")];
+  const phone = await stage.connect(one, "alice", "phone");
+  const laptop = await stage.connect(two, "alice", "laptop");
+  const bob = await stage.connect(one, "bob");
+  const token = await stage.issuer.token({ sub: "alice" });
+  const mine = `http://127.0.0.1:${one.port}/v1/sessions`;
+  const listed = await call(mine, { token });
+  expect(listed.status).toBe(200);
+  const { sessions } = listed.body as { sessions: Record<string, unknown>[] };
+  expect(new Set(sessions.map(({ device }) => device))).toEqual(new Set(["laptop", "phone"]));
+  const laptops = sessions.find(({ device }) => device === "laptop");
+  expect(laptops).toMatchObject({
+    session: welcomeOf(laptop).session,
+    conn: welcomeOf(laptop).conn,
+    edge: "edge-2",
+    sinceMs: expect.any(Number),
+    lastActiveMs: expect.any(Number),
+  });
+  // Another's session looks like none.
+  const foreign = `${mine}/${welcomeOf(bob).session}`;
+  expect((await call(foreign, { token, method: "DELETE" })).status).toBe(404);
+  const url = `${mine}/${welcomeOf(laptop).session}`;
+  expect((await call(url, { token, method: "DELETE" })).status).toBe(204);
+  await waitFor(() => laptop.closeCode === 4403, { what: "its end on the other edge" });
+  expect((await call(url, { token, method: "DELETE" })).status).toBe(404);
+  const ended = { session: welcomeOf(laptop).session, attempt: "5", device: "laptop" };
+  expect(welcomeOf(await stage.connectWith(two, "alice", ended)).resumed).toBe(false);
+
+  const admin = `http://127.0.0.1:${one.edge.adminPort}/v1/users`;
+  const operator = await stage.issuer.token({ sub: "olga", scope: "other millrace:admin" });
+  expect((await call(`${admin}/bob/sessions`, { token })).status).toBe(403);
+  expect((await call(`${admin}/bob/sessions`, {})).status).toBe(401);
+  const bobs = await call(`${admin}/bob/sessions`, { token: operator });
+  expect(bobs.body).toMatchObject({ sessions: [{ session: welcomeOf(bob).session }] });
+  const end = `${admin}/bob/sessions/${welcomeOf(bob).session}`;
+  expect((await call(end, { token: operator, method: "DELETE" })).status).toBe(204);
+  await waitFor(() => bob.closeCode === 4403, { what: "his end" });
+  expect((await phone.request({ t: "ping" })).t).toBe("pong");
+});
+
 it("What the rights no longer cover is not restored, and said", async () => {
   const edge = await stage.start("edge-1");
   const alice = await stage.connect(edge, "alice");
@@ -267,6 +308,17 @@ async function ask(
   const response = await fetch(url, { headers: { authorization: `Bearer ${token}` } });
   await response.body?.cancel();
   return response.status;
+}
+
+async function call(
+  url: string,
+  wish: { readonly token?: string; readonly method?: string },
+): Promise<{ readonly status: number; readonly body: unknown }> {
+  const { token, method = "GET" } = wish;
+  const headers = token === undefined ? {} : { authorization: `Bearer ${token}` };
+  const response = await fetch(url, { method, headers });
+  const text = await response.text();
+  return { status: response.status, body: text === "" ? undefined : JSON.parse(text) };
 }
 
 /** As a client does that was told `unavailable`. */

@@ -1,6 +1,8 @@
 import type { Log } from "@millrace/log";
 import { type Clock, type Logger, delay } from "@millrace/runtime";
+import { cursorsTopicOf } from "@millrace/schemas";
 import { type Admission, createAdmission } from "./admission/admission.ts";
+import { startAdminPage } from "./admin/admin-page.ts";
 import { Tickets } from "./admission/tickets.ts";
 import { CatchUp } from "./catchup/catch-up.ts";
 import { StartPoints } from "./catchup/start-point.ts";
@@ -44,6 +46,7 @@ import { Tails } from "./tail/tails.ts";
 /** A running edge. */
 export interface Edge {
   readonly port: number;
+  readonly adminPort: number;
   readonly metrics: EdgeMetrics;
   /** Moves its clients away, finishes what was promised, ends. Resolves when all is closed. */
   drain(): Promise<void>;
@@ -101,7 +104,9 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     onHandshake: (status) => metrics.handshakes.inc({ status }),
   });
   const page = await startMetricsPage(config, metrics.registry);
-  const cursorsLog = kafkaLog(config, config.cursorsTopic, shared);
+  const identify = admission.identifyOperator.bind(admission);
+  const admin = await startAdminPage({ address: config.admin, logger, sessions, identify });
+  const cursorsLog = kafkaLog(config, cursorsTopicOf(config.topic), shared);
   await openLogs(config, { log, cursorsLog, isGiven: dependencies.log !== undefined }, shared);
   const core = {
     ...dependencies,
@@ -122,6 +127,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   clients.serve({ context, services });
   return {
     port: server.port,
+    adminPort: admin.port,
     metrics,
     drain: async () => {
       const { drainMs } = config;
@@ -133,6 +139,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       held.stop();
       redis.disconnect();
       page.close();
+      admin.close();
       credentials.close();
       stopSampling();
     },
@@ -204,9 +211,10 @@ function httpServices(parts: {
   readonly context: ConnectionContext;
 }): HttpServices {
   const { limits, admission, tickets, history, context } = parts;
-  const { metrics, publisher } = context;
+  const { metrics, publisher, sessions } = context;
   return {
     limits,
+    sessions,
     admission,
     tickets,
     history: new HistoryPages({ history, limits, metrics }),
@@ -221,7 +229,8 @@ async function openLogs(
 ): Promise<void> {
   const { log, cursorsLog, isGiven } = logs;
   if (!isGiven) await settleTopic(config, { name: config.topic, purpose: "messages" }, parts);
-  await settleTopic(config, { name: config.cursorsTopic, purpose: "cursors" }, parts);
+  const cursors = { name: cursorsTopicOf(config.topic), purpose: "cursors" } as const;
+  await settleTopic(config, cursors, parts);
   await Promise.all([log.open(), cursorsLog.open()]);
 }
 

@@ -16,7 +16,7 @@ async function serve(config: EdgeConfig): Promise<void> {
   const tracing = await openTracing(process.env, { edgeId: config.id, logger, clock });
   const edge = await startEdge(config, { logger, clock, ...(tracing && { tracing }) });
   lifecycle.started(() => edge.drain());
-  logger.info({ port: edge.port }, "serving");
+  logger.info({ port: edge.port, adminPort: edge.adminPort }, "serving");
 }
 
 const config = readEdgeConfig(process.env);

@@ -1,5 +1,5 @@
 import { Lifecycle, createLogger, systemClock } from "@millrace/runtime";
-import { CURSORS_TOPIC } from "@millrace/schemas";
+import { cursorsTopicOf } from "@millrace/schemas";
 import { CURSOR_VERSIONS, SCHEMA_VERSIONS } from "@millrace/schemas/record";
 import { type TapConfig, readTapConfig } from "./config.ts";
 import { LIMITS } from "./limits.ts";
@@ -12,7 +12,7 @@ async function serve(config: TapConfig): Promise<void> {
   const lifecycle = new Lifecycle({ logger, clock: systemClock, drainMs, host: process });
   const registry = new Registry([
     { topic: config.topic, versions: SCHEMA_VERSIONS },
-    { topic: CURSORS_TOPIC, versions: CURSOR_VERSIONS },
+    { topic: cursorsTopicOf(config.topic), versions: CURSOR_VERSIONS },
   ]);
   const { port, close } = await startServer(registry, config);
   lifecycle.started(close);

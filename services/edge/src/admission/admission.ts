@@ -41,6 +41,8 @@ export interface Admission {
   decide(request: ConnectRequest): Promise<Decision>;
   /** The same checks for a request that opens no connection. Throws a RefusalError. */
   identify(request: CheckedRequest): Promise<Identity>;
+  /** Who an operator is, by the Authorization header. Throws a RefusalError. */
+  identifyOperator(authorization: string | undefined): Promise<string>;
   /** Whether pages of all these origins may ask, of which there is at most one. */
   allows(origins: readonly string[] | undefined): boolean;
   /** Judges a token as the handshake does; rejects only for a defect. */
@@ -61,6 +63,9 @@ export interface AdmissionOptions {
 }
 
 const PENDING_MAX = 1_000;
+
+/** Of tokens that may use the admin port. */
+const ADMIN_SCOPE = "millrace:admin";
 
 /** Requests that open no connection, of one address. Servers publish for many users. */
 const REQUESTS_PER_SEC = 1_000;
@@ -116,6 +121,13 @@ class Checks implements Admission {
       this.#requests.handshake(request.address);
       return identity;
     });
+  }
+
+  async identifyOperator(authorization: string | undefined): Promise<string> {
+    const values = authorization === undefined ? [] : [["authorization", [authorization]] as const];
+    const headers: Headers = new Map(values);
+    const token = bearerOf(headers) ?? refuseToken("a token is needed");
+    return this.#verifier.verifyScope(token, ADMIN_SCOPE);
   }
 
   allows(origins: readonly string[] | undefined): boolean {

@@ -41,6 +41,15 @@ export class TokenVerifier {
     return { user, rights, expiresAtMs: Number(exp) * 1_000 };
   }
 
+  /** The `sub` of a token whose `scope` (RFC 8693 §4.2) has that word. Throws a RefusalError. */
+  async verifyScope(token: string, scope: string): Promise<string> {
+    if (token.length > TOKEN_BYTES_MAX) refuseToken("the token is too long", "invalid_token");
+    const { sub, scope: scopes } = await this.#payload(token);
+    const hasScope = typeof scopes === "string" && scopes.split(" ").includes(scope);
+    if (!hasScope) refuse(403, `the token's scope is not ${scope}`);
+    return String(sub);
+  }
+
   async #payload(token: string): Promise<JWTPayload> {
     const { issuer, audience, keys, clock } = this.#options;
     try {

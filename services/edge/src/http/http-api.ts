@@ -33,7 +33,7 @@ const NO_BODY: Promise<BodyOutcome> = Promise.resolve({ kind: "whole", bytes: ne
 
 /** The routes of each path, and what finds the path and the name in it. */
 const PATHS = [...new Set(ROUTES.map(({ path }) => path))].map((path) => ({
-  pattern: new RegExp(`^${path.replace("{c}", "([^/]+)").replaceAll(".", String.raw`\.`)}$`),
+  pattern: new RegExp(`^${path.replace(/\{\w+\}/, "([^/]+)").replaceAll(".", String.raw`\.`)}$`),
   routes: ROUTES.filter((route) => route.path === path),
 }));
 

@@ -40,7 +40,25 @@ const WRITTEN = {
 };
 
 /** What requests and answers hold: docs/protocol.md §3, §4 and §9. */
+const SESSION = {
+  type: "object",
+  required: ["session", "sinceMs", "lastActiveMs"],
+  properties: {
+    session: { type: "string" },
+    device: { type: "string", description: "Absent where none was named." },
+    conn: { type: "string", description: "Absent while nobody is connected." },
+    edge: { type: "string" },
+    sinceMs: TIME,
+    lastActiveMs: TIME,
+  },
+};
+
 export const SCHEMAS = {
+  Sessions: {
+    type: "object",
+    required: ["sessions"],
+    properties: { sessions: { type: "array", items: SESSION } },
+  },
   Position: POSITION,
   Key: MESSAGE_KEY,
   NewMessage: {

@@ -8,6 +8,7 @@ const FAILURES = {
   400: "Something in the request is malformed: a `bad-…` names what.",
   401: "No valid credential; `WWW-Authenticate` says why.",
   403: "Not with this token, or not from this origin.",
+  404: "There is no such thing.",
   409: "The attempt is not higher than the last accepted.",
   413: "The body, `meta` or the whole request is too large.",
   415: "The body is no plain JSON.",
@@ -36,6 +37,11 @@ export const OPENAPI = {
   paths: {
     "/v1/connect": { get: connectOperation() },
     "/v1/tickets": { post: ticketOperation() },
+    "/v1/sessions": { get: sessionsOperation() },
+    "/v1/sessions/{session}": {
+      parameters: [{ name: "session", in: "path", required: true, schema: { type: "string" } }],
+      delete: endOperation(),
+    },
     "/v1/conversations/{c}/messages": {
       parameters: [{ name: "c", in: "path", required: true, schema: CONVERSATION }],
       get: pageOperation(),
@@ -59,6 +65,24 @@ export const OPENAPI = {
 };
 
 export const OPENAPI_TEXT = JSON.stringify(OPENAPI);
+
+function sessionsOperation(): object {
+  return {
+    operationId: "listSessions",
+    summary: "The user's sessions, of all devices",
+    security: BEARER,
+    responses: { 200: json("The sessions", ref("Sessions")), ...failures(CHECKED) },
+  };
+}
+
+function endOperation(): object {
+  return {
+    operationId: "endSession",
+    summary: "Ends one of the user's sessions; its connection is closed with 4403",
+    security: BEARER,
+    responses: { 204: { description: "It has ended." }, ...failures([...CHECKED, 404]) },
+  };
+}
 
 function connectOperation(): object {
   return {

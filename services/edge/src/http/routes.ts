@@ -7,7 +7,9 @@ import type { HistoryPages } from "./history-pages.ts";
 import { failureAnswer, foreignOrigin, jsonAnswer, refusalAnswer } from "./http-answer.ts";
 import type { BodyOutcome, HttpAnswer, HttpExchange } from "./http-exchange.ts";
 import type { MessagePosts } from "./message-posts.ts";
+import type { Sessions } from "../session/sessions.ts";
 import { OPENAPI_TEXT } from "./openapi.ts";
+import { endAnswer, listAnswer } from "./session-answers.ts";
 
 /** What the routes' answers stand on. */
 export interface HttpServices {
@@ -16,6 +18,7 @@ export interface HttpServices {
   readonly tickets: Tickets;
   readonly history: HistoryPages;
   readonly posts: MessagePosts;
+  readonly sessions: Pick<Sessions, "list" | "end">;
 }
 
 export interface Call {
@@ -26,7 +29,7 @@ export interface Call {
 }
 
 export interface Route {
-  readonly method: "GET" | "POST";
+  readonly method: "GET" | "POST" | "DELETE";
   /** As the OpenAPI description spells it. */
   readonly path: string;
   readonly hasBody?: true;
@@ -41,6 +44,8 @@ export const ROUTES: readonly Route[] = [
   { method: "GET", path: "/v1/connect", answer: connectStatus },
   { method: "GET", path: "/v1/openapi.json", answer: description },
   { method: "POST", path: "/v1/tickets", answer: ticket },
+  { method: "GET", path: "/v1/sessions", answer: sessionList },
+  { method: "DELETE", path: "/v1/sessions/{session}", answer: sessionEnd },
   { method: "GET", path: MESSAGES, answer: historyPage },
   { method: "POST", path: MESSAGES, hasBody: true, answer: messagePost },
 ];
@@ -69,6 +74,17 @@ async function ticket(services: HttpServices, { exchange }: Call): Promise<HttpA
   }
   const message = "tickets can't be kept at the moment";
   return failureAnswer({ code: "unavailable", message, retryMs: RETRY_MS });
+}
+
+/** The user's own, of all devices. */
+async function sessionList(services: HttpServices, { exchange }: Call): Promise<HttpAnswer> {
+  const { user } = await services.admission.identify(exchange);
+  return listAnswer(await services.sessions.list(user));
+}
+
+async function sessionEnd(services: HttpServices, call: Call): Promise<HttpAnswer> {
+  const { user } = await services.admission.identify(call.exchange);
+  return endAnswer(await services.sessions.end(user, call.parameter));
 }
 
 function historyPage(services: HttpServices, call: Call): Promise<HttpAnswer> {

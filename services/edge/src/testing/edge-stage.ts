@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createKafkaLog, ensureTopic, type Log } from "@millrace/log";
 import { silentLogger, systemClock } from "@millrace/runtime";
-import { parseMessageKey } from "@millrace/schemas";
+import { cursorsTopicOf, parseMessageKey } from "@millrace/schemas";
 import { type EdgeProcess, freePort, spawnEdge, waitFor } from "@millrace/testkit";
 import { expect } from "vitest";
 import { readEdgeConfig } from "../config.ts";
@@ -35,7 +35,7 @@ export interface LocalEdge extends EdgePlace {
 /** A topic of a test's own, real edges on it, and clients on real sockets. */
 export class EdgeStage {
   readonly topic = `edge-${randomUUID()}`;
-  readonly cursorsTopic = `${this.topic}.cursors`;
+  readonly cursorsTopic = cursorsTopicOf(this.topic);
   readonly issuer: TestIssuer;
   readonly #options: StageOptions;
   readonly #clients: RawClient[] = [];
@@ -149,7 +149,6 @@ export class EdgeStage {
       EDGE_KAFKA_BROKERS: brokers.join(","),
       EDGE_REDIS_URL: redisUrl,
       EDGE_TOPIC: this.topic,
-      EDGE_CURSORS_TOPIC: this.cursorsTopic,
       EDGE_ISSUER: ISSUER,
       EDGE_JWKS: this.issuer.jwks,
       EDGE_AUDIENCE: AUDIENCE,
