@@ -83,6 +83,10 @@ export const EDGE_OPTIONS = {
     meaning: "topic settings that break a promise are only warned about",
     fallback: false,
   }),
+  isCompressing: booleanOption({
+    meaning: "clients that offer permessage-deflate get it: fewer bytes for more CPU",
+    fallback: false,
+  }),
   drainMs: millisecondsOption({
     meaning: "time from SIGTERM to the end of the process",
     fallback: 30_000,

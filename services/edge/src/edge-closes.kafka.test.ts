@@ -35,6 +35,7 @@ async function bareServer(): Promise<EdgePlace & { readonly sockets: Socket[] }>
     host: "127.0.0.1",
     port: 0,
     limits: LIMITS,
+    isCompressing: false,
     logger: silentLogger,
     admission: await createAdmission(bareAdmission(stage.issuer.jwks)),
     isReady: () => true,

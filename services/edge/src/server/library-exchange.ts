@@ -71,14 +71,16 @@ export class LibraryExchange implements HttpExchange {
   }
 
   respond(answer: HttpAnswer): void {
-    this.finish(() => this.#write(answer));
+    if (this.#isOver) return;
+    this.#isOver = true;
+    this.#response.cork(() => this.#write(answer));
   }
 
-  /** Writes the end of the exchange; whoever comes later, or too late, gets false. */
-  finish(write: () => void): boolean {
+  /** Hands the connection over to `upgrade`; whoever comes later, or too late, gets false. */
+  handOver(upgrade: () => void): boolean {
     if (this.#isOver) return false;
     this.#isOver = true;
-    this.#response.cork(write);
+    upgrade();
     return true;
   }
 

@@ -34,6 +34,7 @@ beforeEach(async () => {
     host: "127.0.0.1",
     port: 0,
     limits: LIMITS,
+    isCompressing: false,
     logger: silentLogger,
     admission,
     isReady: () => true,

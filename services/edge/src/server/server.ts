@@ -11,6 +11,7 @@ import type { HttpExchange } from "../http/http-exchange.ts";
 import type { HttpServices } from "../http/routes.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { SessionEntry } from "../session/sessions.ts";
+import { CorkAnchor } from "./cork-anchor.ts";
 import { LibraryExchange } from "./library-exchange.ts";
 
 export interface ServerOptions {
@@ -18,6 +19,8 @@ export interface ServerOptions {
   /** 0 takes any free one. */
   readonly port: number;
   readonly limits: EdgeLimits;
+  /** Whether permessage-deflate (RFC 7692) is given to who offers it. */
+  readonly isCompressing: boolean;
   readonly logger: Logger;
   readonly admission: Admission;
   /** False answers newcomers with 503. */
@@ -58,6 +61,9 @@ const PATH = "/v1/connect";
 
 /** A frame beyond ours is told so with 1009; one beyond this is not even collected. */
 const PAYLOAD_FACTOR = 4;
+/** What is shorter hardly shrinks. */
+const COMPRESS_LENGTH_MIN = 128;
+
 const BACKPRESSURE_MAX = 1_048_576;
 
 /**
@@ -81,16 +87,24 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   let isRefusing = false;
   const isOpen = (): boolean => !isRefusing && options.isReady();
   const app = uWS.App();
-  app.ws<Admitted>("/*", { ...behaviorOf(options), upgrade: upgradeOf(options, isOpen) });
+  const anchor = new CorkAnchor();
+  const upgrade = upgradeOf(options, isOpen, anchor);
+  app.ws<Admitted>("/*", { ...behaviorOf(options), upgrade });
+  app.get(anchor.path, (response) => anchor.take(response));
   const api = new HttpApi({ ...options, isOpen });
   app.any("/*", (response, request) => api.handle(new LibraryExchange(response, request)));
   const token = await listen(app, options);
+  const port = uWS.us_socket_local_port(token);
+  await anchor.hold({ host: options.host, port });
   return {
-    port: uWS.us_socket_local_port(token),
+    port,
     refuseNewcomers: () => {
       isRefusing = true;
     },
-    close: () => void app.close(),
+    close: () => {
+      anchor.close();
+      app.close();
+    },
   };
 }
 
@@ -110,14 +124,18 @@ function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
   const { limits } = options;
   assert(IDLE_S * 1_000 > limits.laggingPatienceMs, "the heartbeats decide first");
   return {
-    compression: uWS.DISABLED,
+    // One window for all sockets: a window of its own would cost each of them tens of kilobytes. What
+    // is inflated is bounded by the payload's limit, as what comes as it is.
+    compression: options.isCompressing
+      ? uWS.SHARED_COMPRESSOR | uWS.SHARED_DECOMPRESSOR
+      : uWS.DISABLED,
     maxPayloadLength: limits.announced.frameBytes * PAYLOAD_FACTOR,
     maxBackpressure: BACKPRESSURE_MAX,
     idleTimeout: IDLE_S,
     sendPingsAutomatically: false,
     open: (ws) => {
       const data = ws.getUserData();
-      data.socket = new UwsSocket(ws);
+      data.socket = new UwsSocket(ws, options.isCompressing);
       data.listener = options.open(data.socket, data.identity, data.entry);
     },
     message: (ws, message, isBinary) => {
@@ -142,10 +160,12 @@ function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
 
 class UwsSocket implements Socket {
   readonly address: string;
+  readonly #isCompressing: boolean;
   #ws: uWS.WebSocket<Admitted> | undefined;
 
-  constructor(ws: uWS.WebSocket<Admitted>) {
+  constructor(ws: uWS.WebSocket<Admitted>, isCompressing: boolean) {
     this.#ws = ws;
+    this.#isCompressing = isCompressing;
     this.address = textOf(ws.getRemoteAddressAsText());
   }
 
@@ -158,7 +178,8 @@ class UwsSocket implements Socket {
   }
 
   send(frame: Uint8Array | string): SendOutcome {
-    const outcome = this.#ws?.send(frame, false, false);
+    const isLong = this.#isCompressing && frame.length >= COMPRESS_LENGTH_MIN;
+    const outcome = this.#ws?.send(frame, false, isLong);
     return (outcome === undefined ? undefined : SEND_OUTCOMES[outcome]) ?? "dropped";
   }
 
@@ -185,7 +206,7 @@ class UwsSocket implements Socket {
 
 type Upgrade = NonNullable<uWS.WebSocketBehavior<Admitted>["upgrade"]>;
 
-function upgradeOf(options: ServerOptions, isOpen: () => boolean): Upgrade {
+function upgradeOf(options: ServerOptions, isOpen: () => boolean, anchor: CorkAnchor): Upgrade {
   return (response, request, context) => {
     const exchange = new LibraryExchange(response, request);
     const refuse = (refusal: Refusal): void => {
@@ -207,14 +228,11 @@ function upgradeOf(options: ServerOptions, isOpen: () => boolean): Upgrade {
       }
       options.onHandshake?.(101);
       const entry = must(decision.entry, "an upgrade gets a session");
-      const isThere = exchange.finish(() => {
-        response.upgrade<Admitted>(
-          { identity, entry, leave },
-          key,
-          SUBPROTOCOL,
-          extensions,
-          context,
-        );
+      const data: Admitted = { identity, entry, leave };
+      const isThere = exchange.handOver(() => {
+        anchor.cork(() => {
+          response.upgrade<Admitted>(data, key, SUBPROTOCOL, extensions, context);
+        });
       });
       // The peer may vanish while it is being checked.
       if (!isThere) leave();
