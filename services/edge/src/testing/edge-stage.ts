@@ -169,11 +169,12 @@ export async function publish(
   client: RawClient,
   c: string,
   bodies: readonly string[],
+  options: { readonly isKeyed: boolean } = { isKeyed: true },
 ): Promise<void> {
   for (let start = 0; start < bodies.length; start += WINDOW) {
     const window = bodies.slice(start, start + WINDOW);
     const answers = window.map((body) => {
-      const key = parseMessageKey(body);
+      const key = options.isKeyed ? parseMessageKey(body) : undefined;
       return client.request({ t: "pub", c, ...(key && { key }), body });
     });
     for (const answer of await Promise.all(answers)) {
