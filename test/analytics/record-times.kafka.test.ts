@@ -3,6 +3,7 @@ import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "
 import {
   type EdgePlace,
   EdgeStage,
+  type LocalEdge,
   subscribe,
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
@@ -54,11 +55,29 @@ afterEach(async () => {
 
 /** With a token that is good by the clock of any edge here. */
 async function connect(edge: EdgePlace, sub: string): Promise<RawClient> {
-  const exp = Math.ceil((Date.now() + 2 * HOUR_MS) / 1_000);
-  const token = await stage.issuer.token({ sub, exp });
-  const client = await RawClient.open({ url: edge.ws, token });
+  const client = await RawClient.open({ url: edge.ws, token: await tokenOf(sub) });
   stage.atEnd(() => Promise.resolve(client.terminate()));
   return client;
+}
+
+function tokenOf(sub: string): Promise<string> {
+  const exp = Math.ceil((Date.now() + 2 * HOUR_MS) / 1_000);
+  return stage.issuer.token({ sub, exp });
+}
+
+function byHttp(name: string, { port }: LocalEdge, token: string): PublishWay {
+  return {
+    name,
+    publish: async (c, body, times) => {
+      const url = `http://127.0.0.1:${port}/v1/conversations/${encodeURIComponent(c)}/messages`;
+      const headers = { authorization: `Bearer ${token}`, "content-type": "application/json" };
+      const content = JSON.stringify({ body, ...times });
+      const response = await fetch(url, { method: "POST", headers, body: content });
+      const text = await response.text();
+      if (response.status !== 201) throw new Error(`not published: ${response.status} ${text}`);
+      return JSON.parse(text) as { readonly ts: number };
+    },
+  };
 }
 
 function byFrame(name: string, client: RawClient): PublishWay {
@@ -90,6 +109,8 @@ describe("the time of a record", () => {
     const ways = [
       byFrame("frame", await connect(right, "writer")),
       byFrame("frame of the edge ahead", await connect(ahead, "writer")),
+      byHttp("HTTP", right, await tokenOf("writer")),
+      byHttp("HTTP of the edge ahead", ahead, await tokenOf("writer")),
     ];
 
     const bodies: string[] = [];
@@ -116,7 +137,7 @@ describe("the time of a record", () => {
     const [one, two] = readers.map((reader) => timesOf(reader, c));
     const times = must(one, "the times that one was told");
     expect(two).toEqual(times);
-    expect(times.filter((_, index) => index % 4 < 2)).toEqual(answered);
+    expect(times.filter((_, index) => index % (ways.length + 2) < ways.length)).toEqual(answered);
     expect(times).toEqual(times.toSorted((a, b) => a - b));
     expect(Math.min(...times)).toBeGreaterThanOrEqual(sinceMs);
     expect(Math.max(...times)).toBeLessThanOrEqual(untilMs);

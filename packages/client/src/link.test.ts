@@ -136,6 +136,20 @@ describe("the line to the edges", () => {
     expect(edge.sockets.map(({ url }) => url.host)).toEqual(["a", "b", "c", "a"]);
   });
 
+  it("drops a session over which the server fails five times, at random pauses", async () => {
+    const edge = new FakeEdge();
+    edge.chance = 0;
+    await edge.ready();
+    edge.socket.end(1006);
+    const named: boolean[] = [];
+    for (let attempt = 0; attempt < 6; attempt++) {
+      await edge.clock.advance(1);
+      named.push(edge.socket.url.search.includes("session=s_1"));
+      edge.socket.end(4500);
+    }
+    expect(named).toEqual([true, true, true, true, true, false]);
+  });
+
   it("names its session with a rising attempt", async () => {
     const edge = new FakeEdge();
     await edge.ready();

@@ -42,6 +42,10 @@ const BACK_OFF_MS = 10_000;
 const TOKEN_PAUSE_MS = 1_000;
 const TOKEN_PAUSE_LONGEST_MS = 15_000;
 const CLOSED_TOO_LARGE = 1009;
+/** After so many attempts that the server itself failed, the session they named is given up. */
+const SESSION_TRIES = 5;
+const SERVER_FAILURE = 500;
+const CLOSED_INTERNAL = 4500;
 
 /**
  * Keeps one connection to any of the edges. Two attempts never overlap; each asks for a token of
@@ -57,6 +61,8 @@ export class Link {
   #urlIndex: number;
   #session: { readonly id: string; attempt: number } | undefined;
   #tokensRefused = 0;
+  /** Attempts in a row that named the session and failed on the server's side. */
+  #sessionFailures = 0;
   /** From the plan of an attempt to its outcome: a second one waits for that. */
   #isReconnecting = true;
   #isEnded = false;
@@ -131,6 +137,7 @@ export class Link {
     this.#isReconnecting = false;
     this.#readyAtMs = environment.clock.nowMs();
     this.#tokensRefused = 0;
+    this.#sessionFailures = 0;
     if (this.#session?.id !== welcome.session) this.#session = { id: welcome.session, attempt: 0 };
     listener.onReady(connection, welcome);
     listener.onState({ kind: "ready", edge: welcome.edge, user: welcome.user });
@@ -164,8 +171,20 @@ export class Link {
     const wasRefused = ending.kind === "closed" && !ending.wasReady && ending.code < 4000;
     const refusal = wasRefused ? await askRefusal(environment, request) : undefined;
     if (this.#isEnded) return;
+    this.#judgeSession(ending, refusal);
     if (refusal === undefined) this.#afterEnding(ending);
     else this.#afterRefusal(refusal);
+  }
+
+  /** It may be the session that the server fails over: positions are known without it. */
+  #judgeSession(ending: Ending, refusal: Refusal | undefined): void {
+    const isClosedSo = ending.kind === "closed" && ending.code >= CLOSED_INTERNAL;
+    const isServers = isClosedSo || (refusal?.status ?? 0) >= SERVER_FAILURE;
+    if (this.#session === undefined || !isServers) return;
+    this.#sessionFailures += 1;
+    if (this.#sessionFailures < SESSION_TRIES) return;
+    this.#session = undefined;
+    this.#sessionFailures = 0;
   }
 
   #afterEnding(ending: Ending): void {

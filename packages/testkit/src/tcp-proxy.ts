@@ -53,6 +53,11 @@ export class TcpProxy {
     return address.port;
   }
 
+  /** How many connections were made until now. */
+  get accepted(): number {
+    return this.#accepted;
+  }
+
   get connections(): number {
     return this.#links.size;
   }

@@ -1,7 +1,7 @@
 import type { Schema } from "avsc";
 import { describe, expect, it } from "vitest";
 import { evolutionProblems } from "./evolution.ts";
-import { CURSOR_VERSIONS, SCHEMA_VERSIONS } from "./schema-index.ts";
+import { CURSOR_VERSIONS, SCHEMA_VERSIONS, typeOf } from "./schema-index.ts";
 
 const TEXT = { name: "text", type: "string" };
 const NOTE = { name: "note", type: ["null", "string"], default: null };
@@ -75,4 +75,38 @@ describe("the check of its evolution", () => {
       "version 3 has the id 1 of an earlier one",
     ]);
   });
+});
+
+// C-082
+it("Every reader version can read every writer version that was let in", () => {
+  // What was let in over time: fields with defaults come and go, docs and the order change.
+  const versions = [
+    record(TEXT),
+    record(TEXT, COUNT),
+    record(COUNT, { ...TEXT, doc: "words" }, NOTE),
+    record(TEXT, NOTE),
+  ];
+  expect(problemsOf(...versions)).toEqual([]);
+  const types = versions.map((schema) => typeOf(schema));
+  for (const reader of types) {
+    for (const writer of types) {
+      const written = writer.toBuffer({ text: "x", count: 7, note: "n" });
+      const read = reader.fromBuffer(written, reader.createResolver(writer)) as { text: string };
+      expect(read.text).toBe("x");
+    }
+  }
+  // What is proposed and would break somebody is refused, by the name of what it is about.
+  const proposals: readonly (readonly [Schema, string])[] = [
+    [record(TEXT, COUNT, { name: "more", type: "string" }), "more"],
+    [record(TEXT, COUNT, { name: "note", type: ["string", "null"], default: null }), "string"],
+    [record({ ...TEXT, name: "words" }, COUNT), "words"],
+    [record(TEXT, { ...COUNT, type: "long" }), "field count"],
+    [record(COUNT), "text"],
+    [{ ...(record(TEXT, COUNT) as object), namespace: "elsewhere" } as Schema, "elsewhere.Example"],
+  ];
+  for (const [proposal, name] of proposals) {
+    const problems = problemsOf(...versions, proposal);
+    expect(problems.length).toBeGreaterThan(0);
+    expect(problems.join("\n")).toContain(name);
+  }
 });

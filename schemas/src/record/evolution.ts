@@ -20,17 +20,54 @@ function orderProblems(versions: readonly SchemaVersion[]): string[] {
   });
 }
 
+interface Readable extends SchemaVersion {
+  readonly type: Type;
+}
+
+type Type = ReturnType<typeof typeOf>;
+
 function resolutionProblems(versions: readonly SchemaVersion[]): string[] {
-  const types = versions.map(({ version, schema }) => ({ version, type: typeOf(schema) }));
-  return types.flatMap((reader) =>
-    types.flatMap((writer) => {
-      try {
-        reader.type.createResolver(writer.type);
-        return [];
-      } catch (error) {
-        const why = (error as Error).message;
-        return [`version ${reader.version} can't read version ${writer.version}: ${why}`];
-      }
-    }),
-  );
+  const problems: string[] = [];
+  const readable = versions.flatMap((version): Readable[] => {
+    const type = attempt(() => typeOf(version.schema));
+    if (typeof type !== "string") return [{ ...version, type }];
+    problems.push(`version ${version.version} is no valid schema: ${type}`);
+    return [];
+  });
+  for (const reader of readable) {
+    for (const writer of readable) {
+      const why = attempt(() => reader.type.createResolver(writer.type));
+      if (typeof why !== "string") continue;
+      const named = [why, ...fieldProblems(reader, writer)].join("; ");
+      problems.push(`version ${reader.version} can't read version ${writer.version}: ${named}`);
+    }
+  }
+  return problems;
+}
+
+/** Fields that both have and one can't read of the other: the whole record's error names no field. */
+function fieldProblems(reader: Readable, writer: Readable): string[] {
+  const written = new Map(fieldsOf(writer.schema).map(({ name, type }) => [name, type]));
+  return fieldsOf(reader.schema).flatMap(({ name, type }) => {
+    const other = written.get(name);
+    if (other === undefined) return [];
+    const why = attempt(() => typeOf(type).createResolver(typeOf(other)));
+    return typeof why === "string" ? [`field ${name}: ${why}`] : [];
+  });
+}
+
+function fieldsOf(
+  schema: SchemaVersion["schema"],
+): readonly { readonly name: string; readonly type: SchemaVersion["schema"] }[] {
+  const { fields } = schema as { readonly fields?: ReturnType<typeof fieldsOf> };
+  return fields ?? [];
+}
+
+/** What it gives, or the message of what it throws. */
+function attempt<Result>(run: () => Result): Result | string {
+  try {
+    return run();
+  } catch (error) {
+    return (error as Error).message;
+  }
 }

@@ -7,6 +7,7 @@ import {
 } from "@millrace/client/node";
 import { TcpProxy, waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import { Redis } from "ioredis";
 import { WebSocket } from "ws";
 import { LIMITS } from "./limits.ts";
 import { EdgeStage, type LocalEdge, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
@@ -52,6 +53,15 @@ function whenReady(client: Client): Promise<boolean> {
   return waitFor(() => client.state.kind === "ready", { what: "a ready client" });
 }
 
+/** As a Redis does that has lost them. */
+async function deleteSessionsOf(user: string): Promise<void> {
+  const redis = new Redis(inject("redisUrl"));
+  const keys = await redis.keys(`mr:session*:{${user}}*`);
+  expect(keys.length).toBeGreaterThan(0);
+  await redis.del(...keys);
+  redis.disconnect();
+}
+
 async function everything(c: string, count: number): Promise<RawClient> {
   const reader = await stage.connect(edge, "reader");
   await subscribe(reader, c, "earliest");
@@ -88,6 +98,43 @@ function cutEverySecond(): { readonly cuts: () => { before: number; between: num
 }
 
 describe("the SDK on a line that breaks", () => {
+  // C-017
+  it("A resume that cannot work is refused once, and the client still gets its messages", async () => {
+    const [c, other] = ["room:lost-session", "room:bad-position"];
+    const writer = await stage.connect(edge, "writer");
+    const { client, states } = sdk("reader");
+    await whenReady(client);
+    const bodies: string[] = [];
+    client.subscribe(c, { from: "live", onMessage: ({ body }) => bodies.push(body) });
+    await publish(writer, c, ["m1"]);
+    await waitFor(() => bodies.length === 1, { what: "a first message" });
+    const attempts = proxy.accepted;
+    proxy.refuse(true);
+    proxy.cutAll();
+    await publish(writer, c, ["m2"]);
+    await deleteSessionsOf("reader");
+    proxy.refuse(false);
+    await publish(writer, c, ["m3"]);
+    await waitFor(() => bodies.length === 3, { what: "what came meanwhile" });
+    expect(bodies).toEqual(["m1", "m2", "m3"]);
+    expect(states.at(-1)?.kind).toBe("ready");
+    expect(proxy.accepted).toBeGreaterThan(attempts);
+
+    // A position with one wrong character: refused at once, for this conversation alone.
+    const pos = (await writer.request({ t: "pub", c: other, body: "first" })).pos ?? "";
+    const errors: string[] = [];
+    const broken = client.subscribe(other, {
+      from: { after: pos.replace(/\.\d+\./, ".x.") },
+      onMessage: () => undefined,
+      onError: ({ code }) => errors.push(code),
+    });
+    await waitFor(() => errors.length > 0, { what: "the refusal" });
+    expect(errors).toEqual(["bad-position"]);
+    expect(broken.isEnded).toBe(true);
+    await publish(writer, c, ["m4"]);
+    await waitFor(() => bodies.length === 4, { what: "the other conversation" });
+  });
+
   // C-003
   it("A message sent while the line breaks arrives exactly once", async () => {
     const c = "room:broken";
