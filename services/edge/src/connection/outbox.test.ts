@@ -71,6 +71,17 @@ describe("Outbox", () => {
     expect(owner.taken_).toEqual([1n, 2n]);
   });
 
+  it("writes tells beside each other as one message, an answer and a lonely tell as their own", async () => {
+    const { clock, received, socket, outbox, tell } = setUp();
+    tell("1");
+    tell("2");
+    outbox.answer("answer");
+    tell("3");
+    await clock.settle();
+    expect(received).toEqual(["1", "2", "answer", "3"]);
+    expect(socket.messages).toEqual(["[1,2]", "answer", "3"]);
+  });
+
   it("stops at the socket's bound, gives back the tells that wait and keeps the answers", async () => {
     const { clock, received, socket, outbox, owner, tell } = setUp();
     socket.stall();
@@ -102,7 +113,8 @@ describe("Outbox", () => {
     outbox.answer("answer");
     await clock.settle();
     expect([owner.taken_, owner.discards, other.taken_, other.discards]).toEqual([[1n], 1, [], 1]);
-    expect(socket.dropped).toBe(1);
+    // Twice a batch, and then what was left of it alone.
+    expect(socket.dropped).toBe(3);
     socket.flow();
     outbox.onDrain();
     await clock.settle();
@@ -115,14 +127,14 @@ describe("Outbox", () => {
     tell("a".repeat(30));
     tell("b".repeat(60));
     await clock.settle();
-    expect([socket.bufferedBytes(), owner.discards, socket.dropped]).toEqual([30, 1, 1]);
+    expect([socket.bufferedBytes(), owner.discards, socket.dropped]).toEqual([30, 1, 2]);
     const writable = outbox.whenWritable();
     expect(await isSettled(clock, writable)).toBe(false);
     expect(tell("c")).toBe(false);
     socket.flow();
     outbox.onDrain();
     expect(await isSettled(clock, writable)).toBe(true);
-    expect(socket.dropped).toBe(1);
+    expect(socket.dropped).toBe(2);
   });
 
   it("gives back what is due to one socket within a turn beyond its bound, and answers all the same", async () => {

@@ -1,8 +1,9 @@
 import { assert } from "@millrace/runtime";
+import { BATCH_FRAMES_MAX } from "@millrace/schemas";
 import type { Told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { Flusher } from "./flusher.ts";
-import type { Socket } from "./socket.ts";
+import type { SendOutcome, Socket } from "./socket.ts";
 
 /** Who a frame that moves a told position belongs to. */
 export interface TellOwner {
@@ -17,10 +18,23 @@ type Item =
   | { readonly owner: undefined; readonly frame: Uint8Array }
   | { readonly owner: TellOwner; readonly frame: Uint8Array; readonly position: Told };
 
+/** A batch from the server: docs/protocol.md §2. */
+const BATCH_BYTES_MAX = 65_536;
+const BRACKETS_BYTES = 2;
+
+const OPEN = 0x5b;
+const COMMA = 0x2c;
+const CLOSE = 0x5d;
+const NOTHING = new Uint8Array();
+
+/** Where batches are put together: the socket has copied one when `send` returns. */
+const scratch = Buffer.allocUnsafe(BATCH_BYTES_MAX + BRACKETS_BYTES);
+
 /**
  * What is due to one socket, in order: answers, which are never dropped, and tells (messages, gaps,
  * `live`), which can be read from the log again. All that gathers within one turn of the loop
- * leaves in one write.
+ * leaves in one write, and the tells beside each other in it as one batch: a call of
+ * `send` costs more than its bytes.
  *
  * When the socket holds `bufferedBytesMax`, or refuses a frame, the outbox is *full*: nothing more
  * is sent in this flush, the tells that wait are discarded (their owners fall back to what was
@@ -32,6 +46,8 @@ export class Outbox {
   readonly #limits: EdgeLimits;
   readonly #flusher: Flusher;
   readonly #onOverflow: () => void;
+  /** Made once: it is handed to the socket with every flush. */
+  readonly #writeAll = (): void => this.#write();
   #items: Item[] = [];
   #tellBytes = 0;
   #answerBytes = 0;
@@ -84,7 +100,7 @@ export class Outbox {
   /** Writes what is due; called by the flusher at the end of the turn. */
   flush(): void {
     if (this.#isClosed) return;
-    if (this.#items.length > 0) this.#socket.cork(() => this.#write());
+    if (this.#items.length > 0) this.#socket.cork(this.#writeAll);
     // The socket may have closed under the write.
     if (this.#isClosed) return;
     if (this.#isFull && this.#answerBytes > this.#limits.answerBytesMax) this.#onOverflow();
@@ -126,29 +142,53 @@ export class Outbox {
   #write(): void {
     const items = this.#items;
     let sent = 0;
-    while (sent < items.length && !this.#isClosed) {
-      if (this.#socket.bufferedBytes() >= this.#limits.bufferedBytesMax) break;
-      const item = items[sent];
-      assert(item !== undefined, "an index below the length");
-      if (!this.#send(item)) break;
-      sent += 1;
+    let room = this.#room();
+    while (sent < items.length && room > 0 && !this.#isClosed) {
+      let end = runEnd(items, sent, room);
+      let outcome = this.#sendRun(items, sent, end);
+      if (outcome === "dropped" && end - sent > 1) {
+        // What is too much together may go in parts.
+        end = sent + 1;
+        outcome = this.#sendRun(items, sent, end);
+      }
+      if (outcome === "dropped") break;
+      sent = end;
+      // What the kernel has taken at once takes no room.
+      if (outcome === "buffered") room = this.#room();
     }
     if (this.#isClosed) return;
-    this.#items = items.slice(sent);
-    if (this.#items.length > 0) this.#becomeFull();
-    else this.#tellBytes = 0;
+    if (sent < items.length) {
+      this.#items = items.slice(sent);
+      this.#becomeFull();
+    } else {
+      items.length = 0;
+      this.#tellBytes = 0;
+    }
   }
 
-  #send(item: Item): boolean {
-    if (item.owner?.isEnded === true) return true;
-    if (this.#socket.send(item.frame) === "dropped") {
+  #room(): number {
+    return this.#limits.bufferedBytesMax - this.#socket.bufferedBytes();
+  }
+
+  #sendRun(items: readonly Item[], start: number, end: number): SendOutcome {
+    const first = items[start];
+    assert(first !== undefined, "a run has an item");
+    const isAlone = end - start === 1 && first.owner?.isEnded !== true;
+    const bytes = isAlone ? first.frame : batchOf(items, start, end);
+    if (bytes.length === 0) return "sent";
+    const outcome = this.#socket.send(bytes);
+    if (outcome === "dropped") {
       // With nothing in its buffer no drain would ever come.
       this.#hasRefused = this.#socket.bufferedBytes() > 0;
-      return false;
+      return outcome;
     }
-    if (item.owner === undefined) this.#answerBytes -= item.frame.length;
-    else item.owner.taken(item.position);
-    return true;
+    for (let index = start; index < end; index++) {
+      const item = items[index];
+      if (item === undefined) continue;
+      if (item.owner === undefined) this.#answerBytes -= item.frame.length;
+      else if (!item.owner.isEnded) item.owner.taken(item.position);
+    }
+    return outcome;
   }
 
   /** Keeps the answers, in their order; what the owners were not given they fetch again. */
@@ -172,4 +212,39 @@ export class Outbox {
     this.#waiters = [];
     for (const resolve of waiters) resolve();
   }
+}
+
+/**
+ * Where the run of items ends that leave as one message: tells beside each other, as many as there
+ * is room for. An answer leaves alone, and so does a tell whose neighbours are answers.
+ */
+function runEnd(items: readonly Item[], start: number, room: number): number {
+  let end = start + 1;
+  if (items[start]?.owner === undefined) return end;
+  const bytesMax = Math.min(room, BATCH_BYTES_MAX);
+  let bytes = BRACKETS_BYTES + (items[start]?.frame.length ?? 0);
+  for (; end < items.length && end - start < BATCH_FRAMES_MAX; end++) {
+    const item = items[end];
+    if (item?.owner === undefined) break;
+    bytes += 1 + item.frame.length;
+    if (bytes > bytesMax) break;
+  }
+  return end;
+}
+
+/** A JSON array of the frames whose owner still wants them; valid until the next call. */
+function batchOf(items: readonly Item[], start: number, end: number): Uint8Array {
+  let at = 0;
+  let frames = 0;
+  for (let index = start; index < end; index++) {
+    const item = items[index];
+    if (item === undefined || item.owner?.isEnded === true) continue;
+    scratch[at] = frames === 0 ? OPEN : COMMA;
+    scratch.set(item.frame, at + 1);
+    at += 1 + item.frame.length;
+    frames += 1;
+  }
+  if (frames < 2) return frames === 0 ? NOTHING : scratch.subarray(1, at);
+  scratch[at] = CLOSE;
+  return scratch.subarray(0, at + 1);
 }

@@ -34,6 +34,12 @@ function record(offset: number, body: string, key = ROOM): LogRecord {
   return { offset: BigInt(offset), timestampMs: 0, key: Buffer.from(key), value, headers: [] };
 }
 
+type Sent = Readonly<Record<string, string>>;
+
+function isBatch([first]: Uint8Array): boolean {
+  return first === 0x5b;
+}
+
 function setUp() {
   const clock = new FakeClock();
   const metrics = createMetrics();
@@ -44,7 +50,8 @@ function setUp() {
     const frames: Uint8Array[] = [];
     const socket = {
       address: "",
-      send: (frame: Uint8Array) => (frames.push(frame), "sent" as const),
+      // A batch is only there until the next one.
+      send: (frame: Uint8Array) => (frames.push(isBatch(frame) ? frame.slice() : frame), "sent"),
       ping: () => undefined,
       bufferedBytes: () => 0,
       cork: (write: () => void) => write(),
@@ -58,10 +65,10 @@ function setUp() {
     const subscriber = new Subscriber({ conversation, start, outbox, onLag });
     subscriber.join(hubs.current(subscriber, start));
     const steps = (): string[] =>
-      frames.map((frame) => {
-        const { prev, pos } = JSON.parse(Buffer.from(frame).toString()) as Record<string, string>;
-        return `${prev?.split(".")[2]}→${pos?.split(".")[2]}`;
-      });
+      frames
+        .map((frame) => JSON.parse(Buffer.from(frame).toString()) as Sent | Sent[])
+        .flat()
+        .map(({ prev, pos }) => `${prev?.split(".")[2]}→${pos?.split(".")[2]}`);
     return { subscriber, frames, lags, steps };
   };
   return { clock, metrics, hubs, join };
@@ -72,6 +79,8 @@ describe("a hub", () => {
     const { clock, hubs, join } = setUp();
     const [first, second] = [join(3), join(3)];
     hubs.deliver(record(3, "one"), EPOCH, 0);
+    // Each in a turn of its own, or they would leave as one batch.
+    await clock.settle();
     hubs.deliver(record(7, "two"), EPOCH, 0);
     await clock.settle();
     expect(first.steps()).toEqual(["3→4", "4→8"]);
@@ -82,8 +91,10 @@ describe("a hub", () => {
   it("makes one copy for who was told more than the hub, and shares again from then on", async () => {
     const { clock, hubs, join } = setUp();
     const [first, ahead] = [join(3), join(5)];
-    for (const offset of [3, 4, 6, 9]) hubs.deliver(record(offset, "text"), EPOCH, 0);
-    await clock.settle();
+    for (const offset of [3, 4, 6, 9]) {
+      hubs.deliver(record(offset, "text"), EPOCH, 0);
+      await clock.settle();
+    }
     expect(first.steps()).toEqual(["3→4", "4→5", "5→7", "7→10"]);
     expect(ahead.steps()).toEqual(["5→7", "7→10"]);
     expect(ahead.frames[1]).toBe(first.frames[3]);

@@ -18,6 +18,8 @@ export class FakeSocket implements Socket {
   #closeCode: CloseCode | undefined;
   #dropped = 0;
   pings = 0;
+  /** What was taken, as it came: a batch is one of them. */
+  readonly messages: string[] = [];
 
   constructor(options: {
     readonly capacityBytes: number;
@@ -51,8 +53,9 @@ export class FakeSocket implements Socket {
       this.#dropped += 1;
       return "dropped";
     }
+    this.messages.push(text);
     if (!this.#isStalled && this.#bufferedBytes === 0) {
-      this.#onFrame(text);
+      this.#read(text);
       return "sent";
     }
     this.#buffer.push(text);
@@ -104,7 +107,19 @@ export class FakeSocket implements Socket {
       const size = Buffer.byteLength(frame);
       this.#bufferedBytes -= size;
       left -= size;
-      this.#onFrame(frame);
+      this.#read(frame);
     }
   }
+
+  /** A batch comes as the frames in it. */
+  #read(text: string): void {
+    for (const frame of framesOf(text)) this.#onFrame(frame);
+  }
+}
+
+/** Tests also send words that are no JSON, and without commas. */
+function framesOf(text: string): string[] {
+  if (!text.startsWith("[")) return [text];
+  if (!text.startsWith("[{")) return text.slice(1, -1).split(",");
+  return (JSON.parse(text) as unknown[]).map((frame) => JSON.stringify(frame));
 }
