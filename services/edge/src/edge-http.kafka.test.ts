@@ -374,6 +374,34 @@ describe("publishing", () => {
   });
 });
 
+describe("sessions", () => {
+  it("are listed and ended by their user alone, under the same checks as everything", async () => {
+    const walker = await stage.issuer.token({ sub: `walker-${crypto.randomUUID()}` });
+    const client = await stage.connectByToken(edge, walker, { device: "phone" });
+    const path = "/v1/sessions";
+    const session = client.frames[0]?.session ?? "";
+    const listed = await ask(edge.port, path, { token: walker });
+    expect([listed.status, listed.json]).toEqual([
+      200,
+      { sessions: [expect.objectContaining({ session, device: "phone", edge: "edge-1" })] },
+    ]);
+    const foreign = { headers: { origin: "https://elsewhere.example" } };
+    for (const [of, method] of [
+      [path, "GET"],
+      [`${path}/${session}`, "DELETE"],
+    ] as const) {
+      expect((await ask(edge.port, of, { method })).status).toBe(401);
+      expect((await ask(edge.port, of, { method, token: walker, ...foreign })).status).toBe(403);
+      expect((await ask(edge.port, `${of}?token=x`, { method, token: walker })).status).toBe(400);
+    }
+    const end = { token: walker, method: "DELETE" };
+    expect((await ask(edge.port, `${path}/${session}`, end)).status).toBe(204);
+    await waitFor(() => client.closeCode === 4403, { what: "its end" });
+    expect((await ask(edge.port, `${path}/${session}`, end)).status).toBe(404);
+    expect((await ask(edge.port, path, { token: walker })).json).toEqual({ sessions: [] });
+  });
+});
+
 describe("tickets", () => {
   it("opens one connection, as the user who bought it, with that token's rights", async () => {
     const rights = { read: ["room:mine"], write: ["room:mine"] };
@@ -618,7 +646,9 @@ function lead(method: string, path: string): string {
 
 function templateOf(path: string): string {
   const [plain = ""] = path.split("?");
-  return plain.replace(/^(\/v1\/conversations\/)[^/]+(?=\/messages$)/, "$1{c}");
+  return plain
+    .replace(/^(\/v1\/conversations\/)[^/]+(?=\/messages$)/, "$1{c}")
+    .replace(/^(\/v1\/sessions\/)[^/]+$/, "$1{session}");
 }
 
 async function buy(wish: HttpWish = {}): Promise<string> {

@@ -122,10 +122,12 @@ it("A session can be resumed only by the identity that owns it", async () => {
 
 it("A user sees and ends the own sessions, and an operator everybody's", async () => {
   const [one, two] = [await stage.start("edge-1"), await stage.start("edge-2")];
-  const phone = await stage.connect(one, "alice", "phone");
-  const laptop = await stage.connect(two, "alice", "laptop");
-  const bob = await stage.connect(one, "bob");
-  const token = await stage.issuer.token({ sub: "alice" });
+  // Redis is shared with the other tests here, and a user's sessions outlive them.
+  const [user, other] = [`ann-${crypto.randomUUID()}`, `ben-${crypto.randomUUID()}`];
+  const phone = await stage.connect(one, user, "phone");
+  const laptop = await stage.connect(two, user, "laptop");
+  const bob = await stage.connect(one, other);
+  const token = await stage.issuer.token({ sub: user });
   const mine = `http://127.0.0.1:${one.port}/v1/sessions`;
   const listed = await call(mine, { token });
   expect(listed.status).toBe(200);
@@ -147,15 +149,15 @@ it("A user sees and ends the own sessions, and an operator everybody's", async (
   await waitFor(() => laptop.closeCode === 4403, { what: "its end on the other edge" });
   expect((await call(url, { token, method: "DELETE" })).status).toBe(404);
   const ended = { session: welcomeOf(laptop).session, attempt: "5", device: "laptop" };
-  expect(welcomeOf(await stage.connectWith(two, "alice", ended)).resumed).toBe(false);
+  expect(welcomeOf(await stage.connectWith(two, user, ended)).resumed).toBe(false);
 
   const admin = `http://127.0.0.1:${one.edge.adminPort}/v1/users`;
   const operator = await stage.issuer.token({ sub: "olga", scope: "other millrace:admin" });
-  expect((await call(`${admin}/bob/sessions`, { token })).status).toBe(403);
-  expect((await call(`${admin}/bob/sessions`, {})).status).toBe(401);
-  const bobs = await call(`${admin}/bob/sessions`, { token: operator });
+  expect((await call(`${admin}/${other}/sessions`, { token })).status).toBe(403);
+  expect((await call(`${admin}/${other}/sessions`, {})).status).toBe(401);
+  const bobs = await call(`${admin}/${other}/sessions`, { token: operator });
   expect(bobs.body).toMatchObject({ sessions: [{ session: welcomeOf(bob).session }] });
-  const end = `${admin}/bob/sessions/${welcomeOf(bob).session}`;
+  const end = `${admin}/${other}/sessions/${welcomeOf(bob).session}`;
   expect((await call(end, { token: operator, method: "DELETE" })).status).toBe(204);
   await waitFor(() => bob.closeCode === 4403, { what: "his end" });
   expect((await phone.request({ t: "ping" })).t).toBe("pong");

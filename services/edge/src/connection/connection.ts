@@ -155,6 +155,7 @@ export class Connection implements SocketListener {
   }
 
   onText(text: string): void {
+    this.#pulse.heard();
     this.#context.sessions.active(this.names.entry.connectionId);
     const { announced } = this.#context.limits;
     const parsed = parseMessage(text, {
