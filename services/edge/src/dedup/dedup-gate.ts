@@ -148,7 +148,7 @@ export class DedupGate implements PublishGate {
     if (end === undefined) return claims.map(() => unavailable("the partition is not reached yet"));
     for (const claim of claims) claim.epoch = end.epoch;
     const reserved = await reservations.reserve(end, claims);
-    const isProven = reserved !== undefined && reserved.sinceAgeMs >= dedupMs;
+    const isProven = reserved?.isProving === true && reserved.sinceAgeMs >= dedupMs;
     // Where Redis proves nothing the window must.
     const hasSeen = isProven || (await this.#hasSeen(partition, reserved));
     if (!hasSeen) return claims.map((claim) => this.#release(claim));

@@ -37,6 +37,8 @@ export interface Reserved {
   readonly since: string;
   /** How long ago that was, by Redis' clock. */
   readonly sinceAgeMs: number;
+  /** False: a reservation may have been thrown away since. */
+  readonly isProving: boolean;
   /** For each wish, at the same index. */
   readonly outcomes: readonly ReservationOutcome[];
 }
@@ -94,7 +96,8 @@ export class Reservations {
     if (hadHoles) this.#hasHoles.delete(marker);
     const [since, sinceAgeMs, ...entries] = answer;
     const outcomes = entries.map((entry) => outcomeOf(String(entry)));
-    return { since: String(since), sinceAgeMs: Number(sinceAgeMs), outcomes };
+    const isProving = !health.isEvicting;
+    return { since: String(since), sinceAgeMs: Number(sinceAgeMs), isProving, outcomes };
   }
 
   /** Whether the entry was that token's and became that; undefined: Redis does not answer. */

@@ -27,11 +27,18 @@ export class RedisHealth {
   readonly #silent = new Set<string>();
   /** What was said lately, and when. */
   readonly #told = new Map<string, number>();
+  #isEvicting = false;
 
   constructor(redis: RedisLink, options: { readonly clock: Clock; readonly logger: Logger }) {
     this.#redis = redis;
     this.#clock = options.clock;
     this.#logger = options.logger;
+    redis.onClient((client) => client.on("ready", () => void this.#lookAtPolicy(client)));
+  }
+
+  /** Redis may throw away what it was given: what it does not have may have been there. */
+  get isEvicting(): boolean {
+    return this.#isEvicting;
   }
 
   get isUp(): boolean {
@@ -51,6 +58,22 @@ export class RedisHealth {
       this.#fail(tag, error);
       return undefined;
     }
+  }
+
+  /** Never rejects. */
+  async #lookAtPolicy(client: RedisClient): Promise<void> {
+    let memory: string;
+    try {
+      memory = await within(this.#clock, ANSWER_MS_MAX, client.info("memory"));
+    } catch {
+      // Asked again with the next connection; until then what was known holds.
+      return;
+    }
+    const policy = /^maxmemory_policy:(\S+)/m.exec(memory)?.[1] ?? "noeviction";
+    this.#isEvicting = policy !== "noeviction";
+    if (!this.#isEvicting) return;
+    const what = "redis may evict keys: set maxmemory-policy to noeviction";
+    this.#logger.warn({ policy }, what);
   }
 
   #fail(tag: string, error: unknown): void {

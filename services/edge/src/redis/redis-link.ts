@@ -6,6 +6,7 @@ import { type RedisPlace, redisPlace } from "./redis-place.ts";
 export interface RedisClient {
   readonly status: string;
   ping(): Promise<string>;
+  info(section: string): Promise<string>;
   get(key: string): Promise<string | null>;
   hgetall(key: string): Promise<Record<string, string>>;
   zrevrange(key: string, first: number, last: number): Promise<string[]>;

@@ -61,6 +61,7 @@ async function startTls(redis: RedisServer, isMutual = false): Promise<string> {
 
 interface Stand {
   readonly link: RedisLink;
+  readonly health: RedisHealth;
   readonly store: RedisCursorStore;
   readonly told: Told[];
   /** The folder's files. */
@@ -85,7 +86,7 @@ function standAt(url: string, files?: Readonly<Record<string, string>>): Stand {
     credentials?.close();
     rmSync(path, { recursive: true });
   });
-  return { link, store, told, put };
+  return { link, health, store, told, put };
 }
 
 async function whenReady({ link, store }: Stand): Promise<void> {
@@ -201,6 +202,18 @@ it("A password that changes costs no write", async () => {
   end.abort();
   expect(await failed).toBe(0);
   expect(inspect(stand.told)).not.toMatch(/second|mistyped/);
+});
+
+it("A Redis that may evict is told, and proves nothing", async () => {
+  const keeping = standAt((await startRedis()).url, { username: "edge", password: PASSWORD });
+  await whenReady(keeping);
+  const redis = await RedisServer.start(["--maxmemory-policy", "allkeys-lru"]);
+  endings.push(() => redis.stop());
+  const evicting = standAt(redis.url);
+  await waitFor(() => evicting.health.isEvicting, { what: "the policy is known" });
+  expect(inspect(evicting.told)).toContain("allkeys-lru");
+  expect(keeping.health.isEvicting).toBe(false);
+  expect(keeping.told).toEqual([]);
 });
 
 it("Cursors of many users are kept in a cluster, and a node that hangs keeps nobody waiting", async () => {
