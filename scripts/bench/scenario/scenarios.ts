@@ -8,6 +8,7 @@ import {
   serveFloor,
   steady,
 } from "./chat.ts";
+import { compression } from "./compression.ts";
 import { idle } from "./idle.ts";
 import { kill } from "./kill.ts";
 import { logFloor } from "./log-floor.ts";
@@ -37,6 +38,7 @@ export const SCENARIOS: readonly Entry[] = [
   entry("resume", (name) => resume(name, 25)),
   entry("resume-deep", (name) => resume(name, 400)),
   entry("kill", () => kill),
+  entry("compression", () => compression),
 ];
 
 function entry(name: string, make: (name: string) => Scenario): Entry {
