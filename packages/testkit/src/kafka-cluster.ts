@@ -36,6 +36,8 @@ const PREFERRED_LEADERS = {
   "leader.imbalance.per.broker.percentage": "0",
 };
 
+const STARTS_MAX = 3;
+
 interface Node {
   options: KafkaProcessOptions;
   child: Child | undefined;
@@ -53,13 +55,22 @@ export class KafkaCluster {
     this.#folder = folder;
   }
 
+  /** Somebody else may take a port between the look at it and its use: then it begins anew. */
   static async start(options: KafkaClusterOptions): Promise<KafkaCluster> {
-    const folder = mkdtempSync(join(tmpdir(), "millrace-kafka-"));
-    const nodes = await layOut(folder, options);
-    const cluster = new KafkaCluster(nodes, folder);
-    await Promise.all(nodes.map((_, index) => cluster.startBroker(index)));
-    await Promise.all(nodes.map((node) => whenAnswers(node)));
-    return cluster;
+    for (let left = STARTS_MAX; ; left--) {
+      const folder = mkdtempSync(join(tmpdir(), "millrace-kafka-"));
+      const nodes = await layOut(folder, options);
+      const cluster = new KafkaCluster(nodes, folder);
+      try {
+        await Promise.all(nodes.map((_, index) => cluster.startBroker(index)));
+        await Promise.all(nodes.map((node) => whenAnswers(node)));
+        await cluster.#whenAllAreIn();
+        return cluster;
+      } catch (cause) {
+        await cluster.stop();
+        if (left === 1) throw cause;
+      }
+    }
   }
 
   /** Addresses for clients; they lead through the proxies where there are some. */
@@ -149,6 +160,18 @@ export class KafkaCluster {
       await proxy?.close();
     }
     rmSync(this.#folder, { recursive: true, force: true });
+  }
+
+  async #whenAllAreIn(): Promise<void> {
+    const admin = new Kafka({ brokers: this.directBrokers, logLevel: logLevel.NOTHING }).admin();
+    await admin.connect();
+    try {
+      const areIn = async (): Promise<boolean> =>
+        (await admin.describeCluster()).brokers.length === this.#nodes.length;
+      await waitFor(areIn, { what: "all brokers are in the cluster" });
+    } finally {
+      await admin.disconnect();
+    }
   }
 
   #node(index: number): Node {
