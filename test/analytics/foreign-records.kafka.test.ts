@@ -11,7 +11,8 @@ import {
   subscribe,
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
-import { foreignFields, foreignMessage } from "./foreign-message.ts";
+import { foreignMessage } from "../../services/edge/src/testing/foreign-message.ts";
+import { foreignFields } from "./foreign-message.ts";
 import {
   type ForeignRecord,
   type Place,

@@ -11,7 +11,7 @@ import {
   subscribe,
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
-import { foreignMessage } from "./foreign-message.ts";
+import { foreignMessage } from "../../services/edge/src/testing/foreign-message.ts";
 import {
   type Place,
   type ReferenceReading,

@@ -1,10 +1,11 @@
 import { must } from "@millrace/runtime";
 import { partitionOf } from "@millrace/schemas";
-import { decodeMessage, encodeMessage, newMessageId } from "@millrace/schemas/record";
+import { decodeMessage, encodeMessage } from "@millrace/schemas/record";
 import { type EdgeProcess, waitFor, withAdmin, withProducer } from "@millrace/testkit";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
 import { EdgeStage, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
+import { foreignMessage } from "./testing/foreign-message.ts";
 import { type PageJson, ask, messagesPath } from "./testing/http-client.ts";
 import type { DownJson, RawClient } from "./testing/raw-client.ts";
 import { RawSocket, rawFrame } from "./testing/raw-socket.ts";
@@ -362,23 +363,6 @@ describe("names", () => {
     expect(await topicNames()).toEqual(topics);
   });
 });
-
-function foreignMessage(c: string, content: string) {
-  return {
-    id: newMessageId(Date.now()),
-    conversation: c,
-    sender: "foreign",
-    recipient: null,
-    group: c,
-    key: null,
-    contentType: "text/plain",
-    content,
-    meta: {},
-    ref: null,
-    op: null,
-    sentAt: 0n,
-  };
-}
 
 function nested(depth: number): string {
   return "[".repeat(depth) + "]".repeat(depth);

@@ -7,7 +7,7 @@ import {
   parsePosition,
   partitionOf,
 } from "@millrace/schemas";
-import { encodeMessage, newMessageId } from "@millrace/schemas/record";
+import { encodeMessage } from "@millrace/schemas/record";
 import { runConsoleProducer, waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
@@ -16,6 +16,7 @@ import { RedisCursorStore } from "./session/cursor-store.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
 import { connectRedis } from "./redis/redis-link.ts";
 import { EdgeStage, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
+import { foreignMessage } from "./testing/foreign-message.ts";
 import type { DownJson, RawClient } from "./testing/raw-client.ts";
 
 const PARTITIONS = 12;
@@ -102,20 +103,8 @@ it("Every writer sends a conversation to the same partition", async () => {
 });
 
 function avroText(conversation: string, content: string): string {
-  const bytes = encodeMessage({
-    id: newMessageId(Date.now()),
-    conversation,
-    sender: "java",
-    recipient: null,
-    group: null,
-    key: null,
-    contentType: "text/plain",
-    content,
-    meta: {},
-    ref: null,
-    op: null,
-    sentAt: 1n,
-  });
+  const message = foreignMessage(conversation, content);
+  const bytes = encodeMessage({ ...message, sender: "java", group: null, sentAt: 1n });
   const text = Buffer.from(bytes).toString();
   if (!Buffer.from(text).equals(bytes) || text.includes("\n")) throw new Error("not text");
   return text;

@@ -4,6 +4,7 @@ import { waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { EdgeStage, subscribe } from "./testing/edge-stage.ts";
 import type { DownJson, RawClient } from "./testing/raw-client.ts";
+import { wrappedLog } from "./testing/wrapped-log.ts";
 
 const DM = "dm:alice:bob";
 const NOTICE = "application/vnd.millrace.inbox+json";
@@ -148,16 +149,5 @@ function refusingInboxes(log: Log, wish: { readonly isRefusing: boolean }): Log 
     if (!isInbox || !wish.isRefusing) return log.append(request);
     queueMicrotask(() => request.onOutcome({ kind: "not-appended", why: "a test wants it so" }));
   };
-  return {
-    get epoch() {
-      return log.epoch;
-    },
-    onEpoch: (listener) => log.onEpoch(listener),
-    open: (signal) => log.open(signal),
-    close: (options) => log.close(options),
-    bounds: (partition) => log.bounds(partition),
-    offsetAtTime: (partition, timeMs) => log.offsetAtTime(partition, timeMs),
-    readFrom: (request) => log.readFrom(request),
-    append,
-  };
+  return wrappedLog(log, { append });
 }

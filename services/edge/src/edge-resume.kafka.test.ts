@@ -1,12 +1,13 @@
 import { type Client, connect } from "@millrace/client/node";
 import { delay, must, systemClock } from "@millrace/runtime";
 import { parsePosition, partitionOf } from "@millrace/schemas";
-import { encodeMessage, newMessageId } from "@millrace/schemas/record";
+import { encodeMessage } from "@millrace/schemas/record";
 import { TcpProxy, waitFor, withAdmin, withProducer } from "@millrace/testkit";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
 import { delayedLog } from "./testing/delayed-log.ts";
 import { EdgeStage, bodiesFrom, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
+import { foreignMessage } from "./testing/foreign-message.ts";
 import type { RawClient } from "./testing/raw-client.ts";
 
 const PARTITIONS = 12;
@@ -412,22 +413,7 @@ function foreign(
   const messages = texts.map(({ c, body }) => ({
     partition,
     key: c,
-    value: Buffer.from(
-      encodeMessage({
-        id: newMessageId(Date.now()),
-        conversation: c,
-        sender: "foreign",
-        recipient: null,
-        group: c,
-        key: null,
-        contentType: "text/plain",
-        content: body,
-        meta: {},
-        ref: null,
-        op: null,
-        sentAt: 0n,
-      }),
-    ),
+    value: Buffer.from(encodeMessage(foreignMessage(c, body))),
   }));
   return { topic: stage.topic, messages };
 }

@@ -1,10 +1,11 @@
 import { type Log, MemoryLog, MemoryTopic, type ReadRequest } from "@millrace/log";
 import { must, systemClock } from "@millrace/runtime";
 import { type ConversationId, parsePosition } from "@millrace/schemas";
-import { encodeMessage, newMessageId } from "@millrace/schemas/record";
+import { encodeMessage } from "@millrace/schemas/record";
 import { beforeEach, expect, it } from "vitest";
 import { TurnGate } from "../catchup/turn-gate.ts";
 import { LIMITS } from "../limits.ts";
+import { foreignMessage } from "../testing/foreign-message.ts";
 import { History, type HistoryFrom, type HistoryPage } from "./history.ts";
 
 const ROOM = "room:a" as ConversationId;
@@ -25,20 +26,7 @@ beforeEach(async () => {
 
 function append(conversation: string, ...contents: readonly string[]): void {
   for (const content of contents) {
-    const value = encodeMessage({
-      id: newMessageId(0),
-      conversation,
-      sender: "alice",
-      recipient: null,
-      group: conversation,
-      key: null,
-      contentType: "text/plain",
-      content,
-      meta: {},
-      ref: null,
-      op: null,
-      sentAt: 0n,
-    });
+    const value = encodeMessage(foreignMessage(conversation, content));
     const key = Buffer.from(conversation);
     topic.appendForeign(0, [{ key, value, headers: [] }]);
   }

@@ -1,5 +1,6 @@
 import type { Log, ReadOutcome, ReadRequest } from "@millrace/log";
 import { delay, systemClock } from "@millrace/runtime";
+import { wrappedLog } from "./wrapped-log.ts";
 
 /** A log whose reads come late: so many milliseconds for each, by what is asked. */
 export function delayedLog(log: Log, delayMs: (request: ReadRequest) => number): Log {
@@ -8,16 +9,5 @@ export function delayedLog(log: Log, delayMs: (request: ReadRequest) => number):
     await delay(systemClock, delayMs(request));
     return outcome;
   };
-  return {
-    get epoch() {
-      return log.epoch;
-    },
-    onEpoch: (listener) => log.onEpoch(listener),
-    open: (signal) => log.open(signal),
-    close: (options) => log.close(options),
-    bounds: (partition) => log.bounds(partition),
-    offsetAtTime: (partition, timeMs) => log.offsetAtTime(partition, timeMs),
-    append: (request) => log.append(request),
-    readFrom,
-  };
+  return wrappedLog(log, { readFrom });
 }

@@ -1,4 +1,5 @@
 import type { Log } from "@millrace/log";
+import { wrappedLog } from "./wrapped-log.ts";
 
 /**
  * A log that appends, and whose edge never hears of it once it is severed: as if the edge had died
@@ -11,22 +12,12 @@ export interface SeveredLog extends Log {
 }
 
 export function severedLog(log: Log): SeveredLog {
-  const severed: SeveredLog = {
-    isSevered: false,
-    keeps: "answers",
-    get epoch() {
-      return log.epoch;
-    },
-    onEpoch: (listener) => log.onEpoch(listener),
-    open: (signal) => log.open(signal),
-    close: (options) => log.close(options),
-    bounds: (partition) => log.bounds(partition),
-    offsetAtTime: (partition, timeMs) => log.offsetAtTime(partition, timeMs),
-    readFrom: (request) => log.readFrom(request),
+  const state: Pick<SeveredLog, "isSevered" | "keeps"> = { isSevered: false, keeps: "answers" };
+  const severed = wrappedLog(log, {
     append: (request) => {
       if (!severed.isSevered) return log.append(request);
       if (severed.keeps === "answers") log.append({ ...request, onOutcome: () => undefined });
     },
-  };
-  return severed;
+  }) as SeveredLog;
+  return Object.assign(severed, state);
 }
