@@ -228,9 +228,10 @@ async function openLogs(
   parts: TopicParts,
 ): Promise<void> {
   const { log, cursorsLog, isGiven } = logs;
-  if (!isGiven) await settleTopic(config, { name: config.topic, purpose: "messages" }, parts);
+  const messages = { name: config.topic, purpose: "messages" } as const;
   const cursors = { name: cursorsTopicOf(config.topic), purpose: "cursors" } as const;
-  await settleTopic(config, cursors, parts);
+  const settled = isGiven ? Promise.resolve() : settleTopic(config, messages, parts);
+  await Promise.all([settled, settleTopic(config, cursors, parts)]);
   await Promise.all([log.open(), cursorsLog.open()]);
 }
 

@@ -170,12 +170,13 @@ class Checks implements Admission {
     const leave = this.#connections.enter(proved.user, request.address);
     const identity = device === undefined ? proved : { ...proved, device };
     try {
-      if (await this.#sessions.isStale(identity, session)) refuseStale();
+      const isTicket = credential.kind === "ticket";
+      // Entering looks at the attempt itself; a ticket must not be taken for one that is stale.
+      const isAskedFirst = isTicket || !request.isUpgrade;
+      if (isAskedFirst && (await this.#sessions.isStale(identity, session))) refuseStale();
       if (!request.isUpgrade) return { kind: "admitted", identity, leave };
       // The last steps: whatever was refused before has left ticket and session as they were.
-      if (credential.kind === "ticket") {
-        this.#holderOf(await this.#tickets.take(credential.text), request);
-      }
+      if (isTicket) this.#holderOf(await this.#tickets.take(credential.text), request);
       const entry = (await this.#sessions.enter(identity, session)) ?? refuseStale();
       return { kind: "admitted", identity, leave, entry };
     } catch (cause) {

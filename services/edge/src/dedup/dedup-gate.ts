@@ -67,6 +67,8 @@ const RENEWALS_PER_LEASE = 3;
 export class DedupGate implements PublishGate {
   readonly #options: DedupGateOptions;
   readonly #claims = new Map<string, Claim>();
+  /** The claim that each publish has, by itself: its name is dear to make. */
+  readonly #claimOf = new WeakMap<Publish, Claim>();
   /** How often each has found its key held. */
   readonly #waits = new WeakMap<Publish, number>();
   /** By partition: the `since` of Redis before which the window has seen everything. */
@@ -99,9 +101,8 @@ export class DedupGate implements PublishGate {
   }
 
   settled(publish: Publish, outcome: SettledOutcome): void {
-    const id = idOf(publish);
-    const claim = id && this.#claims.get(nameOfPublish(id));
-    if (claim?.publish !== publish) return;
+    const claim = this.#claimOf.get(publish);
+    if (claim === undefined) return;
     this.#drop(claim);
     const { reservations } = this.#options;
     if (outcome.kind === "appended") {
@@ -126,12 +127,14 @@ export class DedupGate implements PublishGate {
     const times = { epoch: "" as EpochId, logEnd: "", renewedMs: nowMs };
     const claim = { partition, id, name, token, publish, isReserved: false, done, end, ...times };
     this.#claims.set(name, claim);
+    this.#claimOf.set(publish, claim);
     this.#renewLater();
     return claim;
   }
 
   #drop(claim: Claim): void {
     this.#claims.delete(claim.name);
+    this.#claimOf.delete(claim.publish);
     claim.end();
   }
 
