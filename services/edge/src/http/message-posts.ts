@@ -9,7 +9,7 @@ import type { Identity } from "../admission/identity.ts";
 import { mayWrite } from "../admission/rights.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
-import { REFUSED, REFUSING_SETTING, UNAVAILABLE } from "../publish/connection-publishes.ts";
+import { failureOf } from "../publish/publish-failure.ts";
 import type { PublishOutcome } from "../publish/publish-gate.ts";
 import type { Publisher } from "../publish/publisher.ts";
 import { Allowance } from "./allowance.ts";
@@ -126,21 +126,11 @@ export class MessagePosts {
   }
 
   #answerOf(outcome: PublishOutcome): HttpAnswer {
-    switch (outcome.kind) {
-      case "appended": {
-        this.#options.metrics.publishes.inc();
-        const { pos, ts, isDuplicate } = outcome;
-        return jsonAnswer(201, { pos, ts, ...(isDuplicate && { dup: isDuplicate }) });
-      }
-      case "refused":
-        this.#options.metrics.recordsRefused.inc({ why: REFUSING_SETTING[outcome.code] });
-        return this.#fail(REFUSED[outcome.code]);
-      case "withdrawn":
-      case "not-appended":
-        return this.#fail(UNAVAILABLE);
-      case "unknown":
-        return this.#fail({ ...UNAVAILABLE, unknown: true });
-    }
+    const { metrics } = this.#options;
+    if (outcome.kind !== "appended") return this.#fail(failureOf(outcome, metrics));
+    metrics.publishes.inc();
+    const { pos, ts, isDuplicate } = outcome;
+    return jsonAnswer(201, { pos, ts, ...(isDuplicate && { dup: isDuplicate }) });
   }
 
   #fail(failure: HttpFailure): HttpAnswer {

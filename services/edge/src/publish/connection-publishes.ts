@@ -10,6 +10,7 @@ import type {
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import { type LaneEntry, PublishLane, breakChain, standsBehindFailure } from "./publish-lane.ts";
+import { BEHIND_FAILURE, type PublishFailure, failureOf } from "./publish-failure.ts";
 import type { PublishOutcome } from "./publish-gate.ts";
 import type { Publisher } from "./publisher.ts";
 
@@ -22,9 +23,6 @@ export interface ConnectionPublishesOptions {
   readonly send: (frame: DownFrame) => void;
 }
 
-/** Why a publish has failed, before it is known how its answer names it. */
-type Failure = Pick<ErrFrame, "code" | "message" | "retryMs" | "unknown">;
-
 /** How an answer names its publish: by id, or by conversation and key where it has none. */
 type Name = Pick<ErrFrame, "id" | "c" | "key">;
 
@@ -35,30 +33,6 @@ interface Place {
 }
 
 const RETRY_MS = 500;
-
-const BEHIND_FAILURE: Failure = {
-  code: "not-appended",
-  message: "a publish that it stands behind has failed",
-};
-
-export const UNAVAILABLE: Failure = {
-  code: "unavailable",
-  message: "the log did not take it in time",
-  retryMs: RETRY_MS,
-};
-
-/** What an operator has to look at. */
-export const REFUSING_SETTING = {
-  "too-large": "max.message.bytes",
-  invalid: "record format",
-  "not-authorized": "write access",
-} as const;
-
-export const REFUSED = {
-  "too-large": { code: "body-too-large", message: "the log takes no record of that size" },
-  invalid: { code: "internal", message: "the log does not take this record" },
-  "not-authorized": { code: "unavailable", message: "this edge may not write", retryMs: 5_000 },
-} as const satisfies Record<string, Failure>;
 
 /** All publishes of one connection: a lane per conversation, and how many are in flight. */
 export class ConnectionPublishes {
@@ -131,7 +105,7 @@ export class ConnectionPublishes {
     }
   }
 
-  #failureOf(frame: PubFrame, entry: LaneEntry): Failure | undefined {
+  #failureOf(frame: PubFrame, entry: LaneEntry): PublishFailure | undefined {
     const { publishesInFlight } = this.#options.limits.announced;
     if (!this.#options.mayWrite(frame.conversation)) {
       return { code: "forbidden", message: "no right to write to this conversation" };
@@ -144,36 +118,28 @@ export class ConnectionPublishes {
   }
 
   #answer(place: Place, outcome: PublishOutcome): void {
-    switch (outcome.kind) {
-      case "appended": {
-        this.#options.metrics.publishes.inc();
-        const { id, c } = place.name;
-        const { pos, ts, isDuplicate } = outcome;
-        const dup = isDuplicate && { dup: isDuplicate };
-        const answer =
-          id === undefined ? null : ({ t: "pubd", id, c: c ?? "", pos, ts, ...dup } as const);
-        place.lane.settle(place.entry, answer);
-        return;
-      }
-      case "refused":
-        this.#options.metrics.recordsRefused.inc({ why: REFUSING_SETTING[outcome.code] });
-        return this.#fail(place, REFUSED[outcome.code]);
-      case "withdrawn":
-        return this.#fail(place, BEHIND_FAILURE);
-      case "not-appended":
-        return this.#fail(place, UNAVAILABLE);
-      case "unknown":
-        // Whether its chain goes on is known only with the record's fate; `onSettled` breaks it.
-        return this.#settle(place, { ...UNAVAILABLE, unknown: true });
+    const { metrics } = this.#options;
+    if (outcome.kind === "appended") {
+      metrics.publishes.inc();
+      const { id, c } = place.name;
+      const { pos, ts, isDuplicate } = outcome;
+      const dup = isDuplicate && { dup: isDuplicate };
+      const answer =
+        id === undefined ? null : ({ t: "pubd", id, c: c ?? "", pos, ts, ...dup } as const);
+      return place.lane.settle(place.entry, answer);
     }
+    const failure = failureOf(outcome, metrics);
+    // Whether its chain goes on is known only with the record's fate; `onSettled` breaks it.
+    if (outcome.kind === "unknown") this.#settle(place, failure);
+    else this.#fail(place, failure);
   }
 
-  #fail(place: Place, failure: Failure): void {
+  #fail(place: Place, failure: PublishFailure): void {
     breakChain(place.entry);
     this.#settle(place, failure);
   }
 
-  #settle({ lane, entry, name }: Place, failure: Failure): void {
+  #settle({ lane, entry, name }: Place, failure: PublishFailure): void {
     this.#options.metrics.errors.inc({ code: failure.code });
     const { id, c, key } = name;
     const named = id === undefined ? { ...(c && { c }), ...(key && { key }) } : { id };

@@ -24,7 +24,9 @@ export interface CursorJournalOptions {
  */
 export class CursorJournal {
   readonly #options: CursorJournalOptions;
-  readonly #open = new Map<string, Entry>();
+  /** By user, so that the end of a connection costs what that user has open. */
+  readonly #open = new Map<string, Map<string, Entry>>();
+  #size = 0;
   #isScheduled = false;
 
   constructor(options: CursorJournalOptions) {
@@ -32,23 +34,33 @@ export class CursorJournal {
   }
 
   note(key: CursorKey, position: Position): void {
+    const own = this.#open.get(key.user) ?? new Map<string, Entry>();
     const name = nameOf(key);
-    const known = this.#open.get(name);
-    if (known === undefined && this.#open.size >= this.#options.limits.pendingCursorsMax) return;
-    if (known === undefined || isNewer(position, known.position)) {
-      this.#open.set(name, { key, position });
+    const known = own.get(name);
+    if (known === undefined) {
+      if (this.#size >= this.#options.limits.pendingCursorsMax) return;
+      this.#size += 1;
     }
+    if (known === undefined || isNewer(position, known.position)) own.set(name, { key, position });
+    this.#open.set(key.user, own);
     this.#schedule();
   }
 
   /** Writes what is open, of all or of one user. Resolves when the topic has said what it took. */
   async flush(user?: string): Promise<void> {
-    const taken = [...this.#open].filter(([, { key }]) => user === undefined || key.user === user);
-    for (const [name] of taken) this.#open.delete(name);
-    const isTaken = await Promise.all(taken.map(([, entry]) => this.#append(entry)));
-    for (const [index, [, entry]] of taken.entries()) {
+    const users = user === undefined ? [...this.#open.keys()] : [user];
+    const taken = users.flatMap((name) => this.#take(name));
+    const isTaken = await Promise.all(taken.map((entry) => this.#append(entry)));
+    for (const [index, entry] of taken.entries()) {
       if (isTaken[index] !== true) this.note(entry.key, entry.position);
     }
+  }
+
+  #take(user: string): Entry[] {
+    const own = [...(this.#open.get(user)?.values() ?? [])];
+    this.#open.delete(user);
+    this.#size -= own.length;
+    return own;
   }
 
   #schedule(): void {
