@@ -79,6 +79,9 @@ const require = createRequire(import.meta.url);
 const Connection = require("kafkajs/src/network/connection") as new (
   options: ConnectionOptions,
 ) => KafkaConnection;
+const RequestQueue = require("kafkajs/src/network/requestQueue") as {
+  readonly prototype: KafkaConnection["requestQueue"];
+};
 const ByteEncoder = require("kafkajs/src/protocol/encoder") as new (bytes: number) => Encoder;
 const createSocketFactory = require("kafkajs/src/network/socketFactory") as () => unknown;
 
@@ -119,6 +122,19 @@ export function createConnection(options: {
   connection.setSupportAuthenticationProtocol(true);
   silenceIdleTimer(connection);
   return connection;
+}
+
+let areTimersSilent = false;
+
+/** The same for the connections that kafkajs makes by itself, as for a group. */
+export function silenceIdleTimers(): void {
+  if (areTimersSilent) return;
+  areTimersSilent = true;
+  const { prototype } = RequestQueue;
+  const schedule = prototype.scheduleCheckPendingRequests;
+  prototype.scheduleCheckPendingRequests = function scheduleWherePending(): void {
+    if (this.pending.length > 0) schedule.call(this);
+  };
 }
 
 /** Without it every idle connection wakes up a thousand times a second (kafkajs, issue 1704). */

@@ -1,0 +1,194 @@
+import { type Clock, type CredentialSource, type Logger, delay, within } from "@millrace/runtime";
+import kafkajs, { type Consumer } from "kafkajs";
+import type { Ownership, OwnershipMember } from "../../ownership.ts";
+import { messageOf } from "../channel.ts";
+import { kafkaSecurity } from "../credentials.ts";
+import { silenceIdleTimers } from "../kafkajs.ts";
+import { millraceAssigner } from "./membership.ts";
+
+const { Kafka, logLevel } = kafkajs;
+
+export interface OwnershipGroupOptions {
+  readonly brokers: readonly string[];
+  readonly topic: string;
+  readonly groupId: string;
+  /** Of the topic's incarnation. */
+  readonly partitions: () => number;
+  readonly self: () => OwnershipMember;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Partitions that operators have tied to an edge. */
+  readonly pins?: () => ReadonlyMap<number, string>;
+  /** Without it connections are plain. */
+  readonly credentials?: CredentialSource;
+}
+
+/** A member that was killed is missed after that time; brokers allow no less by default. */
+const SESSION_MS = 6_000;
+
+/** How soon a member hears that somebody has come or gone. */
+const HEARTBEAT_MS = 300;
+
+/** How long the members have to join again; one that is late is left out until it comes. */
+const REBALANCE_MS = 3_000;
+
+const COMMIT_MS = 5_000;
+const RETRY_MS = 1_000;
+const LEAVE_MS = 2_000;
+
+const NO_PINS: ReadonlyMap<number, string> = new Map();
+
+/**
+ * A Kafka consumer group that decides who owns which partition, and does nothing else: the topic is
+ * paused for good, so that a member only joins, heartbeats, and commits how far its edge has handed
+ * on, for the tools that show a group's lag.
+ *
+ * Each life of the membership is a consumer of kafkajs; whatever ends it, another follows. Between
+ * two lives the edge keeps what it owned: somebody else may own it by then, and that does no harm.
+ */
+class OwnershipGroup implements Ownership {
+  readonly #options: OwnershipGroupOptions;
+  readonly #listeners = new Set<(owned: ReadonlySet<number>) => void>();
+  /** What was handed on and not committed yet: at most one offset for each partition. */
+  readonly #progress = new Map<number, bigint>();
+  #owned: ReadonlySet<number> = new Set();
+  #givenMs = 0;
+  #life = new AbortController();
+  #running: Promise<void> | undefined;
+  #isLeaving = false;
+
+  constructor(options: OwnershipGroupOptions) {
+    this.#options = options;
+  }
+
+  get owned(): ReadonlySet<number> {
+    return this.#owned;
+  }
+
+  onChange(listener: (owned: ReadonlySet<number>) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  progressed(partition: number, nextOffset: bigint): void {
+    if (this.#owned.has(partition)) this.#progress.set(partition, nextOffset);
+  }
+
+  join(): void {
+    this.#running ??= this.#run();
+  }
+
+  rejoin(): void {
+    this.#life.abort();
+  }
+
+  async leave(): Promise<void> {
+    this.#isLeaving = true;
+    this.#life.abort();
+    await this.#running;
+    this.#own(new Set());
+  }
+
+  async #run(): Promise<void> {
+    const { clock, logger } = this.#options;
+    while (!this.#isLeaving) {
+      this.#life = new AbortController();
+      try {
+        await this.#live(this.#life.signal);
+      } catch (cause) {
+        logger.warn({ error: messageOf(cause) }, "no member of the group; it is tried again");
+        await delay(clock, RETRY_MS, this.#life.signal);
+      }
+    }
+  }
+
+  /** Until the signal; rejects when kafkajs gives up. */
+  async #live(signal: AbortSignal): Promise<void> {
+    const { topic, clock } = this.#options;
+    const consumer = this.#create();
+    const crashed = new Promise<never>((_, reject) => {
+      consumer.on("consumer.crash", ({ payload }) => reject(payload.error));
+    });
+    crashed.catch(() => undefined);
+    consumer.on("consumer.group_join", ({ payload }) => {
+      consumer.pause([{ topic }]);
+      this.#given(payload.memberAssignment[topic] ?? []);
+    });
+    try {
+      await consumer.connect();
+      await consumer.subscribe({ topics: [topic] });
+      await consumer.run({ autoCommit: false, eachBatch: async () => undefined });
+      while (!signal.aborted) {
+        await Promise.race([delay(clock, COMMIT_MS, signal), crashed]);
+        await this.#commit(consumer);
+      }
+    } finally {
+      // Where no broker answers it would go on as long as its retries do.
+      await within(clock, LEAVE_MS, consumer.disconnect()).catch(() => undefined);
+    }
+  }
+
+  #create(): Consumer {
+    const { brokers, topic, groupId, partitions, self, credentials, pins } = this.#options;
+    silenceIdleTimers();
+    const kafka = new Kafka({
+      ...kafkaSecurity(credentials),
+      brokers: [...brokers],
+      clientId: self().edge,
+      logLevel: logLevel.NOTHING,
+    });
+    const assigner = millraceAssigner({
+      topic,
+      partitions,
+      pins: pins ?? (() => NO_PINS),
+      self: () => ({ ...self(), owned: [...this.#owned], givenMs: this.#givenMs }),
+    });
+    return kafka.consumer({
+      groupId,
+      partitionAssigners: [assigner],
+      sessionTimeout: SESSION_MS,
+      rebalanceTimeout: REBALANCE_MS,
+      heartbeatInterval: HEARTBEAT_MS,
+      maxWaitTimeInMs: HEARTBEAT_MS,
+      retry: { retries: 5, restartOnFailure: async () => false },
+    });
+  }
+
+  #given(partitions: readonly number[]): void {
+    this.#givenMs = this.#options.clock.wallMs();
+    this.#own(new Set(partitions));
+  }
+
+  #own(owned: ReadonlySet<number>): void {
+    const before = this.#owned;
+    this.#owned = owned;
+    for (const partition of this.#progress.keys()) {
+      if (!owned.has(partition)) this.#progress.delete(partition);
+    }
+    if (before.size === owned.size && [...before].every((partition) => owned.has(partition)))
+      return;
+    this.#options.logger.info({ partitions: [...owned] }, "partitions owned");
+    for (const listener of this.#listeners) listener(owned);
+  }
+
+  /** What fails here is committed with the next; a membership that is over ends by itself. */
+  async #commit(consumer: Consumer): Promise<void> {
+    const { topic, logger } = this.#options;
+    const offsets = [...this.#progress].map(([partition, offset]) => ({
+      topic,
+      partition,
+      offset: String(offset),
+    }));
+    if (offsets.length === 0) return;
+    this.#progress.clear();
+    try {
+      await consumer.commitOffsets(offsets);
+    } catch (cause) {
+      logger.debug({ error: messageOf(cause) }, "progress was not committed");
+    }
+  }
+}
+
+export function createOwnershipGroup(options: OwnershipGroupOptions): Ownership {
+  return new OwnershipGroup(options);
+}
