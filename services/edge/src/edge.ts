@@ -41,6 +41,7 @@ import { type TopicParts, kafkaLog, settleTopic } from "./edge-topics.ts";
 import { EdgeClients } from "./edge-clients.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
 import { connectRedis } from "./redis/redis-link.ts";
+import { PartitionTail } from "./tail/partition-tail.ts";
 import { Tails } from "./tail/tails.ts";
 
 /** A running edge. */
@@ -171,7 +172,12 @@ function assemble(
   const flusher = new Flusher(clock, limits.flushesPerTurn);
   const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
   const dedup = createDedup(core);
-  const tails = new Tails({ log, hubs, clock, logger, limits, follower: dedup.feed });
+  const tailOptions = { log, hubs, clock, logger, limits, follower: dedup.feed };
+  const tails = new Tails({
+    log,
+    clock,
+    sourceOf: (partition, origin) => new PartitionTail(partition, origin, tailOptions),
+  });
   const { gate = dedup.gateFor(tails) } = core;
   const { cursors, rebuilder } = createCursors({ ...core, log: core.cursorsLog, messages: log });
   rebuilder.start();

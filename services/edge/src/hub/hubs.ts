@@ -1,7 +1,8 @@
-import type { LogRecord } from "@millrace/log";
+import type { LogChunk, LogRecord } from "@millrace/log";
 import type { Logger } from "@millrace/runtime";
 import type { ConversationId, EpochId } from "@millrace/schemas";
 import type { EdgeMetrics } from "../metrics.ts";
+import { RELAY_BUCKETS, bucketOf } from "../relay/relay-bucket.ts";
 import type { DeliveryWatch } from "../watch/delivery-watch.ts";
 import { Hub } from "./hub.ts";
 import { type MessageFrame, messageFrame } from "./message-frame.ts";
@@ -13,6 +14,8 @@ const decoder = new TextDecoder("utf-8", { fatal: true });
 /** The conversations that have subscribers on this edge. */
 export class Hubs {
   readonly #hubs = new Map<string, Hub>();
+  /** Hubs of each bucket that has any. */
+  readonly #inBucket = new Map<number, number>();
   readonly #logger: Logger;
   readonly #metrics: EdgeMetrics;
   readonly #watch: DeliveryWatch | undefined;
@@ -39,6 +42,7 @@ export class Hubs {
     if (hub === undefined) {
       hub = new Hub(conversation, tail);
       this.#hubs.set(conversation, hub);
+      this.#count(hub, 1);
     }
     subscriber.attach(hub);
     return hub;
@@ -49,10 +53,21 @@ export class Hubs {
     const hub = subscriber.detach();
     if (hub === undefined || hub.members > 0) return;
     // A hub that was replaced after a break of its partition is no longer the one in the map.
-    if (this.#hubs.get(hub.conversation) === hub) this.#hubs.delete(hub.conversation);
+    if (this.#hubs.get(hub.conversation) === hub) this.#delete(hub);
   }
 
-  /** One record of a tail, in log order. */
+  /** Whether conversations of that bucket of the partition have subscribers. */
+  hasIn(partition: number, bucket: number): boolean {
+    return this.#inBucket.has(partition * RELAY_BUCKETS + bucket);
+  }
+
+  /** The next records of a tail, in log order. */
+  take({ records, epoch, partition }: LogChunk): void {
+    for (const record of records) this.deliver(record, epoch, partition);
+    this.#watch?.passed();
+  }
+
+  /** One of them. */
   deliver(record: LogRecord, epoch: EpochId, partition: number): void {
     const conversation = keyText(record.key);
     if (conversation === undefined) {
@@ -68,21 +83,28 @@ export class Hubs {
     this.#watch?.queued(record, position, receivers);
   }
 
-  /** All records of a chunk were delivered. */
-  passed(): void {
-    this.#watch?.passed();
-  }
-
   /**
    * The tail of a partition jumps: what its hubs know is no longer the whole run. Every live
    * subscriber goes back to its own position and finds out from the log what became of the rest.
    */
   break(partition: number): void {
-    for (const [conversation, hub] of this.#hubs) {
+    for (const hub of this.#hubs.values()) {
       if (hub.partition !== partition) continue;
-      this.#hubs.delete(conversation);
+      this.#delete(hub);
       for (const subscriber of hub.live) subscriber.fallBehind();
     }
+  }
+
+  #delete(hub: Hub): void {
+    this.#hubs.delete(hub.conversation);
+    this.#count(hub, -1);
+  }
+
+  #count({ conversation, partition }: Hub, by: 1 | -1): void {
+    const place = partition * RELAY_BUCKETS + bucketOf(Buffer.from(conversation));
+    const count = (this.#inBucket.get(place) ?? 0) + by;
+    if (count > 0) this.#inBucket.set(place, count);
+    else this.#inBucket.delete(place);
   }
 
   #decode(record: LogRecord, hub: Hub, epoch: EpochId): MessageFrame | undefined {

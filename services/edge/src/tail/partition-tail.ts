@@ -1,8 +1,8 @@
 import type { Epoch, Log, LogChunk, ReadOutcome } from "@millrace/log";
 import { type Clock, type Logger, delay } from "@millrace/runtime";
-import type { Hubs } from "../hub/hubs.ts";
 import { type Told, told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
+import type { PartitionSource } from "./tails.ts";
 
 const LONG_POLL_MS = 5_000;
 const RETRY_MS_MIN = 50;
@@ -16,9 +16,17 @@ export interface TailFollower {
   passed(chunk: LogChunk): void;
 }
 
+/** Where the records of a tail go. */
+export interface TailSink {
+  /** The next part of the run. */
+  take(chunk: LogChunk): void;
+  /** The run has ended at that place, and another begins. */
+  break(partition: number): void;
+}
+
 export interface TailOptions {
   readonly log: Log;
-  readonly hubs: Hubs;
+  readonly hubs: TailSink;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: EdgeLimits;
@@ -26,10 +34,11 @@ export interface TailOptions {
 }
 
 /**
- * Where a tail begins. What an edge finds when it starts is history; an incarnation that comes
- * while it runs is new from its first record on, also where its partition is reached late.
+ * Where a tail begins, if not at a given place. What an edge finds when it starts is history; an
+ * incarnation that comes while it runs is new from its first record on, also where its partition is
+ * reached late.
  */
-export type TailOrigin = "end" | "start";
+export type TailOrigin = "end" | "start" | Told;
 
 /**
  * The edge's ordered stream of one partition, read from the log from its end on. `position` moves
@@ -39,13 +48,13 @@ export type TailOrigin = "end" | "start";
  * What the tail can't read on from (retention passed it, the log lost its end, another incarnation)
  * is a break: the hubs are told first, then the tail goes on at a place that exists.
  */
-export class PartitionTail {
+export class PartitionTail implements PartitionSource {
   readonly partition: number;
   readonly #options: TailOptions;
   readonly #stop = new AbortController();
   #position: Told | undefined;
   #runStart: Told | undefined;
-  #origin: TailOrigin;
+  #origin: "end" | "start";
   #running: Promise<void> | undefined;
   #retryMs = RETRY_MS_MIN;
   #beyondEndSinceMs: number | undefined;
@@ -55,9 +64,10 @@ export class PartitionTail {
 
   constructor(partition: number, origin: TailOrigin, options: TailOptions) {
     this.partition = partition;
-    this.#origin = origin;
+    this.#origin = typeof origin === "string" ? origin : "start";
     this.#options = options;
     this.#heardMs = options.clock.nowMs();
+    if (typeof origin !== "string") this.#goOnAt(origin);
   }
 
   /** How many offsets it is behind the log's end; undefined until the partition was reached. */
@@ -79,6 +89,17 @@ export class PartitionTail {
   /** Where it last began or jumped to: nobody who waited for it since then has missed anything. */
   get runStart(): Told | undefined {
     return this.#position && this.#runStart;
+  }
+
+  /** It is always read. */
+  get readPosition(): Told | undefined {
+    return this.#position;
+  }
+
+  read(): void {}
+
+  positionOf(): Told | undefined {
+    return this.#position;
   }
 
   start(): void {
@@ -124,10 +145,7 @@ export class PartitionTail {
         this.#retryMs = RETRY_MS_MIN;
         this.#heard(outcome.endOffset);
         this.#options.follower?.passed(outcome);
-        for (const record of outcome.records) {
-          this.#options.hubs.deliver(record, outcome.epoch, this.partition);
-        }
-        this.#options.hubs.passed();
+        this.#options.hubs.take(outcome);
         if (outcome.next !== this.#position?.offset) {
           this.#position = told(outcome.epoch, this.partition, outcome.next);
         }

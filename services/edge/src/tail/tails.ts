@@ -2,23 +2,49 @@ import type { Epoch, Log } from "@millrace/log";
 import { type Clock, delay } from "@millrace/runtime";
 import { type ConversationId, partitionOf } from "@millrace/schemas";
 import type { Told } from "../hub/told.ts";
-import { PartitionTail, type TailOptions } from "./partition-tail.ts";
 
 const POLL_MS = 20;
 const PASS_POLL_MS = 2;
+
+/** One partition, whichever way its records come. */
+export interface PartitionSource {
+  readonly partition: number;
+  /** A place that the log has reached, as far as is known here; undefined: not reached yet. */
+  readonly position: Told | undefined;
+  /** Where the present run began. */
+  readonly runStart: Told | undefined;
+  /** Everything before it was read from the log and handed to the follower. */
+  readonly readPosition: Told | undefined;
+  /** How many offsets it is behind the log's end. */
+  readonly lag: number | undefined;
+  /** How long ago it last heard of the log. */
+  readonly silenceMs: number;
+  /** Everything of that key before it was handed to the hubs, and everything behind it will be. */
+  positionOf(key: Uint8Array): Told | undefined;
+  /** The follower is needed: the log is read from now on, also where delivery does not need it. */
+  read(): void;
+  start(): void;
+  stop(): Promise<void>;
+}
+
+export interface TailsOptions {
+  readonly log: Log;
+  readonly clock: Clock;
+  readonly sourceOf: (partition: number, origin: "end" | "start") => PartitionSource;
+}
 
 /** All partitions' tails, and which of them a conversation is in. */
 export class Tails {
   readonly #log: Log;
   readonly #clock: Clock;
-  readonly #options: TailOptions;
-  readonly #tails: PartitionTail[] = [];
+  readonly #sourceOf: TailsOptions["sourceOf"];
+  readonly #tails: PartitionSource[] = [];
   readonly #stopListening: () => void;
 
-  constructor(options: TailOptions) {
+  constructor(options: TailsOptions) {
     this.#log = options.log;
     this.#clock = options.clock;
-    this.#options = options;
+    this.#sourceOf = options.sourceOf;
     this.#stopListening = options.log.onEpoch((epoch) => this.#extend(epoch));
     if (options.log.epoch !== undefined) this.#extend(options.log.epoch);
   }
@@ -35,8 +61,10 @@ export class Tails {
 
   /** The position of the tail that the conversation is in now; undefined: not reached. */
   positionOf(conversation: ConversationId): Told | undefined {
-    const partition = this.partitionOf(conversation);
-    return partition === undefined ? undefined : this.position(partition);
+    const { epoch } = this.#log;
+    if (epoch === undefined) return undefined;
+    const key = Buffer.from(conversation);
+    return this.#tails[partitionOf(key, epoch.partitions)]?.positionOf(key);
   }
 
   /** How many partitions' tails have reached the log. */
@@ -80,7 +108,8 @@ export class Tails {
     const bounds = await this.#log.bounds(partition);
     if (bounds.kind === "unavailable") return undefined;
     for (;;) {
-      const position = this.position(partition);
+      this.#tails[partition]?.read();
+      const position = this.#tails[partition]?.readPosition;
       const isSame = position?.epoch === bounds.epoch;
       if (isSame && position.offset >= bounds.endOffset) return position;
       if (this.#clock.nowMs() >= deadlineMs) return undefined;
@@ -97,7 +126,7 @@ export class Tails {
   #extend(epoch: Epoch): void {
     const origin = this.#tails.length === 0 ? "end" : "start";
     for (let partition = this.#tails.length; partition < epoch.partitions; partition++) {
-      const tail = new PartitionTail(partition, origin, this.#options);
+      const tail = this.#sourceOf(partition, origin);
       this.#tails.push(tail);
       tail.start();
     }

@@ -11,6 +11,7 @@ import { type EdgeLimits, LIMITS } from "../limits.ts";
 import { type EdgeMetrics, createMetrics } from "../metrics.ts";
 import { CursorJournal } from "../session/cursor-journal.ts";
 import { Cursors } from "../session/cursors.ts";
+import { PartitionTail } from "../tail/partition-tail.ts";
 import { Tails } from "../tail/tails.ts";
 import type { WorldView } from "./client-view.ts";
 import { MessageArchive } from "./message-archive.ts";
@@ -71,7 +72,12 @@ export class DeliveryWorld {
     this.log = log;
     const hubs = new Hubs(logger, this.metrics);
     this.hubs = hubs;
-    this.tails = new Tails({ log, hubs, clock, logger, limits });
+    const tailOptions = { log, hubs, clock, logger, limits };
+    this.tails = new Tails({
+      log,
+      clock,
+      sourceOf: (partition, origin) => new PartitionTail(partition, origin, tailOptions),
+    });
     this.#flusher = new Flusher(clock, limits.flushesPerTurn);
     const { tails, metrics } = this;
     const gate = new TurnGate(clock, 2);

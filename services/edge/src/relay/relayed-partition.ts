@@ -1,0 +1,327 @@
+import type { LogChunk, LogRecord } from "@millrace/log";
+import type { Timer } from "@millrace/runtime";
+import { type Told, told } from "../hub/told.ts";
+import { PartitionTail, type TailOptions, type TailSink } from "../tail/partition-tail.ts";
+import type { PartitionSource } from "../tail/tails.ts";
+import { BucketMark, type Piece } from "./bucket-mark.ts";
+import { bucketOf } from "./relay-bucket.ts";
+import type { RelayPiece } from "./relay-piece.ts";
+import type { RelayReceiver } from "./relay-receiver.ts";
+import type { RelaySender } from "./relay-sender.ts";
+
+export interface RelayedPartitionOptions extends TailOptions {
+  readonly partition: number;
+  readonly origin: "end" | "start";
+  readonly hubs: TailSink & {
+    /** Whether conversations of that bucket have subscribers. */
+    hasIn(partition: number, bucket: number): boolean;
+  };
+  readonly sender: RelaySender;
+  readonly receiver: RelayReceiver;
+}
+
+/** A bucket that heard nothing for that long is read from the log. */
+const SILENCE_MS = 1_000;
+
+/** For so long every bucket must have been relayed before the log is left alone again. */
+const CALM_MS = 1_000;
+
+const CHECK_MS = 100;
+
+/** A bucket without subscribers is followed on for that long. */
+const INTEREST_MS = 10_000;
+
+/** Where nobody reads, the log is asked that often how long it is. */
+const BOUNDS_MS = 5_000;
+
+/** For so long the log is read for the follower after that was last needed. */
+const FOLLOWER_MS = 60_000;
+
+interface Followed {
+  readonly bucket: number;
+  mark: BucketMark;
+  /** The owner's run that the last piece was of. */
+  run: string | undefined;
+  /** When the relay last said something that joins what is covered. */
+  relayedMs: number;
+  /** The relay said something that does not fit what is covered: only the log can tell. */
+  isDoubted: boolean;
+  wantedMs: number;
+}
+
+/**
+ * One partition on an edge that is relayed to: of its buckets those with subscribers are followed.
+ * Each has a mark of its own, which relayed pieces and direct reads both move.
+ *
+ * The log is read directly, from the lowest mark that needs it, while any followed bucket is not
+ * relayed (it is new, the relay is silent, a piece is missing, a run of an owner lies lower than
+ * what is covered), and always while this edge owns the partition. What is heard twice the marks
+ * drop, so that both ways may run side by side for as long as they like.
+ */
+export class RelayedPartition implements PartitionSource {
+  readonly partition: number;
+  readonly #options: RelayedPartitionOptions;
+  readonly #followed = new Map<number, Followed>();
+  /** The newest place that the log is known to have reached: new buckets begin there. */
+  #known: Told | undefined;
+  #runStart: Told | undefined;
+  #heardMs: number;
+  #direct: PartitionTail | undefined;
+  /** Tails that were stopped, and may still be waiting for the log's last answer. */
+  readonly #ending = new Set<Promise<void>>();
+  #isOwner = false;
+  /** Whether the present direct tail tells the follower what it reads. */
+  #isFed = false;
+  #followerUntilMs = Number.NEGATIVE_INFINITY;
+  #calmSinceMs: number | undefined;
+  #boundsMs: number;
+  #timer: Timer | undefined;
+  #isStopped = false;
+
+  constructor(options: RelayedPartitionOptions) {
+    this.partition = options.partition;
+    this.#options = options;
+    this.#heardMs = options.clock.nowMs();
+    this.#boundsMs = options.clock.nowMs();
+  }
+
+  get position(): Told | undefined {
+    return this.#known ?? this.#direct?.position;
+  }
+
+  get runStart(): Told | undefined {
+    return this.#runStart ?? this.#direct?.runStart;
+  }
+
+  get readPosition(): Told | undefined {
+    return this.#isFed ? this.#direct?.position : undefined;
+  }
+
+  get lag(): number | undefined {
+    return this.#direct === undefined ? 0 : this.#direct.lag;
+  }
+
+  get silenceMs(): number {
+    const silenceMs = this.#options.clock.nowMs() - this.#heardMs;
+    return Math.min(silenceMs, this.#direct?.silenceMs ?? silenceMs);
+  }
+
+  /** Whether the log is being read here. */
+  get isDirect(): boolean {
+    return this.#direct !== undefined;
+  }
+
+  start(): void {
+    this.#readDirectly();
+    this.#tick();
+  }
+
+  async stop(): Promise<void> {
+    this.#isStopped = true;
+    this.#timer?.cancel();
+    this.#endDirect();
+    await Promise.all(this.#ending);
+  }
+
+  own(isOwner: boolean): void {
+    this.#isOwner = isOwner;
+    if (isOwner) this.#readDirectly();
+  }
+
+  read(): void {
+    this.#followerUntilMs = this.#options.clock.nowMs() + FOLLOWER_MS;
+    if (this.#isFed || this.#isStopped) return;
+    // The follower has to hear of a run from its beginning.
+    this.#endDirect();
+    this.#readDirectly();
+  }
+
+  /** The mark of the key's bucket, which is followed from now on. */
+  positionOf(key: Uint8Array): Told | undefined {
+    const start = this.position;
+    if (start === undefined) return undefined;
+    const { mark } = this.#follow(bucketOf(key), start);
+    return told(mark.epoch, this.partition, mark.covered);
+  }
+
+  relayed(bucket: number, piece: RelayPiece): void {
+    const followed = this.#followed.get(bucket);
+    if (followed === undefined || this.#isStopped) return;
+    const nowMs = this.#options.clock.nowMs();
+    const { covered } = followed.mark;
+    const verdict = followed.mark.take(piece);
+    // A log that lost its end goes on lower, in another run of its owner.
+    const isLower = piece.run !== followed.run && piece.next < covered;
+    followed.run = piece.run;
+    if (verdict === "beyond" || verdict === "foreign" || isLower) followed.isDoubted = true;
+    else followed.relayedMs = nowMs;
+    if (verdict !== "taken") return followed.isDoubted ? this.#readDirectly() : undefined;
+    followed.isDoubted = false;
+    this.#knows(told(piece.epoch, this.partition, piece.next));
+    const news = piece.records.filter(({ offset }) => offset >= covered);
+    this.#handOn(piece, news, piece.next);
+  }
+
+  #tick(): void {
+    this.#timer = this.#options.clock.after(CHECK_MS, () => {
+      this.#check();
+      this.#tick();
+    });
+  }
+
+  #follow(bucket: number, start: Told): Followed {
+    const { clock, receiver } = this.#options;
+    let followed = this.#followed.get(bucket);
+    if (followed === undefined) {
+      followed = {
+        bucket,
+        mark: new BucketMark(start.epoch, start.offset),
+        run: undefined,
+        relayedMs: Number.NEGATIVE_INFINITY,
+        isDoubted: false,
+        wantedMs: clock.nowMs(),
+      };
+      this.#followed.set(bucket, followed);
+      receiver.follow(this.partition, bucket);
+      this.#readDirectly();
+    }
+    followed.wantedMs = clock.nowMs();
+    return followed;
+  }
+
+  #check(): void {
+    const { clock, hubs, receiver } = this.#options;
+    const nowMs = clock.nowMs();
+    let isNeeded = this.#isOwner || this.#known === undefined || nowMs < this.#followerUntilMs;
+    for (const [bucket, followed] of this.#followed) {
+      if (hubs.hasIn(this.partition, bucket)) followed.wantedMs = nowMs;
+      if (nowMs - followed.wantedMs > INTEREST_MS) {
+        // A mark that nobody keeps must never be joined again.
+        this.#followed.delete(bucket);
+        receiver.unfollow(this.partition, bucket);
+      } else isNeeded ||= isNeedy(followed, nowMs);
+    }
+    if (isNeeded) this.#readDirectly();
+    this.#calmSinceMs = isNeeded ? undefined : (this.#calmSinceMs ?? nowMs);
+    if (nowMs - (this.#calmSinceMs ?? nowMs) >= CALM_MS) this.#endDirect();
+    if (this.#direct === undefined && nowMs - this.#boundsMs >= BOUNDS_MS) void this.#askBounds();
+  }
+
+  /** So that a new bucket need not read all that has come since somebody last listened. */
+  async #askBounds(): Promise<void> {
+    const { log, clock } = this.#options;
+    this.#boundsMs = clock.nowMs();
+    const bounds = await log.bounds(this.partition);
+    if (bounds.kind === "bounds") {
+      this.#knows(told(bounds.epoch, this.partition, bounds.endOffset));
+    }
+  }
+
+  /** From the lowest place that is needed; a tail that is beyond it already begins anew. */
+  #readDirectly(): void {
+    if (this.#isStopped) return;
+    const from = this.#lowestNeeded();
+    const at = this.#direct?.position;
+    const isLow = at === undefined || from === undefined || at.offset <= from.offset;
+    if (this.#direct !== undefined && isLow) return;
+    this.#endDirect();
+    const { sender, follower, origin, clock, ...options } = this.#options;
+    this.#isFed = clock.nowMs() < this.#followerUntilMs;
+    const fed = this.#isFed ? follower : undefined;
+    this.#direct = new PartitionTail(this.partition, from ?? origin, {
+      ...options,
+      clock,
+      hubs: { take: (chunk) => this.#take(chunk), break: () => this.#break() },
+      follower: {
+        began: (partition, position) => {
+          this.#knows(position);
+          sender.began(partition, position);
+          fed?.began(partition, position);
+        },
+        passed: (chunk) => {
+          sender.passed(chunk);
+          fed?.passed(chunk);
+        },
+      },
+    });
+    this.#direct.start();
+  }
+
+  #lowestNeeded(): Told | undefined {
+    const nowMs = this.#options.clock.nowMs();
+    let lowest = this.#known;
+    if (lowest === undefined) return undefined;
+    for (const followed of this.#followed.values()) {
+      const { mark } = followed;
+      if (!isNeedy(followed, nowMs) || mark.epoch !== lowest.epoch) continue;
+      if (mark.covered < lowest.offset) lowest = told(mark.epoch, this.partition, mark.covered);
+    }
+    return lowest;
+  }
+
+  #endDirect(): void {
+    const ended = this.#direct?.stop();
+    this.#direct = undefined;
+    this.#isFed = false;
+    if (ended === undefined) return;
+    this.#ending.add(ended);
+    void ended.finally(() => this.#ending.delete(ended));
+  }
+
+  #take(chunk: LogChunk): void {
+    const { epoch, from: base, next } = chunk;
+    const coveredBefore = new Map<number, bigint>();
+    for (const followed of this.#followed.values()) {
+      const { bucket, mark } = followed;
+      const { covered } = mark;
+      if (mark.take({ epoch, base, next }) === "taken") coveredBefore.set(bucket, covered);
+      // The log has answered for the place that was doubted.
+      if (epoch === mark.epoch && next >= covered) followed.isDoubted = false;
+    }
+    this.#knows(told(epoch, this.partition, next));
+    if (coveredBefore.size === 0) return;
+    const isNews = ({ key, offset }: LogRecord): boolean => {
+      const covered = key === null ? undefined : coveredBefore.get(bucketOf(key));
+      return covered !== undefined && offset >= covered;
+    };
+    this.#handOn({ epoch, base, next }, chunk.records.filter(isNews), chunk.endOffset);
+  }
+
+  #handOn({ epoch, base, next }: Piece, records: readonly LogRecord[], endOffset: bigint): void {
+    const { partition } = this;
+    // The size is for whoever keeps a chunk, and nobody keeps this one.
+    this.#options.hubs.take({ epoch, partition, from: base, next, records, bytes: 0, endOffset });
+  }
+
+  #knows(end: Told): void {
+    this.#heardMs = this.#options.clock.nowMs();
+    const known = this.#known;
+    this.#runStart ??= end;
+    if (known === undefined || (end.epoch === known.epoch && end.offset > known.offset)) {
+      this.#known = end;
+    }
+  }
+
+  /** The log has jumped: what the buckets cover is no longer the whole of it. */
+  #break(): void {
+    const position = this.#direct?.position;
+    this.#known = position;
+    this.#runStart = position;
+    if (position === undefined) {
+      for (const bucket of this.#followed.keys())
+        this.#options.receiver.unfollow(this.partition, bucket);
+      this.#followed.clear();
+    }
+    for (const followed of this.#followed.values()) {
+      if (position === undefined) break;
+      followed.mark = new BucketMark(position.epoch, position.offset);
+      followed.relayedMs = Number.NEGATIVE_INFINITY;
+      followed.isDoubted = false;
+    }
+    this.#options.hubs.break(this.partition);
+  }
+}
+
+function isNeedy({ relayedMs, isDoubted }: Followed, nowMs: number): boolean {
+  return isDoubted || nowMs - relayedMs > SILENCE_MS;
+}
