@@ -1,4 +1,6 @@
 import { must } from "@millrace/runtime";
+import type { UserId } from "@millrace/schemas";
+import type { RulingSubject } from "@millrace/schemas/record";
 import type { Identity } from "./admission/identity.ts";
 import { Connection, type ConnectionContext } from "./connection/connection.ts";
 import type { Socket, SocketListener } from "./connection/socket.ts";
@@ -17,6 +19,7 @@ export interface Serving {
 export class EdgeClients {
   readonly connections = new Set<Connection>();
   readonly sockets = new Set<Socket>();
+  readonly #byUser = new Map<UserId, Set<Connection>>();
   readonly #metrics: EdgeMetrics;
   #serving: Serving | undefined;
 
@@ -38,9 +41,15 @@ export class EdgeClients {
 
   open(socket: Socket, identity: Identity, entry: SessionEntry): SocketListener {
     const { context } = must(this.#serving, "nobody is admitted before the edge is ready");
+    const { user } = identity;
     const connection = new Connection(context, socket, { identity, entry });
     this.connections.add(connection);
     this.sockets.add(socket);
+    const own = this.#byUser.get(user) ?? new Set();
+    this.#byUser.set(user, own.add(connection));
+    // A ban may have come while the session was entered. Not at once: the server is not done yet.
+    if (context.rights.isBanned(user))
+      queueMicrotask(() => connection.onRuled({ kind: "ban", user }));
     return {
       onText: (text) => connection.onText(text),
       onSign: () => connection.onSign(),
@@ -49,8 +58,19 @@ export class EdgeClients {
         connection.onClose();
         this.connections.delete(connection);
         this.sockets.delete(socket);
+        own.delete(connection);
+        if (own.size === 0 && this.#byUser.get(user) === own) this.#byUser.delete(user);
         countClose(this.#metrics, code);
       },
     };
+  }
+
+  onRuled(subject: RulingSubject): void {
+    for (const connection of this.#byUser.get(subject.user) ?? []) connection.onRuled(subject);
+  }
+
+  /** The edge can't go on serving: everybody is to come back later, or elsewhere. */
+  closeAll(): void {
+    for (const connection of this.connections) connection.close(4503);
   }
 }

@@ -30,6 +30,7 @@ import { PublishWatch } from "./watch/publish-watch.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
 import { PublishRates } from "./rates/publish-rates.ts";
+import type { Rights } from "./rights/rights.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
@@ -39,6 +40,7 @@ import type { Cursors } from "./session/cursors.ts";
 import type { Sessions } from "./session/sessions.ts";
 import { type TopicParts, kafkaLog, settleTopic } from "./edge-topics.ts";
 import { EdgeClients } from "./edge-clients.ts";
+import { type EdgeRights, createRights } from "./edge-rights.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
 import { connectRedis } from "./redis/redis-link.ts";
 import { Tails } from "./tail/tails.ts";
@@ -90,24 +92,25 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const held = createSessions(config, { ...shared, redis, health });
   const { sessions } = held;
   const tickets = new Tickets(health, limits.ticketMs);
-  const admission = await createAdmission({ ...config, logger, clock, sessions, tickets });
   const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
   const clients = new EdgeClients(metrics);
+  const ruled = createRights(config, { ...shared, metrics, clients, messages: log });
+  const { rights } = ruled;
+  const admission = await createAdmission({ ...config, ...shared, sessions, tickets, rights });
   const server = await startServer({
     ...config,
     limits,
     logger,
     admission,
-    isReady: () => clients.isServing,
+    isReady: () => clients.isServing && ruled.isWhole,
     services: () => clients.services,
     open: (socket, identity, entry) => clients.open(socket, identity, entry),
     onHandshake: (status) => metrics.handshakes.inc({ status }),
   });
-  const page = await startMetricsPage(config, metrics.registry);
-  const identify = admission.identifyOperator.bind(admission);
-  const admin = await startAdminPage({ address: config.admin, logger, sessions, identify });
+  const pages = await startPages(config, { logger, metrics, admission, sessions, ruled });
   const cursorsLog = kafkaLog(config, cursorsTopicOf(config.topic), shared);
-  await openLogs(config, { log, cursorsLog, isGiven: dependencies.log !== undefined }, shared);
+  const isGiven = dependencies.log !== undefined;
+  await Promise.all([openLogs(config, { log, cursorsLog, isGiven }, shared), ruled.open()]);
   const core = {
     ...dependencies,
     ...shared,
@@ -116,6 +119,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     health,
     sessions,
     admission,
+    rights,
     sockets: clients.sockets,
     log,
     cursorsLog,
@@ -127,21 +131,45 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   clients.serve({ context, services });
   return {
     port: server.port,
-    adminPort: admin.port,
+    adminPort: pages.adminPort,
     metrics,
     drain: async () => {
       const { drainMs } = config;
       server.refuseNewcomers();
       await drainConnections(clients.connections, { clock, random: Math.random, drainMs });
       const settleMs = drainMs * SETTLE_SHARE;
-      await end({ ...parts, log, cursorsLog, server, settleMs });
+      await end({ ...parts, log, cursorsLog, ruled, server, settleMs });
       await dependencies.tracing?.close(settleMs);
       held.stop();
       redis.disconnect();
-      page.close();
-      admin.close();
+      pages.close();
       credentials.close();
       stopSampling();
+    },
+  };
+}
+
+/** What Prometheus asks, and what operators call, each on a port of its own. */
+async function startPages(
+  config: EdgeConfig,
+  parts: {
+    readonly logger: Logger;
+    readonly metrics: EdgeMetrics;
+    readonly admission: Admission;
+    readonly sessions: Sessions;
+    readonly ruled: EdgeRights;
+  },
+): Promise<{ readonly adminPort: number; close(): void }> {
+  const { logger, metrics, admission, sessions, ruled } = parts;
+  const page = await startMetricsPage(config, metrics.registry);
+  const identify = admission.identifyOperator.bind(admission);
+  const services = { sessions, rulings: ruled.services };
+  const admin = await startAdminPage({ address: config.admin, logger, services, identify });
+  return {
+    adminPort: admin.port,
+    close: () => {
+      page.close();
+      admin.close();
     },
   };
 }
@@ -162,12 +190,14 @@ function assemble(
     readonly log: Log;
     readonly cursorsLog: Log;
     readonly admission: Admission;
+    readonly rights: Rights;
     readonly gate?: PublishGate;
     readonly tracing?: Tracing;
     readonly sockets: ReadonlySet<Socket>;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, sessions, admission, sockets, tracing } = core;
+  const { logger, clock, limits, log, metrics, sessions, admission, rights, sockets } = core;
+  const { tracing } = core;
   const flusher = new Flusher(clock, limits.flushesPerTurn);
   const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
   const dedup = createDedup(core);
@@ -178,7 +208,7 @@ function assemble(
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
   const catchUp = new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics });
   const watch = new PublishWatch({ clock, metrics, tracing });
-  const publisher = new Publisher({ log, clock, limits, gate, watch });
+  const publisher = new Publisher({ log, clock, limits, rights, gate, watch });
   sampleEdge(metrics, { tails, catchUp, publisher, health: core.health, sockets });
   const context: ConnectionContext = {
     edgeId: config.id,
@@ -198,6 +228,7 @@ function assemble(
     publisher,
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
     sessions,
+    rights,
   };
   const history = new History({ log, clock, gate: turns, limits });
   return { context, cursors, rebuilder, dedup, history };
@@ -211,14 +242,14 @@ function httpServices(parts: {
   readonly context: ConnectionContext;
 }): HttpServices {
   const { limits, admission, tickets, history, context } = parts;
-  const { metrics, publisher, sessions } = context;
+  const { metrics, publisher, sessions, rights } = context;
   return {
     limits,
     sessions,
     admission,
     tickets,
-    history: new HistoryPages({ history, limits, metrics }),
-    posts: new MessagePosts({ publisher, limits, metrics }),
+    history: new HistoryPages({ history, rights, limits, metrics }),
+    posts: new MessagePosts({ publisher, rights, limits, metrics }),
   };
 }
 
@@ -247,17 +278,19 @@ async function end(
   parts: Parts & {
     readonly log: Log;
     readonly cursorsLog: Log;
+    readonly ruled: EdgeRights;
     readonly server: Server;
     readonly settleMs: number;
   },
 ): Promise<void> {
-  const { log, cursorsLog, server, cursors, rebuilder, context, dedup, settleMs } = parts;
+  const { log, cursorsLog, ruled, server, cursors, rebuilder, context, dedup, settleMs } = parts;
   dedup.feed.stop();
   await Promise.all([
     // First the log, so that no tail waits in a long poll any more.
     log.close({ settleMs }),
     cursors.flush().then(() => cursorsLog.close({ settleMs })),
     rebuilder.stop(),
+    ruled.close({ settleMs }),
   ]);
   await context.tails.stop();
   server.close();

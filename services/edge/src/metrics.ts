@@ -72,6 +72,11 @@ export const EDGE_METRICS = {
     "time since a tail last heard from its partition; a quiet one answers every 5 s",
     ["partition"],
   ),
+  rulings: gauge("millrace_rulings", "rulings of operators that hold"),
+  rulingsSilence: gauge(
+    "millrace_rulings_silence_seconds",
+    "time since the edge last heard from the topic of rulings; a quiet one answers every 5 s",
+  ),
   deliveryMode: gauge("millrace_delivery_mode", "1 for the mode that tails are in", ["mode"]),
   redisUp: gauge("millrace_redis_up", "1 while Redis answers"),
   loopDelay: gauge(

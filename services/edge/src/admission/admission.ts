@@ -2,6 +2,7 @@ import type { Clock, Logger } from "@millrace/runtime";
 import { TOKEN_LEEWAY_MS } from "../connection/token-life.ts";
 import { checkNoToken, checkQuery } from "./connect-query.ts";
 import { type Headers, bearerOf, connectCredential } from "./credential.ts";
+import type { Rights } from "../rights/rights.ts";
 import type { SessionEntry, Sessions } from "../session/sessions.ts";
 import { HandshakeLimits } from "./handshake-limits.ts";
 import type { Identity } from "./identity.ts";
@@ -58,6 +59,7 @@ export interface AdmissionOptions {
   readonly logger: Logger;
   readonly sessions: Pick<Sessions, "enter" | "isStale">;
   readonly tickets: Tickets;
+  readonly rights: Pick<Rights, "isBanned">;
   /** Between two attempts to get the issuer's keys; 10 s by default. */
   readonly keysPauseMs?: number;
 }
@@ -85,20 +87,22 @@ class Checks implements Admission {
   readonly #verifier: TokenVerifier;
   readonly #tickets: Tickets;
   readonly #sessions: AdmissionOptions["sessions"];
+  readonly #rights: AdmissionOptions["rights"];
   readonly #connections: HandshakeLimits;
   readonly #requests: HandshakeLimits;
   #pending = 0;
 
   constructor(
     verifier: TokenVerifier,
-    options: Pick<AdmissionOptions, "clock" | "origins" | "tickets" | "sessions">,
+    options: Pick<AdmissionOptions, "clock" | "origins" | "tickets" | "sessions" | "rights">,
   ) {
-    const { clock, origins, tickets, sessions } = options;
+    const { clock, origins, tickets, sessions, rights } = options;
     this.#clock = clock;
     this.#origins = new Set(origins);
     this.#verifier = verifier;
     this.#tickets = tickets;
     this.#sessions = sessions;
+    this.#rights = rights;
     this.#connections = new HandshakeLimits(clock);
     this.#requests = new HandshakeLimits(clock, { handshakesPerSec: REQUESTS_PER_SEC });
   }
@@ -117,7 +121,7 @@ class Checks implements Admission {
       this.#checkOrigin(request);
       checkNoToken(new URLSearchParams(request.query));
       const token = bearerOf(request.headers) ?? refuseToken("a token is needed");
-      const identity = await this.#verifier.verify(token);
+      const identity = this.#unbanned(await this.#verifier.verify(token));
       this.#requests.handshake(request.address);
       return identity;
     });
@@ -166,6 +170,7 @@ class Checks implements Admission {
       credential.kind === "token"
         ? await this.#verifier.verify(credential.text)
         : this.#holderOf(await this.#tickets.look(credential.text), request);
+    this.#unbanned(proved);
     this.#connections.handshake(request.address);
     const leave = this.#connections.enter(proved.user, request.address);
     const identity = device === undefined ? proved : { ...proved, device };
@@ -183,6 +188,11 @@ class Checks implements Admission {
       leave();
       throw cause;
     }
+  }
+
+  #unbanned(identity: Identity): Identity {
+    if (this.#rights.isBanned(identity.user)) refuse(403, "the user is banned");
+    return identity;
   }
 
   /** Who bought the ticket, where it is good for this request. */

@@ -11,7 +11,6 @@ import {
 } from "@millrace/schemas";
 import type { Renewal } from "../admission/admission.ts";
 import type { Identity } from "../admission/identity.ts";
-import { mayRead, mayWrite } from "../admission/rights.ts";
 import type { CatchUp } from "../catchup/catch-up.ts";
 import type { StartPoints } from "../catchup/start-point.ts";
 import type { Hubs } from "../hub/hubs.ts";
@@ -19,11 +18,12 @@ import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import { ConnectionPublishes } from "../publish/connection-publishes.ts";
 import type { Publisher } from "../publish/publisher.ts";
+import { NO_READ, type Rights } from "../rights/rights.ts";
 import type { SessionEntry, Sessions } from "../session/sessions.ts";
 import { FrameRate } from "../rates/frame-rate.ts";
 import type { PublishRate, PublishRates } from "../rates/publish-rates.ts";
 import type { Acknowledgements } from "../session/acknowledgements.ts";
-import type { CursorHolder } from "@millrace/schemas/record";
+import type { CursorHolder, RulingSubject } from "@millrace/schemas/record";
 import type { Tails } from "../tail/tails.ts";
 import { Credential } from "./credential.ts";
 import type { Flusher } from "./flusher.ts";
@@ -49,6 +49,7 @@ export interface ConnectionContext {
   readonly publisher: Publisher;
   readonly acknowledgements: Acknowledgements;
   readonly sessions: Sessions;
+  readonly rights: Rights;
   readonly heartbeats: Heartbeats;
   readonly publishRates: PublishRates;
   /** Judges a token as the handshake does. */
@@ -88,7 +89,7 @@ export class Connection implements SocketListener {
     this.names = names;
     const { identity, entry } = names;
     const { connectionId, sessionId } = entry;
-    const { limits, flusher, clock, heartbeats, publishRates } = context;
+    const { limits, flusher, clock, heartbeats, publishRates, rights } = context;
     this.#holder =
       identity.device === undefined
         ? { kind: "session", id: sessionId }
@@ -116,14 +117,15 @@ export class Connection implements SocketListener {
       ...context,
       user,
       send,
-      mayWrite: (conversation) => mayWrite(credential.identity, conversation),
+      mayWrite: (conversation) => rights.mayWrite(credential.identity, conversation),
     });
     this.#subscriptions = new Subscriptions({
       ...context,
       user,
       holder: this.#holder,
       outbox,
-      mayRead: (conversation) => mayRead(credential.identity, conversation),
+      mayRead: (conversation) => rights.mayRead(credential.identity, conversation),
+      beginning: (conversation) => rights.beginning(user, conversation),
       send,
       onChange: (c, start) => context.sessions.subscribed(connectionId, c, start),
     });
@@ -148,6 +150,12 @@ export class Connection implements SocketListener {
     this.#outbox.flush();
     this.#socket.close(code);
     this.#end();
+  }
+
+  /** An operator has ruled about this user, or lifted what was ruled: it holds already. */
+  onRuled(subject: RulingSubject): void {
+    if (subject.kind !== "ban") this.#subscriptions.onRuled(subject.conversation);
+    else if (this.#context.rights.isBanned(subject.user)) this.#banish();
   }
 
   onSign(): void {
@@ -197,13 +205,20 @@ export class Connection implements SocketListener {
     void acknowledgements.flush(identity.user);
   }
 
+  /** Of what waits for the socket, messages are not the user's any more. */
+  #banish(): void {
+    if (this.#isClosed) return;
+    this.#subscriptions.end();
+    this.close(4403);
+  }
+
   /** What the session's former connection had subscribed, each announced by itself. */
   #restore(): void {
     const { identity, entry } = this.names;
-    const { sessions } = this.#context;
+    const { sessions, rights } = this.#context;
     for (const [name, start] of entry.subscriptions) {
       const conversation = name as ConversationId;
-      if (mayRead(identity, conversation)) {
+      if (rights.mayRead(identity, conversation)) {
         void this.#subscriptions.restore(conversation, start);
         continue;
       }
@@ -300,9 +315,13 @@ export class Connection implements SocketListener {
     this.send({ t: "authd", id, tokenExpiresInMs });
   }
 
+  #mayRead(conversation: ConversationId): boolean {
+    return this.#context.rights.mayRead(this.#credential.identity, conversation);
+  }
+
   #maySubscribe({ id, conversation }: Extract<UpFrame, { t: "sub" }>): boolean {
-    if (!mayRead(this.#credential.identity, conversation)) {
-      this.#refuse({ code: "forbidden", message: "no right to read this conversation", id });
+    if (!this.#mayRead(conversation)) {
+      this.#refuse({ ...NO_READ, id });
       return false;
     }
     const { subscriptions } = this.#context.limits.announced;
@@ -316,13 +335,7 @@ export class Connection implements SocketListener {
   #acknowledge(frame: Extract<UpFrame, { t: "ack" }>): void {
     const { id, conversation: c, position } = frame;
     const name = id === undefined ? { c } : { id };
-    if (!mayRead(this.#credential.identity, c)) {
-      return this.#refuse({
-        code: "forbidden",
-        message: "no right to read this conversation",
-        ...name,
-      });
-    }
+    if (!this.#mayRead(c)) return this.#refuse({ ...NO_READ, ...name });
     const { user } = this.names.identity;
     const key = { user, holder: this.#holder, conversation: c };
     void this.#context.acknowledgements.take(key, position).then((outcome) => {

@@ -17,6 +17,7 @@ export type SubscriberState = "catching-up" | "live" | "ended";
 export class Subscriber implements TellOwner {
   readonly conversation: ConversationId;
   readonly #outbox: Outbox;
+  readonly #beginning: () => Told | undefined;
   readonly #onLag: (subscriber: Subscriber) => void;
   #state: SubscriberState = "catching-up";
   #hub: Hub | undefined;
@@ -28,12 +29,15 @@ export class Subscriber implements TellOwner {
   constructor(options: {
     readonly conversation: ConversationId;
     readonly start: Told;
+    /** What stands before it is not the user's to read; asked for anew each time. */
+    readonly beginning?: () => Told | undefined;
     readonly outbox: Outbox;
     /** Called when it has fallen out of the live set and must catch up from `told`. */
     readonly onLag: (subscriber: Subscriber) => void;
   }) {
     this.conversation = options.conversation;
     this.#outbox = options.outbox;
+    this.#beginning = options.beginning ?? fromTheStart;
     this.#onLag = options.onLag;
     this.#told = options.start;
     this.#queued = options.start;
@@ -59,6 +63,11 @@ export class Subscriber implements TellOwner {
 
   get hub(): Hub | undefined {
     return this.#hub;
+  }
+
+  /** Where the rights of now begin. */
+  get beginning(): Told | undefined {
+    return this.#beginning();
   }
 
   get isEnded(): boolean {
@@ -134,4 +143,8 @@ export class Subscriber implements TellOwner {
     this.#hub?.leave(this);
     this.#onLag(this);
   }
+}
+
+function fromTheStart(): undefined {
+  return undefined;
 }

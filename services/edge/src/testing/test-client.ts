@@ -7,7 +7,7 @@ import { FakeSocket } from "./fake-socket.ts";
 
 type TestClientOptions = Omit<
   SubscriptionsOptions,
-  "user" | "holder" | "outbox" | "mayRead" | "send"
+  "user" | "holder" | "outbox" | "mayRead" | "beginning" | "send"
 > & {
   readonly flusher: Flusher;
   readonly world: WorldView;
@@ -40,6 +40,7 @@ export class TestClient {
       holder: { kind: "session", id: "s" },
       outbox,
       mayRead: () => true,
+      beginning: () => undefined,
       send: (frame) => outbox.answer(JSON.stringify(frame)),
     });
   }
