@@ -121,7 +121,7 @@ describe("the topic of rulings", () => {
     const messages = [
       { key: "ban/carol", value: "no ruling" },
       { key: "crown/carol", value: null },
-      { key: null, value: "nobody's" },
+      { key: "ban/carol/room:1", value: "nobody's" },
     ];
     await withProducer(inject("kafkaBrokers"), (producer) =>
       producer.send({ topic: stage.controlTopic, messages }),

@@ -12,9 +12,13 @@ export class Operator {
     this.#token = token;
   }
 
-  static async of(stage: EdgeStage, { edge }: LocalEdge): Promise<Operator> {
+  static of(stage: EdgeStage, { edge }: LocalEdge): Promise<Operator> {
+    return Operator.at(stage, edge.adminPort);
+  }
+
+  static async at(stage: EdgeStage, port: number): Promise<Operator> {
     const token = await stage.issuer.token({ sub: "olga", scope: "millrace:admin" });
-    return new Operator(edge.adminPort, token);
+    return new Operator(port, token);
   }
 
   call(method: "GET" | "PUT" | "DELETE", path: string, body?: object): Promise<HttpReply> {
