@@ -21,7 +21,6 @@ import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits, withPublishRate } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
 import { type Dedup, createDedup } from "./dedup/dedup.ts";
-import type { Socket } from "./connection/socket.ts";
 import type { Tracing } from "./trace/tracing.ts";
 import { DeliveryWatch } from "./watch/delivery-watch.ts";
 import { sampleEdge } from "./watch/edge-gauges.ts";
@@ -31,6 +30,7 @@ import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
 import { PublishRates } from "./rates/publish-rates.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
+import { TokenLives } from "./connection/token-life.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { Acknowledgements } from "./session/acknowledgements.ts";
@@ -116,7 +116,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     health,
     sessions,
     admission,
-    sockets: clients.sockets,
+    clients,
     log,
     cursorsLog,
   };
@@ -164,10 +164,10 @@ function assemble(
     readonly admission: Admission;
     readonly gate?: PublishGate;
     readonly tracing?: Tracing;
-    readonly sockets: ReadonlySet<Socket>;
+    readonly clients: EdgeClients;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, sessions, admission, sockets, tracing } = core;
+  const { logger, clock, limits, log, metrics, sessions, admission, clients, tracing } = core;
   const flusher = new Flusher(clock, limits.flushesPerTurn);
   const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
   const dedup = createDedup(core);
@@ -179,11 +179,13 @@ function assemble(
   const catchUp = new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics });
   const watch = new PublishWatch({ clock, metrics, tracing });
   const publisher = new Publisher({ log, clock, limits, gate, watch });
-  sampleEdge(metrics, { tails, catchUp, publisher, health: core.health, sockets });
+  const { connections } = clients;
+  sampleEdge(metrics, { tails, catchUp, publisher, health: core.health, connections });
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
     heartbeats: new Heartbeats({ ...config, ...limits, clock }),
+    tokenLives: new TokenLives(clock),
     publishRates: new PublishRates(clock, limits),
     renew: (token) => admission.renew(token),
     clock,
@@ -196,6 +198,7 @@ function assemble(
     catchUp,
     startPoints: new StartPoints({ log, cursors, limits }),
     publisher,
+    onClosed: (connection, code) => clients.closed(connection, code),
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
     sessions,
   };
