@@ -5,7 +5,7 @@ import { crc32c } from "./crc32c.ts";
 
 export interface BatchRecord {
   readonly key: Uint8Array;
-  readonly value: Uint8Array;
+  readonly value: Uint8Array | null;
   readonly headers: readonly RecordHeader[];
 }
 
@@ -21,6 +21,10 @@ const MAGIC = 2;
 const CHECKED_FROM = 21;
 const HEADER_BYTES = 61;
 const LENGTH_COUNTS_FROM = 12;
+
+/** A null value has a length below any. */
+const NULL_LENGTH = -1;
+const NOTHING = new Uint8Array();
 
 /** Below it LZ4 costs more than it saves. */
 const COMPRESSED_FROM_BYTES = 1_024;
@@ -67,8 +71,13 @@ function encodeRecords(records: readonly BatchRecord[]): Buffer {
 }
 
 function encodeRecord({ key, value, headers }: BatchRecord, offsetDelta: number): Buffer {
-  const one = new ByteWriter(key.length + value.length + 64).int8(0).varint(0).varint(offsetDelta);
-  one.varint(key.length).raw(key).varint(value.length).raw(value).varint(headers.length);
+  const content = value ?? NOTHING;
+  const one = new ByteWriter(key.length + content.length + 64);
+  one.int8(0).varint(0).varint(offsetDelta).varint(key.length).raw(key);
+  one
+    .varint(value === null ? NULL_LENGTH : content.length)
+    .raw(content)
+    .varint(headers.length);
   for (const header of headers) {
     const name = Buffer.from(header.name);
     one.varint(name.length).raw(name).varint(header.value.length).raw(header.value);
