@@ -20,7 +20,7 @@ import {
   withProducer,
 } from "@millrace/testkit";
 import { afterAll, beforeAll, expect, it } from "vitest";
-import { readTopic } from "../verify/read-topic.ts";
+import { readTopic } from "@millrace/testkit/judge";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const START_MS = 60_000;

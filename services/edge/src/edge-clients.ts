@@ -18,8 +18,6 @@ export interface Serving {
 /** Everybody who is connected to this edge. */
 export class EdgeClients {
   readonly connections = new Set<Connection>();
-  readonly sockets = new Set<Socket>();
-  readonly #byUser = new Map<UserId, Set<Connection>>();
   readonly #metrics: EdgeMetrics;
   #serving: Serving | undefined;
 
@@ -41,32 +39,31 @@ export class EdgeClients {
 
   open(socket: Socket, identity: Identity, entry: SessionEntry): SocketListener {
     const { context } = must(this.#serving, "nobody is admitted before the edge is ready");
-    const { user } = identity;
     const connection = new Connection(context, socket, { identity, entry });
     this.connections.add(connection);
-    this.sockets.add(socket);
-    const own = this.#byUser.get(user) ?? new Set();
-    this.#byUser.set(user, own.add(connection));
     // A ban may have come while the session was entered. Not at once: the server is not done yet.
-    if (context.rights.isBanned(user))
+    const { user } = identity;
+    if (context.rights.isBanned(user)) {
       queueMicrotask(() => connection.onRuled({ kind: "ban", user }));
-    return {
-      onText: (text) => connection.onText(text),
-      onSign: () => connection.onSign(),
-      onDrain: () => connection.onDrain(),
-      onClose: (code) => {
-        connection.onClose();
-        this.connections.delete(connection);
-        this.sockets.delete(socket);
-        own.delete(connection);
-        if (own.size === 0 && this.#byUser.get(user) === own) this.#byUser.delete(user);
-        countClose(this.#metrics, code);
-      },
-    };
+    }
+    return connection;
   }
 
-  onRuled(subject: RulingSubject): void {
-    for (const connection of this.#byUser.get(subject.user) ?? []) connection.onRuled(subject);
+  /** The socket of that connection has closed. */
+  closed(connection: Connection, code: number): void {
+    this.connections.delete(connection);
+    countClose(this.#metrics, code);
+  }
+
+  /** One look at everybody for all of them: an index by user would cost each idle connection. */
+  onRuled(subjects: readonly RulingSubject[]): void {
+    const byUser = new Map<UserId, RulingSubject[]>();
+    for (const subject of subjects) {
+      byUser.set(subject.user, [...(byUser.get(subject.user) ?? []), subject]);
+    }
+    for (const connection of this.connections) {
+      for (const subject of byUser.get(connection.user) ?? []) connection.onRuled(subject);
+    }
   }
 
   /** The edge can't go on serving: everybody is to come back later, or elsewhere. */

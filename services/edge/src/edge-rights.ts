@@ -42,7 +42,7 @@ export function createRights(
     ...parts,
     log,
     rulings,
-    onRuled: (subject) => clients.onRuled(subject),
+    onRuled: (subjects) => clients.onRuled(subjects),
     onFull: () => clients.closeAll(),
   });
   onScrape(metrics.rulings, (gauge) => gauge.set(rulings.size));

@@ -21,7 +21,6 @@ import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits, withPublishRate } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
 import { type Dedup, createDedup } from "./dedup/dedup.ts";
-import type { Socket } from "./connection/socket.ts";
 import type { Tracing } from "./trace/tracing.ts";
 import { DeliveryWatch } from "./watch/delivery-watch.ts";
 import { sampleEdge } from "./watch/edge-gauges.ts";
@@ -32,6 +31,7 @@ import { Publisher } from "./publish/publisher.ts";
 import { PublishRates } from "./rates/publish-rates.ts";
 import type { Rights } from "./rights/rights.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
+import { TokenLives } from "./connection/token-life.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { Acknowledgements } from "./session/acknowledgements.ts";
@@ -120,7 +120,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     sessions,
     admission,
     rights,
-    sockets: clients.sockets,
+    clients,
     log,
     cursorsLog,
   };
@@ -193,10 +193,10 @@ function assemble(
     readonly rights: Rights;
     readonly gate?: PublishGate;
     readonly tracing?: Tracing;
-    readonly sockets: ReadonlySet<Socket>;
+    readonly clients: EdgeClients;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, sessions, admission, rights, sockets } = core;
+  const { logger, clock, limits, log, metrics, sessions, admission, rights, clients } = core;
   const { tracing } = core;
   const flusher = new Flusher(clock, limits.flushesPerTurn);
   const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
@@ -209,11 +209,13 @@ function assemble(
   const catchUp = new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics });
   const watch = new PublishWatch({ clock, metrics, tracing });
   const publisher = new Publisher({ log, clock, limits, rights, gate, watch });
-  sampleEdge(metrics, { tails, catchUp, publisher, health: core.health, sockets });
+  const { connections } = clients;
+  sampleEdge(metrics, { tails, catchUp, publisher, health: core.health, connections });
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
     heartbeats: new Heartbeats({ ...config, ...limits, clock }),
+    tokenLives: new TokenLives(clock),
     publishRates: new PublishRates(clock, limits),
     renew: (token) => admission.renew(token),
     clock,
@@ -226,6 +228,7 @@ function assemble(
     catchUp,
     startPoints: new StartPoints({ log, cursors, limits }),
     publisher,
+    onClosed: (connection, code) => clients.closed(connection, code),
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
     sessions,
     rights,

@@ -49,8 +49,11 @@ class World {
       logger: silentLogger,
       metrics,
       limits,
-      onRuled: (subject) =>
-        void this.told.push(`${subjectText(subject)} ${this.rulings.has(subject)}`),
+      onRuled: (subjects) => {
+        for (const subject of subjects) {
+          this.told.push(`${subjectText(subject)} ${this.rulings.has(subject)}`);
+        }
+      },
       onFull: () => void this.fulls++,
     });
     worlds.push(this);

@@ -18,8 +18,8 @@ export interface RulingFeedOptions {
   readonly logger: Logger;
   readonly metrics: Pick<EdgeMetrics, "recordsSkipped">;
   readonly limits: { readonly rulingsMax: number; readonly readBytes: number };
-  /** Something was ruled, or lifted, about that subject, and holds already. */
-  readonly onRuled: (subject: RulingSubject) => void;
+  /** Something was ruled, or lifted, about each of these subjects, and holds already. */
+  readonly onRuled: (subjects: readonly RulingSubject[]) => void;
   /** There are more rulings than fit: whatever is not known here must not be acted on. */
   readonly onFull: () => void;
 }
@@ -129,7 +129,7 @@ export class RulingFeed {
     const words = [...gathered.values()].toSorted(
       (a, b) => Number(!!a.record) - Number(!!b.record),
     );
-    if (!words.every((word) => this.#apply(word))) return this.#overflow();
+    if (!this.#apply(words)) return this.#overflow();
     this.#isFull = false;
     this.#isWhole = true;
     this.#resolveWhole();
@@ -141,8 +141,7 @@ export class RulingFeed {
     for (;;) {
       const chunk = await this.#read(place, POLL_MS);
       if (chunk === undefined) return;
-      for (const word of this.#wordsIn(chunk)) {
-        if (this.#apply(word)) continue;
+      if (!this.#apply(this.#wordsIn(chunk))) {
         this.#overflow();
         return;
       }
@@ -179,13 +178,27 @@ export class RulingFeed {
     }
   }
 
-  /** False: there is no room for it. */
-  #apply({ subject, record }: Word): boolean {
+  /**
+   * Tells of what is ruled together at once, but of two words about one subject singly: each takes
+   * effect. False: there is no room for one; those before it were told.
+   */
+  #apply(words: Iterable<Word>): boolean {
     const { rulings, onRuled } = this.#options;
-    if (record === undefined) rulings.lift(subject);
-    else if (!rulings.take(record)) return false;
-    onRuled(subject);
-    return true;
+    let told = new Map<string, RulingSubject>();
+    let isRoom = true;
+    for (const { subject, record } of words) {
+      const text = subjectText(subject);
+      if (told.has(text)) {
+        onRuled([...told.values()]);
+        told = new Map();
+      }
+      if (record === undefined) rulings.lift(subject);
+      else isRoom = rulings.take(record);
+      if (!isRoom) break;
+      told.set(text, subject);
+    }
+    if (told.size > 0) onRuled([...told.values()]);
+    return isRoom;
   }
 
   #overflow(): undefined {

@@ -47,19 +47,25 @@ export interface SessionsOptions {
   readonly saveEveryMs: number;
 }
 
-interface Held {
+/** A session while a connection of this edge has it. */
+export interface SessionHold {
+  /** When something last came from its client, by the wall clock. */
+  lastActiveMs: number;
+}
+
+interface Held extends SessionHold {
   readonly owner: SessionOwner;
   readonly entry: SessionEntry;
   readonly connection: SessionConnection;
   readonly sinceMs: number;
-  lastActiveMs: number;
   touchedMs: number;
-  changes: Map<string, string | undefined>;
+  /** Not saved yet. */
+  changes: Map<string, string | undefined> | undefined;
 }
 
 const ID_BYTES = 12;
 const TICK_MS = 1_000;
-const NONE: ReadonlyMap<string, string> = new Map();
+const NONE: ReadonlyMap<string, never> = new Map<string, never>();
 
 /**
  * The sessions of the connections of this edge: got before the 101, kept in Redis while the
@@ -111,23 +117,27 @@ export class Sessions {
     return { sessionId: newSessionId, connectionId, ...fresh };
   }
 
-  opened(owner: SessionOwner, entry: SessionEntry, connection: SessionConnection): void {
+  opened(owner: SessionOwner, entry: SessionEntry, connection: SessionConnection): SessionHold {
     const { clock } = this.#options;
     const [wallMs, nowMs] = [clock.wallMs(), clock.nowMs()];
-    const times = { sinceMs: wallMs, lastActiveMs: wallMs, touchedMs: nowMs };
-    this.#held.set(entry.connectionId, { owner, entry, connection, ...times, changes: new Map() });
-  }
-
-  active(connectionId: string): void {
-    const held = this.#held.get(connectionId);
-    if (held !== undefined) held.lastActiveMs = this.#options.clock.wallMs();
+    const held: Held = {
+      owner,
+      entry,
+      connection,
+      sinceMs: wallMs,
+      lastActiveMs: wallMs,
+      touchedMs: nowMs,
+      changes: undefined,
+    };
+    this.#held.set(entry.connectionId, held);
+    return held;
   }
 
   /** Subscribed after that position; undefined: not subscribed any more. */
   subscribed(connectionId: string, conversation: string, start: string | undefined): void {
     const held = this.#held.get(connectionId);
     if (held === undefined) return;
-    held.changes.set(conversation, start);
+    (held.changes ??= new Map()).set(conversation, start);
     if (this.#saving.has(held)) return;
     this.#saving.add(held);
     this.#options.clock.after(this.#options.saveEveryMs, () => {
@@ -189,9 +199,9 @@ export class Sessions {
 
   async #touch(held: Held, isConnected: boolean): Promise<void> {
     const { store, signals, clock } = this.#options;
-    const { owner, entry, sinceMs, lastActiveMs, changes } = held;
+    const { owner, entry, sinceMs, lastActiveMs, changes = NONE } = held;
     held.touchedMs = clock.nowMs();
-    held.changes = new Map();
+    held.changes = undefined;
     const session: HeldSession = {
       user: owner.user,
       device: owner.device,
@@ -207,7 +217,7 @@ export class Sessions {
     const outcome = await store.touch(session);
     if (outcome === undefined) {
       // Not saved: with the next touch, but for what has changed again.
-      held.changes = new Map([...changes, ...held.changes]);
+      if (changes.size > 0) held.changes = new Map([...changes, ...(held.changes ?? NONE)]);
     } else if (outcome !== "mine" && isConnected) this.close(entry.connectionId, outcome);
   }
 }

@@ -1,15 +1,12 @@
 import type { ConversationId, DownFrame, From } from "@millrace/schemas";
 import { Outbox } from "../connection/outbox.ts";
 import type { Flusher } from "../connection/flusher.ts";
-import { Subscriptions, type SubscriptionsOptions } from "../connection/subscriptions.ts";
+import { Subscriptions, type SubscriptionsContext } from "../connection/subscriptions.ts";
 import type { Told } from "../hub/told.ts";
 import { ClientView, type WorldView } from "./client-view.ts";
 import { FakeSocket } from "./fake-socket.ts";
 
-type TestClientOptions = Omit<
-  SubscriptionsOptions,
-  "user" | "holder" | "outbox" | "mayRead" | "beginning" | "send"
-> & {
+type TestClientOptions = SubscriptionsContext & {
   readonly flusher: Flusher;
   readonly world: WorldView;
   /** What its socket buffers before it drops. */
@@ -36,16 +33,16 @@ export class TestClient {
     const onFrame = (text: string): void => this.#onFrame(JSON.parse(text) as DownFrame);
     const socket = new FakeSocket({ capacityBytes, onFrame });
     this.socket = socket;
-    const outbox = new Outbox({ socket, limits, flusher, onOverflow: () => this.close() });
+    const outbox = new Outbox(socket, { limits, flusher }, { onOverflow: () => this.close() });
     this.#outbox = outbox;
-    this.#subscriptions = new Subscriptions({
-      ...options,
+    this.#subscriptions = new Subscriptions(options, {
       user: "alice",
       holder: { kind: "session", id: "s" },
       outbox,
       mayRead: (conversation) => !this.removed.has(conversation),
       beginning: (conversation) => this.beginnings.get(conversation),
       send: (frame) => outbox.answer(JSON.stringify(frame)),
+      onSubscription: () => undefined,
     });
   }
 
