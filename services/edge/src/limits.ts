@@ -70,7 +70,7 @@ export interface EdgeLimits {
   readonly ticketMs: number;
   /** Rulings of operators that hold at once; beyond it another one is refused. */
   readonly rulingsTaken: number;
-  /** So many an edge can keep, about 0.4 KiB each; beyond it, it serves nobody. */
+  /** So many an edge can keep, about 0.5 KiB each; beyond it, it serves nobody. */
   readonly rulingsMax: number;
 }
 
