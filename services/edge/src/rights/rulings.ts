@@ -37,12 +37,17 @@ export class Rulings {
     return this.#of(subject) !== undefined;
   }
 
+  /** Whether fewer hold than so many. */
+  hasRoom(most: number): boolean {
+    if (this.size >= most) this.#forgetEnded();
+    return this.size < most;
+  }
+
   /** False: there is no room for it. */
   take(record: ControlRecord): boolean {
     const { ruling } = record;
     if (!this.has(ruling)) {
-      if (this.size >= this.#rulingsMax) this.#forgetEnded();
-      if (this.size >= this.#rulingsMax) return false;
+      if (!this.hasRoom(this.#rulingsMax)) return false;
       this.#count(ruling.user, 1);
     }
     this.#records.set(subjectText(ruling), record);
