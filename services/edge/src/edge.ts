@@ -38,6 +38,8 @@ import type { CursorRebuilder } from "./session/cursor-rebuild.ts";
 import type { Cursors } from "./session/cursors.ts";
 import type { Sessions } from "./session/sessions.ts";
 import { type TopicParts, kafkaLog, settleTopic } from "./edge-topics.ts";
+import { EdgeRoom } from "./edge-room.ts";
+import type { ProcessProbe } from "./vitals/process-probe.ts";
 import { EdgeClients } from "./edge-clients.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
 import { connectRedis } from "./redis/redis-link.ts";
@@ -61,6 +63,8 @@ export interface EdgeDependencies {
   readonly gate?: PublishGate;
   /** Without it nothing is traced. */
   readonly tracing?: Tracing;
+  /** Something else than what the system says of this process: for tests. */
+  readonly probe?: ProcessProbe;
 }
 
 /**
@@ -90,7 +94,9 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const held = createSessions(config, { ...shared, redis, health });
   const { sessions } = held;
   const tickets = new Tickets(health, limits.ticketMs);
-  const admission = await createAdmission({ ...config, logger, clock, sessions, tickets });
+  const room = new EdgeRoom(config, { ...shared, metrics, probe: dependencies.probe });
+  const doors = { ...config, ...shared, ...room.doors, sessions, tickets };
+  const admission = await createAdmission(doors);
   const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
   const clients = new EdgeClients(metrics);
   const server = await startServer({
@@ -99,13 +105,13 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     logger,
     admission,
     isReady: () => clients.isServing,
+    hasRoom: () => room.isThere,
     services: () => clients.services,
     open: (socket, identity, entry) => clients.open(socket, identity, entry),
     onHandshake: (status) => metrics.handshakes.inc({ status }),
   });
-  const page = await startMetricsPage(config, metrics.registry);
-  const identify = admission.identifyOperator.bind(admission);
-  const admin = await startAdminPage({ address: config.admin, logger, sessions, identify });
+  room.watch(server);
+  const pages = await openPages(config, { logger, metrics, sessions, admission });
   const cursorsLog = kafkaLog(config, cursorsTopicOf(config.topic), shared);
   await openLogs(config, { log, cursorsLog, isGiven: dependencies.log !== undefined }, shared);
   const core = {
@@ -127,7 +133,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   clients.serve({ context, services });
   return {
     port: server.port,
-    adminPort: admin.port,
+    adminPort: pages.adminPort,
     metrics,
     drain: async () => {
       const { drainMs } = config;
@@ -136,12 +142,35 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       const settleMs = drainMs * SETTLE_SHARE;
       await end({ ...parts, log, cursorsLog, server, settleMs });
       await dependencies.tracing?.close(settleMs);
+      room.close();
       held.stop();
       redis.disconnect();
-      page.close();
-      admin.close();
+      pages.close();
       credentials.close();
       stopSampling();
+    },
+  };
+}
+
+/** What operators look at, each on a port of its own. */
+async function openPages(
+  config: EdgeConfig,
+  parts: {
+    readonly logger: Logger;
+    readonly metrics: EdgeMetrics;
+    readonly sessions: Sessions;
+    readonly admission: Admission;
+  },
+): Promise<{ readonly adminPort: number; close(): void }> {
+  const { logger, metrics, sessions, admission } = parts;
+  const page = await startMetricsPage(config, metrics.registry);
+  const identify = admission.identifyOperator.bind(admission);
+  const admin = await startAdminPage({ address: config.admin, logger, sessions, identify });
+  return {
+    adminPort: admin.port,
+    close: () => {
+      page.close();
+      admin.close();
     },
   };
 }
