@@ -30,6 +30,7 @@ import { PublishWatch } from "./watch/publish-watch.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
 import { PublishRates } from "./rates/publish-rates.ts";
+import { RedisRateLedger } from "./rates/rate-ledger.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
@@ -204,6 +205,12 @@ function assemble(
   const { gate = dedup.gateFor(tails) } = core;
   const { cursors, rebuilder } = createCursors({ ...core, log: core.cursorsLog, messages: log });
   rebuilder.start();
+  const { publishPerSec: perSec, publishBurst: burst } = limits.announced;
+  const publishRates = new PublishRates(
+    clock,
+    limits,
+    new RedisRateLedger({ ...core, perSec, burst }),
+  );
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
   const catchUp = new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics });
   const watch = new PublishWatch({ clock, metrics, tracing });
@@ -213,7 +220,7 @@ function assemble(
     edgeId: config.id,
     pingMs: config.pingMs,
     heartbeats: new Heartbeats({ ...config, ...limits, clock }),
-    publishRates: new PublishRates(clock, limits),
+    publishRates,
     renew: (token) => admission.renew(token),
     clock,
     limits,
@@ -240,14 +247,14 @@ function httpServices(parts: {
   readonly context: ConnectionContext;
 }): HttpServices {
   const { limits, admission, tickets, history, context } = parts;
-  const { metrics, publisher, sessions } = context;
+  const { metrics, publisher, sessions, publishRates } = context;
   return {
     limits,
     sessions,
     admission,
     tickets,
     history: new HistoryPages({ history, limits, metrics }),
-    posts: new MessagePosts({ publisher, limits, metrics }),
+    posts: new MessagePosts({ publisher, limits, metrics, publishRates }),
   };
 }
 

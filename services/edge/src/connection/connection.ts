@@ -22,6 +22,7 @@ import type { Publisher } from "../publish/publisher.ts";
 import type { SessionEntry, Sessions } from "../session/sessions.ts";
 import { FrameRate } from "../rates/frame-rate.ts";
 import type { PublishRate, PublishRates } from "../rates/publish-rates.ts";
+import { TokenBucket } from "../rates/token-bucket.ts";
 import type { Acknowledgements } from "../session/acknowledgements.ts";
 import type { CursorHolder } from "@millrace/schemas/record";
 import type { Tails } from "../tail/tails.ts";
@@ -78,6 +79,7 @@ export class Connection implements SocketListener {
   readonly #pulse: Pulse;
   readonly #frameRate: FrameRate;
   readonly #publishRate: PublishRate;
+  #subscribeRate: TokenBucket | undefined;
   /** Requests without an answer yet. */
   readonly #requests = new Set<RequestId>();
   #isClosed = false;
@@ -150,8 +152,10 @@ export class Connection implements SocketListener {
     this.#end();
   }
 
+  /** Pings and pongs count as frames: each costs the edge one, too. */
   onSign(): void {
     this.#pulse.heard();
+    if (this.#frameRate.take() > 0) this.#countLimited("frames");
   }
 
   onText(text: string): void {
@@ -164,6 +168,7 @@ export class Connection implements SocketListener {
       metaBytes: announced.metaBytes,
     });
     if (parsed.kind === "not-frames") return this.close(4400);
+    if (parsed.frames.length === 0 && this.#frameRate.take() > 0) this.#countLimited("frames");
     for (const item of parsed.frames) {
       if (this.#isClosed) return;
       const retryMs = this.#frameRate.take();
@@ -281,12 +286,18 @@ export class Connection implements SocketListener {
   #limit(item: ParsedFrame, retryMs: number): void {
     if (item.kind === "frame" && !this.#admitId(item.frame)) return;
     this.#refuse(rateLimited(item, "frames", retryMs));
+    this.#countLimited("frames");
+  }
+
+  #countLimited(limit: "frames" | "subscribes"): void {
+    this.#context.metrics.limited.inc({ limit });
     if (this.#frameRate.isFlood) this.close(4450);
   }
 
   #publish(frame: Extract<UpFrame, { t: "pub" }>): void {
     const retryMs = this.#publishRate.take();
     if (retryMs === 0) return this.#publishes.publish(frame);
+    this.#context.metrics.limited.inc({ limit: "publishes" });
     this.#refuse(rateLimited({ kind: "frame", frame }, "publishes", retryMs));
   }
 
@@ -300,7 +311,15 @@ export class Connection implements SocketListener {
     this.send({ t: "authd", id, tokenExpiresInMs });
   }
 
-  #maySubscribe({ id, conversation }: Extract<UpFrame, { t: "sub" }>): boolean {
+  #maySubscribe(frame: Extract<UpFrame, { t: "sub" }>): boolean {
+    const { id, conversation } = frame;
+    const retryMs = this.#takeSubscribe();
+    if (retryMs > 0) {
+      this.#refuse(rateLimited({ kind: "frame", frame }, "subscribes", retryMs));
+      this.#frameRate.noteRefusal();
+      this.#countLimited("subscribes");
+      return false;
+    }
     if (!mayRead(this.#credential.identity, conversation)) {
       this.#refuse({ code: "forbidden", message: "no right to read this conversation", id });
       return false;
@@ -311,6 +330,14 @@ export class Connection implements SocketListener {
     const message = `${subscriptions} subscriptions are held already`;
     this.#refuse({ code: "too-many-subscriptions", message, id });
     return false;
+  }
+
+  /** Its bucket is there from the first one on: many connections never subscribe. */
+  #takeSubscribe(): number {
+    const { clock, limits } = this.#context;
+    const { subscribesPerSec: perSec, announced } = limits;
+    this.#subscribeRate ??= new TokenBucket({ clock, perSec, burst: announced.subscriptions });
+    return this.#subscribeRate.take();
   }
 
   #acknowledge(frame: Extract<UpFrame, { t: "ack" }>): void {

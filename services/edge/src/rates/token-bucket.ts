@@ -41,6 +41,12 @@ export class TokenBucket {
     this.#tokens = Math.min(this.#burst, this.#tokens + 1);
   }
 
+  /** There are no more than these; less than nothing is a debt. */
+  lower(tokens: number): void {
+    this.#fill();
+    this.#tokens = Math.min(this.#tokens, tokens);
+  }
+
   #fill(): void {
     const nowMs = this.#clock.nowMs();
     const more = ((nowMs - this.#filledAtMs) * this.#perSec) / SECOND_MS;
