@@ -35,6 +35,10 @@ export class DescriptorReserve {
     return !this.#isListening || this.#free < this.#options.reserve;
   }
 
+  get isHolding(): boolean {
+    return this.#held.length > 0;
+  }
+
   look(): void {
     if (this.#isListening) {
       if (this.#free > this.#heldWanted) return this.#hold();

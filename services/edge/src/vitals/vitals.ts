@@ -62,6 +62,11 @@ export class Vitals {
     return this.#isShortOfMemory || this.#reserve.isTouched;
   }
 
+  /** Whether some descriptors are held open, for us alone. */
+  get isHolding(): boolean {
+    return this.#reserve.isHolding;
+  }
+
   stop(): void {
     this.#timer?.cancel();
     this.#reserve.release();
