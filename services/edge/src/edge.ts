@@ -29,6 +29,7 @@ import { PublishWatch } from "./watch/publish-watch.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
 import { PublishRates } from "./rates/publish-rates.ts";
+import { RedisRateLedger } from "./rates/rate-ledger.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
 import { TokenLives } from "./connection/token-life.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
@@ -38,6 +39,8 @@ import type { CursorRebuilder } from "./session/cursor-rebuild.ts";
 import type { Cursors } from "./session/cursors.ts";
 import type { Sessions } from "./session/sessions.ts";
 import { type TopicParts, kafkaLog, settleTopic } from "./edge-topics.ts";
+import { EdgeRoom } from "./edge-room.ts";
+import type { ProcessProbe } from "./vitals/process-probe.ts";
 import { EdgeClients } from "./edge-clients.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
 import { connectRedis } from "./redis/redis-link.ts";
@@ -61,6 +64,8 @@ export interface EdgeDependencies {
   readonly gate?: PublishGate;
   /** Without it nothing is traced. */
   readonly tracing?: Tracing;
+  /** Something else than what the system says of this process: for tests. */
+  readonly probe?: ProcessProbe;
 }
 
 /**
@@ -90,7 +95,9 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const held = createSessions(config, { ...shared, redis, health });
   const { sessions } = held;
   const tickets = new Tickets(health, limits.ticketMs);
-  const admission = await createAdmission({ ...config, logger, clock, sessions, tickets });
+  const room = new EdgeRoom(config, { ...shared, metrics, probe: dependencies.probe });
+  const doors = { ...config, ...shared, ...room.doors, sessions, tickets };
+  const admission = await createAdmission(doors);
   const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
   const clients = new EdgeClients(metrics);
   const server = await startServer({
@@ -99,13 +106,13 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     logger,
     admission,
     isReady: () => clients.isServing,
+    hasRoom: () => room.isThere,
     services: () => clients.services,
     open: (socket, identity, entry) => clients.open(socket, identity, entry),
     onHandshake: (status) => metrics.handshakes.inc({ status }),
   });
-  const page = await startMetricsPage(config, metrics.registry);
-  const identify = admission.identifyOperator.bind(admission);
-  const admin = await startAdminPage({ address: config.admin, logger, sessions, identify });
+  room.watch(server);
+  const pages = await openPages(config, { logger, metrics, sessions, admission });
   const cursorsLog = kafkaLog(config, cursorsTopicOf(config.topic), shared);
   await openLogs(config, { log, cursorsLog, isGiven: dependencies.log !== undefined }, shared);
   const core = {
@@ -127,7 +134,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   clients.serve({ context, services });
   return {
     port: server.port,
-    adminPort: admin.port,
+    adminPort: pages.adminPort,
     metrics,
     drain: async () => {
       const { drainMs } = config;
@@ -136,12 +143,35 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       const settleMs = drainMs * SETTLE_SHARE;
       await end({ ...parts, log, cursorsLog, server, settleMs });
       await dependencies.tracing?.close(settleMs);
+      room.close();
       held.stop();
       redis.disconnect();
-      page.close();
-      admin.close();
+      pages.close();
       credentials.close();
       stopSampling();
+    },
+  };
+}
+
+/** What operators look at, each on a port of its own. */
+async function openPages(
+  config: EdgeConfig,
+  parts: {
+    readonly logger: Logger;
+    readonly metrics: EdgeMetrics;
+    readonly sessions: Sessions;
+    readonly admission: Admission;
+  },
+): Promise<{ readonly adminPort: number; close(): void }> {
+  const { logger, metrics, sessions, admission } = parts;
+  const page = await startMetricsPage(config, metrics.registry);
+  const identify = admission.identifyOperator.bind(admission);
+  const admin = await startAdminPage({ address: config.admin, logger, sessions, identify });
+  return {
+    adminPort: admin.port,
+    close: () => {
+      page.close();
+      admin.close();
     },
   };
 }
@@ -175,6 +205,12 @@ function assemble(
   const { gate = dedup.gateFor(tails) } = core;
   const { cursors, rebuilder } = createCursors({ ...core, log: core.cursorsLog, messages: log });
   rebuilder.start();
+  const { publishPerSec: perSec, publishBurst: burst } = limits.announced;
+  const publishRates = new PublishRates(
+    clock,
+    limits,
+    new RedisRateLedger({ ...core, perSec, burst }),
+  );
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
   const catchUp = new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics });
   const watch = new PublishWatch({ clock, metrics, tracing });
@@ -186,7 +222,7 @@ function assemble(
     pingMs: config.pingMs,
     heartbeats: new Heartbeats({ ...config, ...limits, clock }),
     tokenLives: new TokenLives(clock),
-    publishRates: new PublishRates(clock, limits),
+    publishRates,
     renew: (token) => admission.renew(token),
     clock,
     limits,
@@ -214,14 +250,14 @@ function httpServices(parts: {
   readonly context: ConnectionContext;
 }): HttpServices {
   const { limits, admission, tickets, history, context } = parts;
-  const { metrics, publisher, sessions } = context;
+  const { metrics, publisher, sessions, publishRates } = context;
   return {
     limits,
     sessions,
     admission,
     tickets,
     history: new HistoryPages({ history, limits, metrics }),
-    posts: new MessagePosts({ publisher, limits, metrics }),
+    posts: new MessagePosts({ publisher, limits, metrics, publishRates }),
   };
 }
 
