@@ -37,7 +37,7 @@ import { Acknowledgements } from "./session/acknowledgements.ts";
 import type { CursorRebuilder } from "./session/cursor-rebuild.ts";
 import type { Cursors } from "./session/cursors.ts";
 import type { Sessions } from "./session/sessions.ts";
-import { type TopicParts, kafkaLog, settleTopic } from "./edge-topics.ts";
+import { type TopicParts, assertPartitions, kafkaLog, settleTopic } from "./edge-topics.ts";
 import { EdgeClients } from "./edge-clients.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
 import { connectRedis } from "./redis/redis-link.ts";
@@ -86,13 +86,13 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const credentials = openCredentials(config, clock);
   const shared = { logger, clock, limits, credentials };
   const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
-  const health = new RedisHealth(redis, { clock, logger });
+  const health = new RedisHealth(redis, { clock, logger, refusals: metrics.redisRefusals });
   const held = createSessions(config, { ...shared, redis, health });
   const { sessions } = held;
-  const tickets = new Tickets(health, limits.ticketMs);
-  const admission = await createAdmission({ ...config, logger, clock, sessions, tickets });
-  const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
   const clients = new EdgeClients(metrics);
+  const tickets = new Tickets(health, limits.ticketMs);
+  const admission = await createAdmission({ ...config, logger, clock, sessions, tickets, clients });
+  const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
   const server = await startServer({
     ...config,
     limits,
@@ -179,7 +179,7 @@ function assemble(
   const catchUp = new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics });
   const watch = new PublishWatch({ clock, metrics, tracing });
   const publisher = new Publisher({ log, clock, limits, gate, watch });
-  sampleEdge(metrics, { tails, catchUp, publisher, health: core.health, sockets });
+  sampleEdge(metrics, { log, cursors, tails, catchUp, publisher, health: core.health, sockets });
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
@@ -233,6 +233,7 @@ async function openLogs(
   const settled = isGiven ? Promise.resolve() : settleTopic(config, messages, parts);
   await Promise.all([settled, settleTopic(config, cursors, parts)]);
   await Promise.all([log.open(), cursorsLog.open()]);
+  if (!isGiven) await assertPartitions(config, log);
 }
 
 async function whenReached({ context, dedup }: Parts, log: Log, clock: Clock): Promise<void> {

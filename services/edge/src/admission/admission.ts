@@ -58,11 +58,14 @@ export interface AdmissionOptions {
   readonly logger: Logger;
   readonly sessions: Pick<Sessions, "enter" | "isStale">;
   readonly tickets: Tickets;
+  /** With a log that is silent whoever came in could do nothing; those who are in stay. */
+  readonly clients?: { readonly isLogSilent: boolean };
   /** Between two attempts to get the issuer's keys; 10 s by default. */
   readonly keysPauseMs?: number;
 }
 
 const PENDING_MAX = 1_000;
+const LOG_RETRY_S = 5;
 
 /** Of tokens that may use the admin port. */
 const ADMIN_SCOPE = "millrace:admin";
@@ -85,15 +88,17 @@ class Checks implements Admission {
   readonly #verifier: TokenVerifier;
   readonly #tickets: Tickets;
   readonly #sessions: AdmissionOptions["sessions"];
+  readonly #clients: AdmissionOptions["clients"];
   readonly #connections: HandshakeLimits;
   readonly #requests: HandshakeLimits;
   #pending = 0;
 
   constructor(
     verifier: TokenVerifier,
-    options: Pick<AdmissionOptions, "clock" | "origins" | "tickets" | "sessions">,
+    options: Pick<AdmissionOptions, "clock" | "origins" | "tickets" | "sessions" | "clients">,
   ) {
     const { clock, origins, tickets, sessions } = options;
+    this.#clients = options.clients;
     this.#clock = clock;
     this.#origins = new Set(origins);
     this.#verifier = verifier;
@@ -158,6 +163,10 @@ class Checks implements Admission {
   }
 
   async #decide(request: ConnectRequest): Promise<Decision> {
+    if (this.#clients?.isLogSilent === true) {
+      const message = "the log can't be reached at the moment";
+      throw new RefusalError({ status: 503, message, retryAfterS: LOG_RETRY_S });
+    }
     const query = new URLSearchParams(request.query);
     this.#checkOrigin(request);
     const { device, session } = checkQuery(query);

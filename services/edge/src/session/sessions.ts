@@ -1,14 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "@millrace/runtime";
 import type { CloseCode, DeviceName, UserId } from "@millrace/schemas";
-import type { SessionSignals } from "./session-signals.ts";
-import type {
-  ConnectionPlace,
-  HeldSession,
-  SessionStore,
-  SessionView,
-  TouchOutcome,
-} from "./session-store.ts";
+import type { SessionSignal, SessionSignals } from "./session-signals.ts";
+import type { ConnectionPlace, HeldSession, SessionStore, SessionView } from "./session-store.ts";
 
 /** What a client asks for in the query of its connect. */
 export interface SessionQuery {
@@ -45,6 +39,8 @@ export interface SessionsOptions {
   readonly clock: Clock;
   readonly touchEveryMs: number;
   readonly saveEveryMs: number;
+  /** Changed subscriptions of one session that wait for Redis; beyond it all are written anew. */
+  readonly unsavedMax: number;
 }
 
 interface Held {
@@ -54,7 +50,10 @@ interface Held {
   readonly sinceMs: number;
   lastActiveMs: number;
   touchedMs: number;
-  changes: Map<string, string | undefined>;
+  /** Conversations, and after which position each was subscribed. */
+  readonly subscriptions: Map<string, string>;
+  /** Those that Redis has not heard of yet. */
+  unsaved: Set<string> | "all";
 }
 
 const ID_BYTES = 12;
@@ -115,7 +114,9 @@ export class Sessions {
     const { clock } = this.#options;
     const [wallMs, nowMs] = [clock.wallMs(), clock.nowMs()];
     const times = { sinceMs: wallMs, lastActiveMs: wallMs, touchedMs: nowMs };
-    this.#held.set(entry.connectionId, { owner, entry, connection, ...times, changes: new Map() });
+    const subscriptions = new Map(entry.subscriptions);
+    const kept = { subscriptions, unsaved: new Set<string>() };
+    this.#held.set(entry.connectionId, { owner, entry, connection, ...times, ...kept });
   }
 
   active(connectionId: string): void {
@@ -127,7 +128,9 @@ export class Sessions {
   subscribed(connectionId: string, conversation: string, start: string | undefined): void {
     const held = this.#held.get(connectionId);
     if (held === undefined) return;
-    held.changes.set(conversation, start);
+    if (start === undefined) held.subscriptions.delete(conversation);
+    else held.subscriptions.set(conversation, start);
+    this.#unsaved(held, [conversation]);
     if (this.#saving.has(held)) return;
     this.#saving.add(held);
     this.#options.clock.after(this.#options.saveEveryMs, () => {
@@ -159,7 +162,7 @@ export class Sessions {
   }
 
   /** Another has the session now, or nobody any more. */
-  close(connectionId: string, why: Exclude<TouchOutcome, "mine">): void {
+  close(connectionId: string, why: SessionSignal): void {
     const held = this.#held.get(connectionId);
     this.#held.delete(connectionId);
     held?.connection.close(why === "replaced" ? 4409 : 4403);
@@ -187,28 +190,44 @@ export class Sessions {
     });
   }
 
+  /** A client may change its mind without end while Redis is away: what waits is bounded. */
+  #unsaved(held: Held, more: Iterable<string> | "all"): void {
+    if (held.unsaved === "all") return;
+    if (more !== "all") for (const name of more) held.unsaved.add(name);
+    if (more === "all" || held.unsaved.size > this.#options.unsavedMax) held.unsaved = "all";
+  }
+
   async #touch(held: Held, isConnected: boolean): Promise<void> {
-    const { store, signals, clock } = this.#options;
-    const { owner, entry, sinceMs, lastActiveMs, changes } = held;
-    held.touchedMs = clock.nowMs();
-    held.changes = new Map();
-    const session: HeldSession = {
+    const { unsaved } = held;
+    held.touchedMs = this.#options.clock.nowMs();
+    held.unsaved = new Set();
+    const outcome = await this.#options.store.touch(this.#viewOf(held, unsaved, isConnected));
+    // Not saved: with the next touch.
+    if (outcome === undefined) this.#unsaved(held, unsaved);
+    else if (outcome === "new") {
+      // A Redis that has lost the session has lost its subscriptions, too.
+      if (held.subscriptions.size === 0 || unsaved === "all") return;
+      held.unsaved = "all";
+      await this.#touch(held, isConnected);
+    } else if (outcome !== "mine" && isConnected) this.close(held.entry.connectionId, outcome);
+  }
+
+  #viewOf(held: Held, unsaved: Held["unsaved"], isConnected: boolean): HeldSession {
+    const { owner, entry, sinceMs, lastActiveMs, subscriptions } = held;
+    const names = unsaved === "all" ? [...subscriptions.keys()] : [...unsaved];
+    return {
       user: owner.user,
       device: owner.device,
       sessionId: entry.sessionId,
       attempt: entry.attempt,
       conn: entry.connectionId,
-      edge: signals().channel,
+      edge: this.#options.signals().channel,
       sinceMs,
       lastActiveMs,
       isConnected,
-      changes,
+      changes: new Map(names.map((name) => [name, subscriptions.get(name)])),
+      isWhole: unsaved === "all",
     };
-    const outcome = await store.touch(session);
-    if (outcome === undefined) {
-      // Not saved: with the next touch, but for what has changed again.
-      held.changes = new Map([...changes, ...held.changes]);
-    } else if (outcome !== "mine" && isConnected) this.close(entry.connectionId, outcome);
   }
 }
 
