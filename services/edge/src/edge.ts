@@ -38,7 +38,7 @@ import { Acknowledgements } from "./session/acknowledgements.ts";
 import type { CursorRebuilder } from "./session/cursor-rebuild.ts";
 import type { Cursors } from "./session/cursors.ts";
 import type { Sessions } from "./session/sessions.ts";
-import { type TopicParts, kafkaLog, settleTopic } from "./edge-topics.ts";
+import { type TopicParts, assertPartitions, kafkaLog, settleTopic } from "./edge-topics.ts";
 import { EdgeRoom } from "./edge-room.ts";
 import type { ProcessProbe } from "./vitals/process-probe.ts";
 import { EdgeClients } from "./edge-clients.ts";
@@ -91,15 +91,15 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const credentials = openCredentials(config, clock);
   const shared = { logger, clock, limits, credentials };
   const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
-  const health = new RedisHealth(redis, { clock, logger });
+  const health = new RedisHealth(redis, { clock, logger, refusals: metrics.redisRefusals });
   const held = createSessions(config, { ...shared, redis, health });
   const { sessions } = held;
+  const clients = new EdgeClients(metrics);
   const tickets = new Tickets(health, limits.ticketMs);
   const room = new EdgeRoom(config, { ...shared, metrics, probe: dependencies.probe });
-  const doors = { ...config, ...shared, ...room.doors, sessions, tickets };
+  const doors = { ...config, ...shared, ...room.doors, sessions, tickets, clients };
   const admission = await createAdmission(doors);
   const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
-  const clients = new EdgeClients(metrics);
   const server = await startServer({
     ...config,
     limits,
@@ -216,7 +216,7 @@ function assemble(
   const watch = new PublishWatch({ clock, metrics, tracing });
   const publisher = new Publisher({ log, clock, limits, gate, watch });
   const { connections } = clients;
-  sampleEdge(metrics, { tails, catchUp, publisher, health: core.health, connections });
+  sampleEdge(metrics, { ...core, cursors, tails, catchUp, publisher, connections });
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
@@ -272,6 +272,7 @@ async function openLogs(
   const settled = isGiven ? Promise.resolve() : settleTopic(config, messages, parts);
   await Promise.all([settled, settleTopic(config, cursors, parts)]);
   await Promise.all([log.open(), cursorsLog.open()]);
+  if (!isGiven) await assertPartitions(config, log);
 }
 
 async function whenReached({ context, dedup }: Parts, log: Log, clock: Clock): Promise<void> {
