@@ -75,9 +75,12 @@ async function gaugeOf(index: number, name: string): Promise<number> {
 }
 
 async function whenRedisIsUp(): Promise<void> {
-  const areUp = async (): Promise<boolean> =>
-    (await gaugeOf(0, "millrace_redis_up")) === 1 && (await gaugeOf(1, "millrace_redis_up")) === 1;
-  await waitFor(areUp, { what: "Redis is in use again", timeoutMs: PATIENCE_MS });
+  await waitFor(isRedisUp, { what: "Redis is in use again", timeoutMs: PATIENCE_MS });
+}
+
+async function isRedisUp(): Promise<boolean> {
+  const answers = [0, 1].map((index) => gaugeOf(index, "millrace_redis_up"));
+  return (await Promise.all(answers)).every((isUp) => isUp === 1);
 }
 
 /** As a client does that was told `unavailable`. */
@@ -146,8 +149,8 @@ class Viewer {
 /** What happens to Redis, and how it ends. What is between is the trouble. */
 interface Trouble {
   readonly name: string;
-  begin(): Promise<void>;
-  end(): Promise<void>;
+  readonly begin: () => Promise<void>;
+  readonly end: () => Promise<void>;
 }
 
 const OUTPUT_LIMIT = "client-output-buffer-limit";

@@ -81,13 +81,18 @@ async function bareServer(): Promise<typeof bare> {
     open: (socket) => {
       place.sockets.push(socket);
       socket.send(JSON.stringify(WELCOME));
-      const nothing = (): void => undefined;
-      return { onText: nothing, onSign: nothing, onDrain: nothing, onClose: nothing };
+      return DEAF;
     },
   });
   stage.atEnd(() => Promise.resolve(server.close()));
   return Object.assign(place, { port: server.port });
 }
+
+function ignore(): void {
+  // Nobody is asked anything here.
+}
+
+const DEAF = { onText: ignore, onSign: ignore, onDrain: ignore, onClose: ignore };
 
 interface Tried {
   readonly states: readonly ClientState[];
