@@ -7,14 +7,7 @@ import { seededRandom } from "../../scripts/replay/chat-line.ts";
 import { Receiver } from "../../scripts/replay/receiver.ts";
 import { type Published, Sender } from "../../scripts/replay/sender.ts";
 import type { TokenFor } from "../../scripts/replay/wire.ts";
-import {
-  type Stored,
-  type Told,
-  offenceOfReceiver,
-  offenceOfTopic,
-  repeatedKeys,
-} from "../../scripts/verify/judge.ts";
-import { readTopic } from "../../scripts/verify/read-topic.ts";
+import { type Stored, type Told, judge, readTopic } from "@millrace/testkit/judge";
 
 export interface SteadyLoadOptions {
   /** WebSocket addresses; everybody takes any of them, each time anew. */
@@ -129,11 +122,14 @@ export class SteadyLoad {
     // Something that never comes is the judge's to name.
     await waitFor(isDelivered, { what: "", timeoutMs: SETTLE_MS }).catch(() => undefined);
     await this.stop();
-    const offences = [offenceOfTopic(stored, this.acknowledged), ...this.#offences(stored)];
+    const told = Object.fromEntries(
+      this.#receivers.map(({ file }, number) => [`receiver ${number}`, framesIn(file)]),
+    );
+    const { offences, repeatedKeys } = judge({ stored, told, acknowledged: this.acknowledged });
     rmSync(this.#folder, { recursive: true, force: true });
     return {
-      offences: offences.filter((offence) => offence !== undefined),
-      repeatedKeys: repeatedKeys(stored),
+      offences: offences.map(({ where, c, text }) => `${where}, ${c}: ${text}`),
+      repeatedKeys,
       stored: stored.length,
     };
   }
@@ -182,25 +178,13 @@ export class SteadyLoad {
     const stored = await readTopic({ brokers, topic, epoch });
     return stored.filter(({ c }) => conversations.includes(c));
   }
-
-  #offences(stored: readonly Stored[]): (string | undefined)[] {
-    return this.#receivers.flatMap(({ file }, number) =>
-      this.#options.conversations.map((c) => {
-        const told = framesIn(file).filter((frame) => frame.c === c);
-        const own = stored.filter((message) => message.c === c);
-        const until = own.at(-1)?.pos ?? "";
-        const offence = offenceOfReceiver(own, told, until);
-        return offence && `receiver ${number}, ${c}: ${offence}`;
-      }),
-    );
-  }
 }
 
 function offsetOf(position = ""): bigint {
   return BigInt(position.split(".")[2] ?? 0);
 }
 
-function framesIn(file: string): (Told & { readonly c: string })[] {
+function framesIn(file: string): Told[] {
   const lines = readFileSync(file, "utf8").split("\n");
   return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
 }

@@ -118,7 +118,8 @@ export interface LogWriter {
 export interface AppendRequest {
   readonly partition: number;
   readonly key: Uint8Array;
-  readonly value: Uint8Array;
+  /** Null is a tombstone: compaction takes away what stands under the key, and then itself. */
+  readonly value: Uint8Array | null;
   readonly headers: readonly RecordHeader[];
   /** On the monotonic clock; a record that has not been sent by then gets `not-appended`. */
   readonly deadlineMs: number;

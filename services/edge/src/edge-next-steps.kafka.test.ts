@@ -75,6 +75,7 @@ async function bareServer(): Promise<typeof bare> {
     logger: silentLogger,
     admission: await createAdmission(bareAdmission(stage.issuer.jwks)),
     isReady: () => place.isReady,
+    hasRoom: () => true,
     services: () => {
       throw new Error("nothing is asked of it");
     },
@@ -128,10 +129,11 @@ async function tried(
   return decided;
 }
 
-function expectNext({ states, tokens }: Tried, next: string): void {
+function expectNext({ states, tokens }: Tried, why: number, next: string): void {
   const waiting = states.find((state) => state.kind === "waiting");
   const stopped = states.find(({ kind }) => kind === "stopped");
-  expect({ next, stopped: stopped !== undefined }).toEqual({ next, stopped: next === "stop" });
+  const outcome = { why, next, stopped: stopped !== undefined };
+  expect(outcome).toEqual({ why, next, stopped: next === "stop" });
   if (next === "stop") return;
   // Each attempt has a token of its own, so that an expired one is never shown twice.
   if ((waiting?.retryInMs ?? 0) < 5_000) expect(tokens).toBeGreaterThan(1);
@@ -174,7 +176,7 @@ describe("what a client does next", () => {
       const outcome = await tried(`ws://127.0.0.1:${port}`, await tokenOf());
       // Nobody here asked for a 1000: something in between has ended it.
       const next = code === 1000 ? "reconnect" : nextAfterClose(code);
-      expectNext(outcome, next);
+      expectNext(outcome, code, next);
       const waiting = outcome.states.find((state) => state.kind === "waiting");
       if (next === "back-off") expect(waiting?.retryInMs).toBeGreaterThanOrEqual(10_000);
       else expect(waiting?.retryInMs ?? 0).toBeLessThan(5_000);
@@ -182,7 +184,7 @@ describe("what a client does next", () => {
     expect([4449, 4499, 4599].map(nextAfterClose)).toEqual(["stop", "reconnect", "reconnect"]);
     for (const [status, provoke] of Object.entries(REFUSED)) {
       const outcome = await provoke();
-      expectNext(outcome, REFUSALS[Number(status) as RefusalStatus].next);
+      expectNext(outcome, Number(status), REFUSALS[Number(status) as RefusalStatus].next);
       const why = outcome.states.find((state) => "why" in state);
       const said = why !== undefined && "why" in why ? why.why.message : "";
       expect(said).toContain(status);

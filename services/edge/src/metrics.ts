@@ -29,6 +29,15 @@ export const EDGE_METRICS = {
     ["code"],
   ),
   errors: counter("millrace_errors_total", "requests refused, by the code of the table", ["code"]),
+  limited: counter(
+    "millrace_limited_total",
+    "requests, frames and newcomers beyond a limit, by its name in the table of limits",
+    ["limit"],
+  ),
+  memoryShare: gauge(
+    "millrace_memory_share",
+    "memory in use, as a share of what the process may have: resident, or V8's heap, whichever is more",
+  ),
   publishes: counter("millrace_publishes_total", "publishes acknowledged"),
   publishSeconds: histogram(
     "millrace_publish_seconds",

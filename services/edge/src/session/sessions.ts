@@ -43,22 +43,27 @@ export interface SessionsOptions {
   readonly unsavedMax: number;
 }
 
-interface Held {
+/** A session while a connection of this edge has it. */
+export interface SessionHold {
+  /** When something last came from its client, by the wall clock. */
+  lastActiveMs: number;
+}
+
+interface Held extends SessionHold {
   readonly owner: SessionOwner;
   readonly entry: SessionEntry;
   readonly connection: SessionConnection;
   readonly sinceMs: number;
-  lastActiveMs: number;
   touchedMs: number;
-  /** Conversations, and after which position each was subscribed. */
-  readonly subscriptions: Map<string, string>;
+  /** Conversations, and after which position each was subscribed; made with the first. */
+  subscriptions: Map<string, string> | undefined;
   /** Those that Redis has not heard of yet. */
-  unsaved: Set<string> | "all";
+  unsaved: Set<string> | "all" | undefined;
 }
 
 const ID_BYTES = 12;
 const TICK_MS = 1_000;
-const NONE: ReadonlyMap<string, string> = new Map();
+const NONE: ReadonlyMap<string, never> = new Map<string, never>();
 
 /**
  * The sessions of the connections of this edge: got before the 101, kept in Redis while the
@@ -110,26 +115,30 @@ export class Sessions {
     return { sessionId: newSessionId, connectionId, ...fresh };
   }
 
-  opened(owner: SessionOwner, entry: SessionEntry, connection: SessionConnection): void {
+  opened(owner: SessionOwner, entry: SessionEntry, connection: SessionConnection): SessionHold {
     const { clock } = this.#options;
     const [wallMs, nowMs] = [clock.wallMs(), clock.nowMs()];
-    const times = { sinceMs: wallMs, lastActiveMs: wallMs, touchedMs: nowMs };
-    const subscriptions = new Map(entry.subscriptions);
-    const kept = { subscriptions, unsaved: new Set<string>() };
-    this.#held.set(entry.connectionId, { owner, entry, connection, ...times, ...kept });
-  }
-
-  active(connectionId: string): void {
-    const held = this.#held.get(connectionId);
-    if (held !== undefined) held.lastActiveMs = this.#options.clock.wallMs();
+    const { subscriptions } = entry;
+    const held: Held = {
+      owner,
+      entry,
+      connection,
+      sinceMs: wallMs,
+      lastActiveMs: wallMs,
+      touchedMs: nowMs,
+      subscriptions: subscriptions.size === 0 ? undefined : new Map(subscriptions),
+      unsaved: undefined,
+    };
+    this.#held.set(entry.connectionId, held);
+    return held;
   }
 
   /** Subscribed after that position; undefined: not subscribed any more. */
   subscribed(connectionId: string, conversation: string, start: string | undefined): void {
     const held = this.#held.get(connectionId);
     if (held === undefined) return;
-    if (start === undefined) held.subscriptions.delete(conversation);
-    else held.subscriptions.set(conversation, start);
+    if (start === undefined) held.subscriptions?.delete(conversation);
+    else (held.subscriptions ??= new Map()).set(conversation, start);
     this.#unsaved(held, [conversation]);
     if (this.#saving.has(held)) return;
     this.#saving.add(held);
@@ -193,28 +202,35 @@ export class Sessions {
   /** A client may change its mind without end while Redis is away: what waits is bounded. */
   #unsaved(held: Held, more: Iterable<string> | "all"): void {
     if (held.unsaved === "all") return;
-    if (more !== "all") for (const name of more) held.unsaved.add(name);
-    if (more === "all" || held.unsaved.size > this.#options.unsavedMax) held.unsaved = "all";
+    if (more === "all") {
+      held.unsaved = "all";
+      return;
+    }
+    const unsaved = held.unsaved ?? new Set<string>();
+    held.unsaved = unsaved;
+    for (const name of more) unsaved.add(name);
+    if (unsaved.size > this.#options.unsavedMax) held.unsaved = "all";
   }
 
   async #touch(held: Held, isConnected: boolean): Promise<void> {
     const { unsaved } = held;
     held.touchedMs = this.#options.clock.nowMs();
-    held.unsaved = new Set();
+    held.unsaved = undefined;
     const outcome = await this.#options.store.touch(this.#viewOf(held, unsaved, isConnected));
     // Not saved: with the next touch.
-    if (outcome === undefined) this.#unsaved(held, unsaved);
-    else if (outcome === "new") {
+    if (outcome === undefined) {
+      if (unsaved !== undefined) this.#unsaved(held, unsaved);
+    } else if (outcome === "new") {
       // A Redis that has lost the session has lost its subscriptions, too.
-      if (held.subscriptions.size === 0 || unsaved === "all") return;
+      if (held.subscriptions === undefined || unsaved === "all") return;
       held.unsaved = "all";
       await this.#touch(held, isConnected);
     } else if (outcome !== "mine" && isConnected) this.close(held.entry.connectionId, outcome);
   }
 
   #viewOf(held: Held, unsaved: Held["unsaved"], isConnected: boolean): HeldSession {
-    const { owner, entry, sinceMs, lastActiveMs, subscriptions } = held;
-    const names = unsaved === "all" ? [...subscriptions.keys()] : [...unsaved];
+    const { owner, entry, sinceMs, lastActiveMs, subscriptions = NONE } = held;
+    const names = unsaved === "all" ? [...subscriptions.keys()] : [...(unsaved ?? [])];
     return {
       user: owner.user,
       device: owner.device,
