@@ -121,9 +121,10 @@ class Viewer {
     return new Viewer(client, acked);
   }
 
-  /** By another edge each time; nothing is asked of who was there all the time. */
+  /** By another edge each time; who has it stays there until then. */
   async expectWhole(): Promise<void> {
     const before = this.#client;
+    expect(before.closeCode).toBeUndefined();
     const session = must(before.frames[0]?.session, "a session");
     const patience = { what: "the session, whole", timeoutMs: PATIENCE_MS };
     await waitFor(() => this.#isSaved(session), patience);
@@ -154,7 +155,7 @@ class Viewer {
 /** What happens to Redis, and how it ends. What is between is the trouble. */
 interface Trouble {
   readonly name: string;
-  readonly begin: () => Promise<void>;
+  readonly begin: (viewer: Viewer) => Promise<void>;
   readonly end: () => Promise<void>;
 }
 
@@ -213,10 +214,11 @@ const TROUBLES: readonly Trouble[] = [
   },
   {
     name: "failed over, and its last writes lost",
-    begin: async () => {
+    begin: async (viewer) => {
       await follow(redis, spare);
       await redisCommand(spare.port, "REPLICAOF", "NO", "ONE");
-      // What the master takes now never reaches who follows it.
+      // What the master takes now never reaches who followed it: also who has the session.
+      await viewer.expectWhole();
       await load?.whenPublished(20);
       await redis.kill();
     },
@@ -249,7 +251,7 @@ it("Whatever becomes of Redis, messages flow, and its views are whole again by t
   await viewer.expectWhole();
   for (const { name, begin, end } of TROUBLES) {
     const startMs = performance.now();
-    await begin();
+    await begin(viewer);
     await steady.whenPublished(100);
     await steady.whenReceived(100);
     steady.dropReceivers();
