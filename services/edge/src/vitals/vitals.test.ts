@@ -25,7 +25,8 @@ function world(): {
     metrics: createMetrics(),
     memoryBytes: MEMORY_BYTES,
     probe: {
-      ...systemProbe,
+      memoryBytes: MEMORY_BYTES,
+      sendBufferBytes: 4 * MIB,
       descriptorsMax: DESCRIPTORS_MAX,
       // What it holds itself is open, too.
       descriptors: () => state.open + held(vitals),
