@@ -66,7 +66,8 @@ export const LIMIT_TABLE = {
     outcome: NEWCOMERS,
   },
   frames: {
-    meaning: "frames of a connection, and its WebSocket pings and pongs",
+    meaning:
+      "frames of a connection; WebSocket pings and pongs count, and each 16 KiB of a message one more",
     value: (l) => `${count(l.announced.framesPerSec)}/s, ${count(l.frameBurst)} at once`,
     outcome: LIMITED + FLOOD,
   },

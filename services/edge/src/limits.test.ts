@@ -13,6 +13,7 @@ const CONTRADICTIONS: readonly [Partial<EdgeLimits>, string][] = [
   [{ historyScansPerUser: LIMITS.historyScansMax }, "no user takes all of history"],
   [{ dedupLeaseMs: LIMITS.publishDeadlineMs }, "is given up long before its key is free"],
   [{ dedupKeysMax: 1_000 }, "the keys of dedupMs fit the window"],
+  [{ bytesPerFrame: 100 }, "the largest message is no flood"],
   [{ connectionsPerAddress: 1 }, "a user's connections may all come from one address"],
   [{ handshakesPerSec: LIMITS.handshakesPerAddress }, "no address takes all handshakes"],
   [{ checksPendingMax: LIMITS.handshakeBurst - 1 }, "a burst of handshakes is looked at"],

@@ -161,6 +161,7 @@ export class Connection implements SocketListener {
   onText(text: string): void {
     this.#pulse.heard();
     this.#context.sessions.active(this.names.entry.connectionId);
+    this.#frameRate.spend(text.length);
     const { announced } = this.#context.limits;
     const parsed = parseMessage(text, {
       user: this.names.identity.user,
