@@ -25,6 +25,7 @@ export const EDGE_PREFIX = "EDGE_";
 const PING_MS_MAX = 50_000;
 const RATE_MAX = 1_000_000;
 const MEMORY_MB_MAX = 10_000_000;
+const PARTITIONS_MAX = 10_000;
 const BROKER = /^([^\s:,[\]]+|\[[\da-fA-F:.]+\]):\d{1,5}$/;
 const ORIGIN = /^https?:\/\/[^\s/,]+$/;
 
@@ -68,6 +69,12 @@ export const EDGE_OPTIONS = {
   topic: textOption({
     meaning: "the topic of the messages; that of the cursors is named after it",
     fallback: MESSAGES_TOPIC,
+  }),
+  partitions: countOption({
+    meaning: "keys are spread over so many partitions; 0: over all that the topic has",
+    fallback: 0,
+    min: 0,
+    max: PARTITIONS_MAX,
   }),
   issuer: textOption({ meaning: "`iss` of the tokens that are accepted" }),
   jwks: urlOrPathOption({ meaning: "where the issuer's public keys are" }),

@@ -21,7 +21,6 @@ import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits, withPublishRate } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
 import { type Dedup, createDedup } from "./dedup/dedup.ts";
-import type { Socket } from "./connection/socket.ts";
 import type { Tracing } from "./trace/tracing.ts";
 import { DeliveryWatch } from "./watch/delivery-watch.ts";
 import { sampleEdge } from "./watch/edge-gauges.ts";
@@ -32,13 +31,14 @@ import { Publisher } from "./publish/publisher.ts";
 import { PublishRates } from "./rates/publish-rates.ts";
 import { RedisRateLedger } from "./rates/rate-ledger.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
+import { TokenLives } from "./connection/token-life.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { Acknowledgements } from "./session/acknowledgements.ts";
 import type { CursorRebuilder } from "./session/cursor-rebuild.ts";
 import type { Cursors } from "./session/cursors.ts";
 import type { Sessions } from "./session/sessions.ts";
-import { type TopicParts, kafkaLog, settleTopic } from "./edge-topics.ts";
+import { type TopicParts, assertPartitions, kafkaLog, settleTopic } from "./edge-topics.ts";
 import { EdgeRoom } from "./edge-room.ts";
 import type { ProcessProbe } from "./vitals/process-probe.ts";
 import { EdgeClients } from "./edge-clients.ts";
@@ -91,15 +91,15 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const credentials = openCredentials(config, clock);
   const shared = { logger, clock, limits, credentials };
   const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
-  const health = new RedisHealth(redis, { clock, logger });
+  const health = new RedisHealth(redis, { clock, logger, refusals: metrics.redisRefusals });
   const held = createSessions(config, { ...shared, redis, health });
   const { sessions } = held;
+  const clients = new EdgeClients(metrics);
   const tickets = new Tickets(health, limits.ticketMs);
   const room = new EdgeRoom(config, { ...shared, metrics, probe: dependencies.probe });
-  const doors = { ...config, ...shared, ...room.doors, sessions, tickets };
+  const doors = { ...config, ...shared, ...room.doors, sessions, tickets, clients };
   const admission = await createAdmission(doors);
   const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
-  const clients = new EdgeClients(metrics);
   const server = await startServer({
     ...config,
     limits,
@@ -123,7 +123,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     health,
     sessions,
     admission,
-    sockets: clients.sockets,
+    clients,
     log,
     cursorsLog,
   };
@@ -194,10 +194,10 @@ function assemble(
     readonly admission: Admission;
     readonly gate?: PublishGate;
     readonly tracing?: Tracing;
-    readonly sockets: ReadonlySet<Socket>;
+    readonly clients: EdgeClients;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, sessions, admission, sockets, tracing } = core;
+  const { logger, clock, limits, log, metrics, sessions, admission, clients, tracing } = core;
   const flusher = new Flusher(clock, limits.flushesPerTurn);
   const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
   const dedup = createDedup(core);
@@ -215,11 +215,13 @@ function assemble(
   const catchUp = new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics });
   const watch = new PublishWatch({ clock, metrics, tracing });
   const publisher = new Publisher({ log, clock, limits, gate, watch });
-  sampleEdge(metrics, { tails, catchUp, publisher, health: core.health, sockets });
+  const { connections } = clients;
+  sampleEdge(metrics, { ...core, cursors, tails, catchUp, publisher, connections });
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
     heartbeats: new Heartbeats({ ...config, ...limits, clock }),
+    tokenLives: new TokenLives(clock),
     publishRates,
     renew: (token) => admission.renew(token),
     clock,
@@ -232,6 +234,7 @@ function assemble(
     catchUp,
     startPoints: new StartPoints({ log, cursors, limits }),
     publisher,
+    onClosed: (connection, code) => clients.closed(connection, code),
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
     sessions,
   };
@@ -269,6 +272,7 @@ async function openLogs(
   const settled = isGiven ? Promise.resolve() : settleTopic(config, messages, parts);
   await Promise.all([settled, settleTopic(config, cursors, parts)]);
   await Promise.all([log.open(), cursorsLog.open()]);
+  if (!isGiven) await assertPartitions(config, log);
 }
 
 async function whenReached({ context, dedup }: Parts, log: Log, clock: Clock): Promise<void> {

@@ -38,6 +38,8 @@ export interface EdgeLimits {
   readonly dedupKeysPerSec: number;
   /** A subscribe whose partition can't be read by then is answered with `unavailable`. */
   readonly subscribeDeadlineMs: number;
+  /** When no partition was heard of for so long, newcomers are sent away with 503. */
+  readonly logSilenceMs: number;
   /** For how long a position beyond the end is asked about before it is called truncated. */
   readonly truncationPatienceMs: number;
   /** Conversations of one connection whose failed publish is remembered for `behind`. */
@@ -124,6 +126,7 @@ export const LIMITS: EdgeLimits = {
   dedupKeysMax: 4_000_000,
   dedupKeysPerSec: 1_000,
   subscribeDeadlineMs: 5_000,
+  logSilenceMs: 10_000,
   truncationPatienceMs: 2_000,
   brokenChainsMax: 1_000,
   pendingCursorsMax: 100_000,

@@ -68,9 +68,13 @@ export interface AdmissionOptions {
   readonly onLimited?: (limit: LimitName) => void;
   readonly sessions: Pick<Sessions, "enter" | "isStale">;
   readonly tickets: Tickets;
+  /** With a log that is silent whoever came in could do nothing; those who are in stay. */
+  readonly clients?: { readonly isLogSilent: boolean };
   /** Between two attempts to get the issuer's keys; 10 s by default. */
   readonly keysPauseMs?: number;
 }
+
+const LOG_RETRY_S = 5;
 
 /** Of tokens that may use the admin port. */
 const ADMIN_SCOPE = "millrace:admin";
@@ -156,7 +160,11 @@ class Checks implements Admission {
   }
 
   async #decide(request: ConnectRequest): Promise<Decision> {
-    const { sessions, tickets } = this.#options;
+    const { sessions, tickets, clients } = this.#options;
+    if (clients?.isLogSilent === true) {
+      const message = "the log can't be reached at the moment";
+      throw new RefusalError({ status: 503, message, retryAfterS: LOG_RETRY_S });
+    }
     const query = new URLSearchParams(request.query);
     this.#checkOrigin(request);
     const { device, session } = checkQuery(query);

@@ -5,7 +5,7 @@ import uWS from "uWebSockets.js";
 import type { Admission, Decision } from "../admission/admission.ts";
 import type { Identity } from "../admission/identity.ts";
 import type { Refusal } from "../admission/refusal.ts";
-import type { SendOutcome, Socket, SocketListener } from "../connection/socket.ts";
+import type { SendOutcome, Socket, SocketListener, Writer } from "../connection/socket.ts";
 import { refusalAnswer } from "../http/http-answer.ts";
 import { HttpApi, NOT_READY } from "../http/http-api.ts";
 import type { HttpExchange } from "../http/http-exchange.ts";
@@ -176,15 +176,20 @@ function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
   };
 }
 
+/** The library wants a function: one for all, and whose turn it is stands here while it is called. */
+const corked: { current: Writer | undefined } = { current: undefined };
+
+function writeCorked(): void {
+  corked.current?.write();
+}
+
 class UwsSocket implements Socket {
-  readonly address: string;
   readonly #isCompressing: boolean;
   #ws: uWS.WebSocket<Admitted> | undefined;
 
   constructor(ws: uWS.WebSocket<Admitted>, isCompressing: boolean) {
     this.#ws = ws;
     this.#isCompressing = isCompressing;
-    this.address = textOf(ws.getRemoteAddressAsText());
   }
 
   get isClosed(): boolean {
@@ -209,8 +214,11 @@ class UwsSocket implements Socket {
     this.#ws?.ping();
   }
 
-  cork(write: () => void): void {
-    this.#ws?.cork(write);
+  cork(writer: Writer): void {
+    const { current } = corked;
+    corked.current = writer;
+    this.#ws?.cork(writeCorked);
+    corked.current = current;
   }
 
   close(code: CloseCode): void {
@@ -274,8 +282,4 @@ async function decide(
 /** Whoever wanted a WebSocket and gets none has no use for the connection; its descriptor is free. */
 function refuseWith(exchange: HttpExchange, refusal: Refusal): void {
   exchange.respond({ ...refusalAnswer(refusal), isLast: true });
-}
-
-function textOf(bytes: ArrayBuffer): string {
-  return Buffer.from(bytes).toString();
 }
