@@ -70,6 +70,8 @@ export interface EdgeLimits {
   readonly historyScanMs: number;
   /** For how long a ticket may be used. */
   readonly ticketMs: number;
+  /** Each further so many bytes of a message count as one frame more. */
+  readonly bytesPerFrame: number;
   /** Subscribes of one connection; it may ask for all of its `subscriptions` at once. */
   readonly subscribesPerSec: number;
   /** Publishes of a user that an edge lets through before it tells the others of them. */
@@ -144,6 +146,7 @@ export const LIMITS: EdgeLimits = {
   historyBytesMax: 1_048_576,
   historyScanMs: 5_000,
   ticketMs: 30_000,
+  bytesPerFrame: 16_384,
   subscribesPerSec: 50,
   publishesPerReport: 10,
   connectionsPerUser: 64,
@@ -204,6 +207,10 @@ export function assertLimits(limits: EdgeLimits): void {
     "rulings of several edges at once don't stop every edge",
   );
   assert(limits.historyScansPerUser < limits.historyScansMax, "no user takes all of history");
+  assert(
+    limits.frameBurst >= announced.frameBytes / limits.bytesPerFrame,
+    "the largest message is no flood",
+  );
   assert(
     limits.connectionsPerUser <= limits.connectionsPerAddress,
     "a user's connections may all come from one address",

@@ -175,6 +175,8 @@ class Checks implements Admission {
     // Before the credential: whoever asks too often shall not cost a look at it each time.
     this.#connections.handshake(address);
     const proved = this.#unbanned(await this.#proved(credential, request));
+    // Others may have come while this one was looked at. From here to the places nothing waits.
+    this.#options.newcomers.checkPlace();
     const places = [this.#connections.enter(proved.user, address), this.#options.newcomers.enter()];
     const leave = (): void => places.splice(0).forEach((giveBack) => giveBack());
     const identity = device === undefined ? proved : { ...proved, device };

@@ -193,6 +193,7 @@ export class Connection implements SocketListener, Owner {
 
   onText(text: string): void {
     this.#pulse.heard();
+    this.#frameRate.spend(text.length);
     const { clock, limits } = this.#context;
     const { announced } = limits;
     this.#session.lastActiveMs = clock.wallMs();
