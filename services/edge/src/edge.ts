@@ -299,6 +299,7 @@ async function end(
     cursors.flush().then(() => cursorsLog.close({ settleMs })),
     rebuilder.stop(),
   ]);
+  dedup.flush();
   await context.tails.stop();
   server.close();
 }
