@@ -312,6 +312,7 @@ async function end(
     rebuilder.stop(),
     ruled.close({ settleMs }),
   ]);
+  dedup.flush();
   await context.tails.stop();
   server.close();
 }
