@@ -28,6 +28,10 @@ export interface EdgeLimits {
   readonly catchUpBytes: number;
   /** Size of one read of the log for a catch-up. */
   readonly readBytes: number;
+  /** Blocks of the index that an edge keeps in memory, 8 bytes a message. */
+  readonly indexBytesMax: number;
+  /** For so long after it was written a block of the index is kept for all edges. */
+  readonly indexKeepMs: number;
   /** A publish that is not in the log by then is answered with `unavailable`. */
   readonly publishDeadlineMs: number;
   /** A key that is being appended is kept from others for that long after the last renewal. */
@@ -93,6 +97,8 @@ export const LIMITS: EdgeLimits = {
   flushesPerTurn: 512,
   catchUpBytes: 65_536,
   readBytes: 1_048_576,
+  indexBytesMax: 33_554_432,
+  indexKeepMs: 604_800_000,
   publishDeadlineMs: 5_000,
   dedupLeaseMs: 10_000,
   dedupKeysMax: 4_000_000,

@@ -99,11 +99,15 @@ describe("catching up", () => {
   });
 
   it("tells no gap where the tail that was lost held no message of the conversation", async () => {
-    const { clock, world, client } = await setUp({ latencyMs: () => 20 });
+    const clock = new FakeClock();
+    const world = new DeliveryWorld({ clock, latencyMs: () => 20 });
     world.append(ROOM, "a");
-    // Longer than a few reads, so that it is still catching up when the tail is lost.
+    // Longer than a few reads, and from before the edge's time, so that it is still catching up when
+    // the tail is lost.
     world.append("room:other", ...Array.from({ length: 8 }, () => "x".repeat(500)));
+    await world.start();
     await clock.advance(1_000);
+    const client = world.connect(100_000);
     client.subscribe(ROOM, { kind: "earliest" });
     // Up to the second of its reads, and behind it.
     await clock.advance(130);

@@ -22,7 +22,7 @@ export interface TailOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: EdgeLimits;
-  readonly follower?: TailFollower;
+  readonly followers?: readonly TailFollower[];
 }
 
 /**
@@ -123,7 +123,7 @@ export class PartitionTail {
       case "chunk":
         this.#retryMs = RETRY_MS_MIN;
         this.#heard(outcome.endOffset);
-        this.#options.follower?.passed(outcome);
+        for (const follower of this.#options.followers ?? []) follower.passed(outcome);
         for (const record of outcome.records) {
           this.#options.hubs.deliver(record, outcome.epoch, this.partition);
         }
@@ -184,7 +184,7 @@ export class PartitionTail {
   #goOnAt(position: Told): void {
     this.#position = position;
     this.#runStart = position;
-    this.#options.follower?.began(this.partition, position);
+    for (const follower of this.#options.followers ?? []) follower.began(this.partition, position);
     this.#retryMs = RETRY_MS_MIN;
   }
 
