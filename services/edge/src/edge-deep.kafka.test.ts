@@ -24,6 +24,9 @@ const BLOCK_OFFSETS = 8_192;
 /** How far back the quiet conversation's messages lie. */
 const DEEP = process.env["MILLRACE_FULL"] === "1" ? 1_000_000 : 100_000;
 
+/** How many messages one client has missed. */
+const BACKLOG = process.env["MILLRACE_FULL"] === "1" ? 200_000 : 20_000;
+
 /** Below a megabyte, as the broker wants it. */
 const BATCH = 3_000;
 
@@ -170,6 +173,34 @@ describe("a conversation that was quiet while a partition filled", () => {
     expect(other.log.bytes).toBeGreaterThan(DEEP * 100);
     // Who has read it all has put it back.
     await whenIndexed(start, DEEP + 50);
+  }, 180_000);
+});
+
+describe("a long backlog of one client", () => {
+  it("A backlog comes whole and in order while others chat on", async () => {
+    const c = "room:backlog";
+    const edge = await stage.start("edge-1", { limits: LIMITS_HERE });
+    const writer = await stage.connect(edge, "writer");
+    const { pos: start = "" } = await subscribe(writer, "room:chat", "live");
+    await flood([c], BACKLOG);
+    const reader = await stage.connect(edge, "reader");
+    const began = start.replace(/\.\d+\.\d+$/, `.${partitionOfRoom(c)}.0`);
+    await subscribe(reader, c, { after: began });
+    const times: number[] = [];
+    for (let index = 0; reader.messages(c).length < BACKLOG || index < 20; index++) {
+      const beganMs = performance.now();
+      await publish(writer, "room:chat", [`chat ${index}`]);
+      await waitFor(() => writer.bodies("room:chat").includes(`chat ${index}`), { what: "it" });
+      times.push(performance.now() - beganMs);
+    }
+    await whenHas(
+      reader,
+      c,
+      Array.from({ length: BACKLOG }, () => "x".repeat(100)),
+    );
+    const slowest = times.toSorted((one, other) => one - other)[Math.floor(times.length * 0.99)];
+    // Ten times what 99 % of the messages of others may take.
+    expect(slowest).toBeLessThan(2_000);
   }, 180_000);
 });
 

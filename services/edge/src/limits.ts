@@ -124,6 +124,9 @@ export const LIMITS: EdgeLimits = {
 /** Header fields, ids and Avro framing beside body and meta; the test measures it. */
 const RECORD_OVERHEAD_BYTES = 4_096;
 
+/** 8,192 messages of 8 bytes each, and what the object costs. */
+const BLOCK_BYTES_MAX = 66_000;
+
 /** Kafka's own default for a batch, `message.max.bytes`. */
 const BROKER_RECORD_BYTES = 1_048_588;
 
@@ -159,6 +162,7 @@ export function assertLimits(limits: EdgeLimits): void {
   assert(limits.catchUpBytes <= limits.dueBytesMax, "one helping of a catch-up is never lagging");
   assert(limits.historyScansMax < limits.httpRequestsMax, "history leaves room for publishes");
   assert(limits.historyScansPerUser < limits.historyScansMax, "no user takes all of history");
+  assert(limits.indexBytesMax >= 16 * BLOCK_BYTES_MAX, "what is asked for at once fits the index");
   assert(
     limits.dedupLeaseMs >= 2 * limits.publishDeadlineMs,
     "a publish that was not sent in time is given up long before its key is free for others",

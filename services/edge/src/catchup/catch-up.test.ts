@@ -72,6 +72,26 @@ describe("catching up", () => {
     client.view.expectArrived();
   });
 
+  it("tells a reader that lags how many messages retention took under it", async () => {
+    const { clock, world, topic, client } = await setUp();
+    client.subscribe(ROOM, { kind: "live" });
+    await clock.advance(100);
+    client.socket.stall();
+    for (let round = 0; round < 50; round++) {
+      world.append(ROOM, "x".repeat(300));
+      world.append("room:other", "y");
+      await clock.advance(10);
+    }
+    topic.deleteBefore(0, 90n);
+    client.flow();
+    await clock.advance(1_000);
+    const messages = client.frames.filter(({ t }) => t === "msg").length;
+    const gap = client.frames.find((frame) => frame.t === "gap");
+    expect(gap).toMatchObject({ reason: "expired", missed: 50 - messages });
+    expect(messages).toBeLessThan(20);
+    client.view.expectArrived();
+  });
+
   it("does not say how many were lost where it has not seen all of them", async () => {
     const clock = new FakeClock();
     const world = new DeliveryWorld({ clock });

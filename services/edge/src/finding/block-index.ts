@@ -129,7 +129,9 @@ export class BlockIndex implements TailFollower {
   #take(chunk: LogChunk, { isTail }: { readonly isTail: boolean }): void {
     const { epoch, partition, from } = chunk;
     const state = this.#states.get(partition);
-    if (state?.epoch !== epoch) return;
+    const partitions = this.#options.partitionsIn(epoch);
+    // Of an incarnation that is over nobody can say any more which keys belong to the partition.
+    if (state?.epoch !== epoch || partitions === undefined) return;
     if (isTail) state.tailNext = chunk.next;
     // What the tail has not passed may have been read before the log lost its end.
     const next = earlier(chunk.next, state.tailNext);
@@ -142,7 +144,7 @@ export class BlockIndex implements TailFollower {
       const extent = state.runs.at(part.from);
       if (extent !== undefined && extent.next >= part.next) continue;
       if (!isTail && extent === undefined && !this.#goesOn(state, part)) continue;
-      records ??= this.#indexed(chunk);
+      records ??= this.#indexed(chunk, partitions);
       const block = state.runs.take({ ...part, records }, isTail);
       if (block !== undefined) this.#shelf.put(chunk, number, block);
     }
@@ -153,9 +155,8 @@ export class BlockIndex implements TailFollower {
     return part.from === part.start || runs.at(part.from - 1n) !== undefined;
   }
 
-  #indexed(chunk: LogChunk): readonly IndexedRecord[] {
-    const { epoch, partition, records } = chunk;
-    const partitions = this.#options.partitionsIn(epoch);
+  #indexed(chunk: LogChunk, partitions: number): readonly IndexedRecord[] {
+    const { partition, records } = chunk;
     const outcomes = this.#options.decoded.of(chunk);
     return records.map((record, index) => {
       const isMessage = outcomes[index]?.kind === "message";
@@ -165,7 +166,7 @@ export class BlockIndex implements TailFollower {
     });
   }
 
-  #hash({ key }: LogRecord, partition: number, partitions = 0): number | undefined {
+  #hash({ key }: LogRecord, partition: number, partitions: number): number | undefined {
     const isOurs = key !== null && partitionOf(key, partitions) === partition;
     return isOurs ? this.hashOf(key) : undefined;
   }
