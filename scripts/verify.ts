@@ -2,15 +2,7 @@ import { readFileSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { credentialsIn } from "@millrace/runtime";
-import {
-  type Acknowledged,
-  type Stored,
-  type Told,
-  offenceOfReceiver,
-  offenceOfTopic,
-  repeatedKeys,
-} from "./verify/judge.ts";
-import { readTopic } from "./verify/read-topic.ts";
+import { type Acknowledged, type Told, judge, readTopic } from "@millrace/testkit/judge";
 
 const USAGE = `usage: npm run verify -- [options]
 
@@ -54,53 +46,28 @@ async function main(): Promise<number> {
   const folder = process.env["KAFKA_SECURITY_DIR"] ?? "";
   const credentials = folder !== "" && { credentials: credentialsIn(folder) };
   const stored = await readTopic({ ...places(), epoch, ...credentials });
-  const byConversation = byConversationOf(stored);
-  const offences = [
-    named("the topic", offenceOfTopic(stored, acknowledged)),
-    ...offencesOfReceivers(byConversation, lastAcknowledged(acknowledged)),
-  ].filter((offence) => offence !== undefined);
-  const repeated = repeatedKeys(stored);
-  if (values["strict-keys"] && repeated > 0) offences.push(`${repeated} keys stand there again`);
+  const files = readdirSync(values.logs).filter((name) => name.startsWith("receiver-"));
+  const told = Object.fromEntries(files.map((file) => [file, linesOf<Told>(file)]));
+  const verdict = judge(
+    { stored, told, acknowledged },
+    { strictKeys: values["strict-keys"], owed: "acknowledged" },
+  );
+  const { isProved, messages, conversations, repeatedKeys } = verdict;
   const result = {
-    isProved: offences.length === 0,
-    messages: stored.length,
-    conversations: byConversation.size,
+    isProved,
+    messages,
+    conversations,
     acknowledged: acknowledged.length,
-    receivers: receiverFiles().length,
-    repeatedKeys: repeated,
+    receivers: files.length,
+    repeatedKeys,
   };
+  const offences = verdict.offences.map(({ where, c, text }) => `${where} ${c}: ${text}`);
   if (values.json) console.log(JSON.stringify({ ...result, offences }));
   else {
     for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(16)}${value}`);
     for (const offence of offences) console.error(`OFFENCE ${offence}`);
   }
-  return offences.length === 0 ? 0 : 1;
-}
-
-function offencesOfReceivers(
-  byConversation: ReadonlyMap<string, readonly Stored[]>,
-  until: ReadonlyMap<string, string>,
-): (string | undefined)[] {
-  return receiverFiles().flatMap((file) => {
-    const told = byConversationOf(linesOf<Told & { readonly c: string }>(file));
-    return [...told].map(([c, frames]) =>
-      named(
-        `${file} ${c}`,
-        offenceOfReceiver(byConversation.get(c) ?? [], frames, until.get(c) ?? ""),
-      ),
-    );
-  });
-}
-
-/** Where each conversation's replay ends: what is said later is not the receivers' matter. */
-function lastAcknowledged(acknowledged: readonly Acknowledged[]): Map<string, string> {
-  const last = new Map<string, string>();
-  for (const { c, pos } of acknowledged) {
-    const before = last.get(c);
-    const isLater = before === undefined || pos.length > before.length;
-    if (isLater || (pos.length === before.length && pos > before)) last.set(c, pos);
-  }
-  return last;
+  return isProved ? 0 : 1;
 }
 
 function places(): { readonly brokers: readonly string[]; readonly topic: string } {
@@ -110,32 +77,12 @@ function places(): { readonly brokers: readonly string[]; readonly topic: string
   return { brokers: brokers?.split(",") ?? ready.kafka.brokers, topic: topic ?? ready.topic };
 }
 
-function receiverFiles(): string[] {
-  return readdirSync(values.logs).filter((name) => name.startsWith("receiver-"));
-}
-
 function linesOf<Line>(file: string): Line[] {
   const text = readFileSync(join(values.logs, file), "utf8");
   return text
     .split("\n")
     .filter((line) => line !== "")
     .map((line) => JSON.parse(line) as Line);
-}
-
-function byConversationOf<Item extends { readonly c: string }>(
-  items: readonly Item[],
-): Map<string, Item[]> {
-  const groups = new Map<string, Item[]>();
-  for (const item of items) {
-    const group = groups.get(item.c);
-    if (group === undefined) groups.set(item.c, [item]);
-    else group.push(item);
-  }
-  return groups;
-}
-
-function named(what: string, offence: string | undefined): string | undefined {
-  return offence && `${what}: ${offence}`;
 }
 
 process.exit(await main());

@@ -16,7 +16,6 @@ export interface Serving {
 /** Everybody who is connected to this edge. */
 export class EdgeClients {
   readonly connections = new Set<Connection>();
-  readonly sockets = new Set<Socket>();
   readonly #metrics: EdgeMetrics;
   #serving: Serving | undefined;
 
@@ -26,6 +25,12 @@ export class EdgeClients {
 
   get isServing(): boolean {
     return this.#serving !== undefined;
+  }
+
+  /** Nothing was heard of any partition for so long that Kafka must be away. */
+  get isLogSilent(): boolean {
+    const { tails, limits } = this.#serving?.context ?? {};
+    return (tails?.silenceMs ?? 0) > (limits?.logSilenceMs ?? 0);
   }
 
   get services(): HttpServices {
@@ -40,17 +45,12 @@ export class EdgeClients {
     const { context } = must(this.#serving, "nobody is admitted before the edge is ready");
     const connection = new Connection(context, socket, { identity, entry });
     this.connections.add(connection);
-    this.sockets.add(socket);
-    return {
-      onText: (text) => connection.onText(text),
-      onSign: () => connection.onSign(),
-      onDrain: () => connection.onDrain(),
-      onClose: (code) => {
-        connection.onClose();
-        this.connections.delete(connection);
-        this.sockets.delete(socket);
-        countClose(this.#metrics, code);
-      },
-    };
+    return connection;
+  }
+
+  /** The socket of that connection has closed. */
+  closed(connection: Connection, code: number): void {
+    this.connections.delete(connection);
+    countClose(this.#metrics, code);
   }
 }

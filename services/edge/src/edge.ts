@@ -24,7 +24,6 @@ import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits, withPublishRate } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
 import { type Dedup, createDedup } from "./dedup/dedup.ts";
-import type { Socket } from "./connection/socket.ts";
 import type { Tracing } from "./trace/tracing.ts";
 import { DeliveryWatch } from "./watch/delivery-watch.ts";
 import { sampleEdge } from "./watch/edge-gauges.ts";
@@ -33,14 +32,18 @@ import { PublishWatch } from "./watch/publish-watch.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
 import { PublishRates } from "./rates/publish-rates.ts";
+import { RedisRateLedger } from "./rates/rate-ledger.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
+import { TokenLives } from "./connection/token-life.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { Acknowledgements } from "./session/acknowledgements.ts";
 import type { CursorRebuilder } from "./session/cursor-rebuild.ts";
 import type { Cursors } from "./session/cursors.ts";
 import type { Sessions } from "./session/sessions.ts";
-import { type TopicParts, kafkaLog, settleTopic } from "./edge-topics.ts";
+import { type TopicParts, assertPartitions, kafkaLog, settleTopic } from "./edge-topics.ts";
+import { EdgeRoom } from "./edge-room.ts";
+import type { ProcessProbe } from "./vitals/process-probe.ts";
 import { EdgeClients } from "./edge-clients.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
 import { connectRedis } from "./redis/redis-link.ts";
@@ -65,6 +68,8 @@ export interface EdgeDependencies {
   readonly gate?: PublishGate;
   /** Without it nothing is traced. */
   readonly tracing?: Tracing;
+  /** Something else than what the system says of this process: for tests. */
+  readonly probe?: ProcessProbe;
 }
 
 /**
@@ -90,26 +95,28 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const credentials = openCredentials(config, clock);
   const shared = { logger, clock, limits, credentials };
   const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
-  const health = new RedisHealth(redis, { clock, logger });
+  const health = new RedisHealth(redis, { clock, logger, refusals: metrics.redisRefusals });
   const held = createSessions(config, { ...shared, redis, health });
   const { sessions } = held;
-  const tickets = new Tickets(health, limits.ticketMs);
-  const admission = await createAdmission({ ...config, logger, clock, sessions, tickets });
-  const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
   const clients = new EdgeClients(metrics);
+  const tickets = new Tickets(health, limits.ticketMs);
+  const room = new EdgeRoom(config, { ...shared, metrics, probe: dependencies.probe });
+  const doors = { ...config, ...shared, ...room.doors, sessions, tickets, clients };
+  const admission = await createAdmission(doors);
+  const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
   const server = await startServer({
     ...config,
     limits,
     logger,
     admission,
     isReady: () => clients.isServing,
+    hasRoom: () => room.isThere,
     services: () => clients.services,
     open: (socket, identity, entry) => clients.open(socket, identity, entry),
     onHandshake: (status) => metrics.handshakes.inc({ status }),
   });
-  const page = await startMetricsPage(config, metrics.registry);
-  const identify = admission.identifyOperator.bind(admission);
-  const admin = await startAdminPage({ address: config.admin, logger, sessions, identify });
+  room.watch(server);
+  const pages = await openPages(config, { logger, metrics, sessions, admission });
   const cursorsLog = kafkaLog(config, cursorsTopicOf(config.topic), shared);
   await openLogs(config, { log, cursorsLog, isGiven: dependencies.log !== undefined }, shared);
   const core = {
@@ -120,7 +127,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     health,
     sessions,
     admission,
-    sockets: clients.sockets,
+    clients,
     log,
     cursorsLog,
   };
@@ -131,7 +138,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   clients.serve({ context, services });
   return {
     port: server.port,
-    adminPort: admin.port,
+    adminPort: pages.adminPort,
     metrics,
     drain: async () => {
       const { drainMs } = config;
@@ -140,12 +147,35 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       const settleMs = drainMs * SETTLE_SHARE;
       await end({ ...parts, log, cursorsLog, server, settleMs });
       await dependencies.tracing?.close(settleMs);
+      room.close();
       held.stop();
       redis.disconnect();
-      page.close();
-      admin.close();
+      pages.close();
       credentials.close();
       stopSampling();
+    },
+  };
+}
+
+/** What operators look at, each on a port of its own. */
+async function openPages(
+  config: EdgeConfig,
+  parts: {
+    readonly logger: Logger;
+    readonly metrics: EdgeMetrics;
+    readonly sessions: Sessions;
+    readonly admission: Admission;
+  },
+): Promise<{ readonly adminPort: number; close(): void }> {
+  const { logger, metrics, sessions, admission } = parts;
+  const page = await startMetricsPage(config, metrics.registry);
+  const identify = admission.identifyOperator.bind(admission);
+  const admin = await startAdminPage({ address: config.admin, logger, sessions, identify });
+  return {
+    adminPort: admin.port,
+    close: () => {
+      page.close();
+      admin.close();
     },
   };
 }
@@ -168,10 +198,10 @@ function assemble(
     readonly admission: Admission;
     readonly gate?: PublishGate;
     readonly tracing?: Tracing;
-    readonly sockets: ReadonlySet<Socket>;
+    readonly clients: EdgeClients;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, sessions, admission, sockets, tracing } = core;
+  const { logger, clock, limits, log, metrics, sessions, admission, clients, tracing } = core;
   const flusher = new Flusher(clock, limits.flushesPerTurn);
   const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
   const decoded = new DecodedRecords();
@@ -182,16 +212,24 @@ function assemble(
   const { gate = dedup.gateFor(tails) } = core;
   const { cursors, rebuilder } = createCursors({ ...core, log: core.cursorsLog, messages: log });
   rebuilder.start();
+  const { publishPerSec: perSec, publishBurst: burst } = limits.announced;
+  const publishRates = new PublishRates(
+    clock,
+    limits,
+    new RedisRateLedger({ ...core, perSec, burst }),
+  );
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
   const catchUp = new CatchUp({ ...core, finder, hubs, tails, gate: turns });
   const watch = new PublishWatch({ clock, metrics, tracing });
   const publisher = new Publisher({ log, clock, limits, gate, watch });
-  sampleEdge(metrics, { tails, catchUp, publisher, health: core.health, sockets });
+  const { connections } = clients;
+  sampleEdge(metrics, { ...core, cursors, tails, catchUp, publisher, connections });
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
     heartbeats: new Heartbeats({ ...config, ...limits, clock }),
-    publishRates: new PublishRates(clock, limits),
+    tokenLives: new TokenLives(clock),
+    publishRates,
     renew: (token) => admission.renew(token),
     clock,
     limits,
@@ -203,6 +241,7 @@ function assemble(
     catchUp,
     startPoints: new StartPoints({ log, finder, cursors, limits }),
     publisher,
+    onClosed: (connection, code) => clients.closed(connection, code),
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
     sessions,
   };
@@ -239,14 +278,14 @@ function httpServices(parts: {
   readonly context: ConnectionContext;
 }): HttpServices {
   const { limits, admission, tickets, history, context } = parts;
-  const { metrics, publisher, sessions } = context;
+  const { metrics, publisher, sessions, publishRates } = context;
   return {
     limits,
     sessions,
     admission,
     tickets,
     history: new HistoryPages({ history, limits, metrics }),
-    posts: new MessagePosts({ publisher, limits, metrics }),
+    posts: new MessagePosts({ publisher, limits, metrics, publishRates }),
   };
 }
 
@@ -261,6 +300,7 @@ async function openLogs(
   const settled = isGiven ? Promise.resolve() : settleTopic(config, messages, parts);
   await Promise.all([settled, settleTopic(config, cursors, parts)]);
   await Promise.all([log.open(), cursorsLog.open()]);
+  if (!isGiven) await assertPartitions(config, log);
 }
 
 async function whenReached({ context, dedup }: Parts, log: Log, clock: Clock): Promise<void> {

@@ -42,6 +42,8 @@ export interface EdgeLimits {
   readonly dedupKeysPerSec: number;
   /** A subscribe whose partition can't be read by then is answered with `unavailable`. */
   readonly subscribeDeadlineMs: number;
+  /** When no partition was heard of for so long, newcomers are sent away with 503. */
+  readonly logSilenceMs: number;
   /** For how long a position beyond the end is asked about before it is called truncated. */
   readonly truncationPatienceMs: number;
   /** Conversations of one connection whose failed publish is remembered for `behind`. */
@@ -72,6 +74,30 @@ export interface EdgeLimits {
   readonly historyScanMs: number;
   /** For how long a ticket may be used. */
   readonly ticketMs: number;
+  /** Subscribes of one connection; it may ask for all of its `subscriptions` at once. */
+  readonly subscribesPerSec: number;
+  /** Publishes of a user that an edge lets through before it tells the others of them. */
+  readonly publishesPerReport: number;
+  readonly connectionsPerUser: number;
+  readonly connectionsPerAddress: number;
+  readonly handshakesPerAddress: number;
+  /** Requests that open no connection, of one address. Servers publish for many users. */
+  readonly requestsPerAddress: number;
+  /** Of all addresses together; beyond it 503. */
+  readonly handshakesPerSec: number;
+  readonly handshakeBurst: number;
+  /** Handshakes and requests whose credential is being looked at; beyond it 503. */
+  readonly checksPendingMax: number;
+  /** Connections of this edge; fewer where memory or descriptors hold no more. Beyond it 503. */
+  readonly connectionsMax: number;
+  /** By how much the event loop may be late, smoothed; beyond it newcomers get 503. */
+  readonly loopLateMsMax: number;
+  /** Share of the memory's budget, and of V8's heap, from which on newcomers get 503. */
+  readonly memoryShareMax: number;
+  /** Share of connections that memory is planned for as being at all their bounds at once. */
+  readonly fullConnectionsShare: number;
+  /** Descriptors that clients never get: Kafka, Redis and the metrics need some to come back. */
+  readonly descriptorReserve: number;
 }
 
 export const LIMITS: EdgeLimits = {
@@ -104,6 +130,7 @@ export const LIMITS: EdgeLimits = {
   dedupKeysMax: 4_000_000,
   dedupKeysPerSec: 1_000,
   subscribeDeadlineMs: 5_000,
+  logSilenceMs: 10_000,
   truncationPatienceMs: 2_000,
   brokenChainsMax: 1_000,
   pendingCursorsMax: 100_000,
@@ -119,6 +146,20 @@ export const LIMITS: EdgeLimits = {
   historyBytesMax: 1_048_576,
   historyScanMs: 5_000,
   ticketMs: 30_000,
+  subscribesPerSec: 50,
+  publishesPerReport: 10,
+  connectionsPerUser: 64,
+  connectionsPerAddress: 1_000,
+  handshakesPerAddress: 100,
+  requestsPerAddress: 1_000,
+  handshakesPerSec: 2_000,
+  handshakeBurst: 1_000,
+  checksPendingMax: 1_000,
+  connectionsMax: 50_000,
+  loopLateMsMax: 250,
+  memoryShareMax: 0.9,
+  fullConnectionsShare: 1 / 32,
+  descriptorReserve: 48,
 };
 
 /** Header fields, ids and Avro framing beside body and meta; the test measures it. */
@@ -163,6 +204,13 @@ export function assertLimits(limits: EdgeLimits): void {
   assert(limits.historyScansMax < limits.httpRequestsMax, "history leaves room for publishes");
   assert(limits.historyScansPerUser < limits.historyScansMax, "no user takes all of history");
   assert(limits.indexBytesMax >= 16 * BLOCK_BYTES_MAX, "what is asked for at once fits the index");
+  assert(
+    limits.connectionsPerUser <= limits.connectionsPerAddress,
+    "a user's connections may all come from one address",
+  );
+  assert(limits.handshakesPerAddress < limits.handshakesPerSec, "no address takes all handshakes");
+  assert(limits.handshakeBurst <= limits.checksPendingMax, "a burst of handshakes is looked at");
+  assert(limits.connectionsPerUser < limits.connectionsMax, "no user takes all connections");
   assert(
     limits.dedupLeaseMs >= 2 * limits.publishDeadlineMs,
     "a publish that was not sent in time is given up long before its key is free for others",

@@ -11,6 +11,7 @@ import { type Told, told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import type { Tails } from "../tail/tails.ts";
+import { Helpings } from "./helpings.ts";
 import { gapFrame, liveFrame } from "./tell-frames.ts";
 import type { TurnGate } from "./turn-gate.ts";
 
@@ -51,6 +52,8 @@ export class CatchUp {
   readonly #options: CatchUpOptions;
   /** Those that were live once: when they come again they have fallen behind. */
   readonly #joined = new WeakSet<Subscriber>();
+  /** The turns at each socket; those of a connection that is gone go with it. */
+  readonly #helpings = new WeakMap<Outbox, Helpings>();
   #running = 0;
   #lagging = 0;
 
@@ -83,19 +86,39 @@ export class CatchUp {
 
   async #run(subscriber: Subscriber, outbox: Outbox): Promise<void> {
     const progress = this.#progressFrom(subscriber);
-    for (;;) {
-      await outbox.whenWritable();
-      await this.#options.gate.turn();
-      if (subscriber.isEnded) return;
-      if (progress.rewinds !== subscriber.rewinds) {
-        Object.assign(progress, this.#progressFrom(subscriber));
-      }
-      if (this.#tryJoin(subscriber, progress)) return;
-      const outcome = await this.#read(subscriber, progress);
-      if (subscriber.isEnded) return;
-      if (outcome !== undefined) await this.#take(outcome, subscriber, progress);
-      if (!subscriber.isEnded && this.#tryJoin(subscriber, progress)) return;
+    const helpings = this.#helpingsOf(outbox);
+    for (let isDone = false; !isDone;) {
+      const helping = await helpings.next();
+      const waitMs = await this.#help(subscriber, progress);
+      isDone = waitMs === undefined;
+      // Before any wait: others can go on while this one's partition can't be read.
+      helping.end();
+      if (waitMs) await delay(this.#options.clock, waitMs);
     }
+  }
+
+  /** One helping. How long to wait before the next; undefined: it has joined, or ended. */
+  async #help(subscriber: Subscriber, progress: Progress): Promise<number | undefined> {
+    await this.#options.gate.turn();
+    if (subscriber.isEnded) return undefined;
+    if (progress.rewinds !== subscriber.rewinds) {
+      Object.assign(progress, this.#progressFrom(subscriber));
+    }
+    if (this.#tryJoin(subscriber, progress)) return undefined;
+    const outcome = await this.#read(subscriber, progress);
+    if (subscriber.isEnded) return undefined;
+    const waitMs = outcome === undefined ? 0 : await this.#take(outcome, subscriber, progress);
+    const isOver = subscriber.isEnded || this.#tryJoin(subscriber, progress);
+    return isOver ? undefined : waitMs;
+  }
+
+  #helpingsOf(outbox: Outbox): Helpings {
+    let helpings = this.#helpings.get(outbox);
+    if (helpings === undefined) {
+      helpings = new Helpings(outbox, this.#options.clock);
+      this.#helpings.set(outbox, helpings);
+    }
+    return helpings;
   }
 
   #progressFrom(subscriber: Subscriber): Progress {
@@ -163,13 +186,14 @@ export class CatchUp {
     return range.from === range.upTo ? undefined : finder.read(cursor, range);
   }
 
-  async #take(outcome: ReadOutcome, subscriber: Subscriber, progress: Progress): Promise<void> {
+  /** How long to wait before the next read. */
+  async #take(outcome: ReadOutcome, subscriber: Subscriber, progress: Progress): Promise<number> {
     if (outcome.kind !== "beyond-end") progress.beyondEndSinceMs = undefined;
     switch (outcome.kind) {
       case "chunk":
         this.#takeChunk(outcome, subscriber, progress);
         // At the end and still behind the hub: the log lost its tail, and the tail will notice.
-        return outcome.next === outcome.from ? delay(this.#options.clock, RETRY_MS) : undefined;
+        return outcome.next === outcome.from ? RETRY_MS : 0;
       case "below-start":
         return this.#belowStart(outcome.startOffset, subscriber, progress);
       case "beyond-end":
@@ -177,7 +201,7 @@ export class CatchUp {
       case "other-epoch":
         return this.#otherEpoch(subscriber, progress);
       case "unavailable":
-        return delay(this.#options.clock, RETRY_MS);
+        return RETRY_MS;
     }
   }
 
@@ -201,41 +225,44 @@ export class CatchUp {
   }
 
   /** Retention has passed the cursor; where nothing of the conversation was lost there is no gap. */
-  async #belowStart(offset: bigint, subscriber: Subscriber, progress: Progress): Promise<void> {
+  async #belowStart(offset: bigint, subscriber: Subscriber, progress: Progress): Promise<number> {
     const { cursor } = progress;
     const ground = groundOf(subscriber, cursor);
     const missed = await this.#options.finder.count(ground, cursor.offset, offset);
-    if (subscriber.isEnded) return;
+    if (subscriber.isEnded) return 0;
     const start = told(cursor.epoch, cursor.partition, offset);
     if (missed === 0) progress.cursor = start;
     else this.#gap(subscriber, progress, { reason: "expired", to: start, missed });
+    return 0;
   }
 
   /** A new leader may not know its end yet, so the log's word is taken only after a while. */
-  async #beyondEnd(end: bigint, subscriber: Subscriber, progress: Progress): Promise<void> {
+  #beyondEnd(end: bigint, subscriber: Subscriber, progress: Progress): number {
     const { clock, limits } = this.#options;
     progress.beyondEndSinceMs ??= clock.nowMs();
     if (clock.nowMs() - progress.beyondEndSinceMs < limits.truncationPatienceMs) {
-      return delay(clock, RETRY_MS);
+      return RETRY_MS;
     }
     const { epoch, partition } = progress.cursor;
     // What was lost is only what had been read and held no message: nothing told is missing.
     if (subscriber.queued.offset <= end) progress.cursor = subscriber.queued;
     else this.#gap(subscriber, progress, { reason: "truncated", to: told(epoch, partition, end) });
+    return 0;
   }
 
-  async #otherEpoch(subscriber: Subscriber, progress: Progress): Promise<void> {
-    const { log, tails, clock } = this.#options;
+  async #otherEpoch(subscriber: Subscriber, progress: Progress): Promise<number> {
+    const { log, tails } = this.#options;
     const partition = tails.partitionOf(subscriber.conversation);
     assert(partition !== undefined, "an epoch is known once the log has answered");
     const bounds = await log.bounds(partition);
-    if (bounds.kind === "unavailable") return delay(clock, RETRY_MS);
+    if (bounds.kind === "unavailable") return RETRY_MS;
     // The answer may tell of yet another incarnation, in which the partition is another one too.
-    if (subscriber.isEnded || partition !== tails.partitionOf(subscriber.conversation)) return;
+    if (subscriber.isEnded || partition !== tails.partitionOf(subscriber.conversation)) return 0;
     const { cursor } = progress;
-    if (bounds.epoch === cursor.epoch && partition === cursor.partition) return;
+    if (bounds.epoch === cursor.epoch && partition === cursor.partition) return 0;
     const start = told(bounds.epoch, partition, bounds.startOffset);
     this.#gap(subscriber, progress, { reason: "recreated", to: start });
+    return 0;
   }
 
   /** Tells the exact range that will not come; delivery goes on behind it. */

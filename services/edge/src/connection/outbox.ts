@@ -14,6 +14,11 @@ export interface TellOwner {
   discarded(): void;
 }
 
+export interface OutboxOwner {
+  /** Too many answers wait for a full socket. */
+  onOverflow(): void;
+}
+
 type Item =
   | { readonly owner: undefined; readonly frame: Uint8Array }
   | { readonly owner: TellOwner; readonly frame: Uint8Array; readonly position: Told };
@@ -45,32 +50,40 @@ export class Outbox {
   readonly #socket: Socket;
   readonly #limits: EdgeLimits;
   readonly #flusher: Flusher;
-  readonly #onOverflow: () => void;
-  /** Made once: it is handed to the socket with every flush. */
-  readonly #writeAll = (): void => this.#write();
+  readonly #owner: OutboxOwner;
   #items: Item[] = [];
   #tellBytes = 0;
   #answerBytes = 0;
   #isFull = false;
+  #timesFull = 0;
   /** The socket has refused a frame, and the kernel has taken nothing since. */
   #hasRefused = false;
   #isClosed = false;
-  #waiters: (() => void)[] = [];
+  #waiters: (() => void)[] | undefined;
 
-  constructor(options: {
-    readonly socket: Socket;
-    readonly limits: EdgeLimits;
-    readonly flusher: Flusher;
-    readonly onOverflow: () => void;
-  }) {
-    this.#socket = options.socket;
-    this.#limits = options.limits;
-    this.#flusher = options.flusher;
-    this.#onOverflow = options.onOverflow;
+  constructor(
+    socket: Socket,
+    { limits, flusher }: { readonly limits: EdgeLimits; readonly flusher: Flusher },
+    owner: OutboxOwner,
+  ) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#flusher = flusher;
+    this.#owner = owner;
   }
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** How often tells were given back. */
+  get timesFull(): number {
+    return this.#timesFull;
+  }
+
+  /** Everything due has been written, and the socket has room. */
+  get isWritable(): boolean {
+    return this.#items.length === 0 && this.#isDrained();
   }
 
   answer(frame: string): void {
@@ -79,7 +92,7 @@ export class Outbox {
     this.#items.push({ owner: undefined, frame: bytes });
     this.#answerBytes += bytes.length;
     if (!this.#isFull) this.#flusher.due(this);
-    else if (this.#answerBytes > this.#limits.answerBytesMax) this.#onOverflow();
+    else if (this.#answerBytes > this.#limits.answerBytesMax) this.#owner.onOverflow();
   }
 
   /** False: not taken, the socket is full; the owner reads the log again once it has drained. */
@@ -100,10 +113,10 @@ export class Outbox {
   /** Writes what is due; called by the flusher at the end of the turn. */
   flush(): void {
     if (this.#isClosed) return;
-    if (this.#items.length > 0) this.#socket.cork(this.#writeAll);
+    if (this.#items.length > 0) this.#socket.cork(this);
     // The socket may have closed under the write.
     if (this.#isClosed) return;
-    if (this.#isFull && this.#answerBytes > this.#limits.answerBytesMax) this.#onOverflow();
+    if (this.#isFull && this.#answerBytes > this.#limits.answerBytesMax) this.#owner.onOverflow();
     else this.#wake();
   }
 
@@ -125,12 +138,8 @@ export class Outbox {
 
   /** Resolves when everything due has been written and the socket has room, or it has closed. */
   whenWritable(): Promise<void> {
-    if (this.#isClosed || this.#isWritable()) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push(resolve));
-  }
-
-  #isWritable(): boolean {
-    return this.#items.length === 0 && this.#isDrained();
+    if (this.#isClosed || this.isWritable) return Promise.resolve();
+    return new Promise((resolve) => (this.#waiters ??= []).push(resolve));
   }
 
   /** A refusal counts more than the amount: what it refused would be offered again at once. */
@@ -139,7 +148,8 @@ export class Outbox {
     return this.#socket.bufferedBytes() <= this.#limits.bufferedBytesLow;
   }
 
-  #write(): void {
+  /** Called by the socket, inside its cork. */
+  write(): void {
     const items = this.#items;
     let sent = 0;
     let room = this.#room();
@@ -194,6 +204,7 @@ export class Outbox {
   /** Keeps the answers, in their order; what the owners were not given they fetch again. */
   #becomeFull(): void {
     this.#isFull = true;
+    this.#timesFull += 1;
     const owners = new Set<TellOwner>();
     for (const item of this.#items) if (item.owner !== undefined) owners.add(item.owner);
     this.#items = this.#items.filter((item) => item.owner === undefined);
@@ -202,15 +213,15 @@ export class Outbox {
   }
 
   #wake(): void {
-    if (!this.#isWritable()) return;
+    if (!this.isWritable) return;
     this.#isFull = false;
     this.#release();
   }
 
   #release(): void {
     const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of waiters) resolve();
+    this.#waiters = undefined;
+    for (const resolve of waiters ?? []) resolve();
   }
 }
 

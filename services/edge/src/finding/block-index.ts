@@ -1,4 +1,4 @@
-import type { LogChunk, LogRecord } from "@millrace/log";
+import type { LogChunk } from "@millrace/log";
 import type { Clock } from "@millrace/runtime";
 import { type EpochId, partitionOf } from "@millrace/schemas";
 import type { DecodedRecords } from "../tail/decoded-records.ts";
@@ -158,17 +158,12 @@ export class BlockIndex implements TailFollower {
   #indexed(chunk: LogChunk, partitions: number): readonly IndexedRecord[] {
     const { partition, records } = chunk;
     const outcomes = this.#options.decoded.of(chunk);
-    return records.map((record, index) => {
+    return records.map(({ offset, key, value }, index) => {
       const isMessage = outcomes[index]?.kind === "message";
-      const bytes = (record.key?.length ?? 0) + (record.value?.length ?? 0);
-      const hash = isMessage ? this.#hash(record, partition, partitions) : undefined;
-      return { offset: record.offset, hash, bytes };
+      const isOurs = key !== null && isMessage && partitionOf(key, partitions) === partition;
+      const bytes = (key?.length ?? 0) + (value?.length ?? 0);
+      return { offset, hash: isOurs ? this.hashOf(key) : undefined, bytes };
     });
-  }
-
-  #hash({ key }: LogRecord, partition: number, partitions: number): number | undefined {
-    const isOurs = key !== null && partitionOf(key, partitions) === partition;
-    return isOurs ? this.hashOf(key) : undefined;
   }
 
   #forget(place: LogPlace, { runs, tailNext }: PartitionState, offset: bigint): void {

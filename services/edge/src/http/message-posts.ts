@@ -12,6 +12,7 @@ import type { EdgeMetrics } from "../metrics.ts";
 import { failureOf } from "../publish/publish-failure.ts";
 import type { PublishOutcome } from "../publish/publish-gate.ts";
 import type { Publisher } from "../publish/publisher.ts";
+import type { PublishRates } from "../rates/publish-rates.ts";
 import { Allowance } from "./allowance.ts";
 import { type HttpFailure, failureAnswer, jsonAnswer } from "./http-answer.ts";
 import type { BodyOutcome, HttpAnswer } from "./http-exchange.ts";
@@ -19,6 +20,7 @@ import { parseJsonBody, refuseMediaType } from "./json-body.ts";
 
 export interface MessagePostsOptions {
   readonly publisher: Publisher;
+  readonly publishRates: PublishRates;
   readonly limits: EdgeLimits;
   readonly metrics: EdgeMetrics;
 }
@@ -56,6 +58,11 @@ export class MessagePosts {
     if (refusal !== undefined) return refusal;
     if (!mayWrite(identity, conversation)) {
       return this.#fail({ code: "forbidden", message: "no right to write to this conversation" });
+    }
+    const retryMs = this.#options.publishRates.takeOnce(identity.user);
+    if (retryMs > 0) {
+      this.#options.metrics.limited.inc({ limit: "publishes" });
+      return this.#fail({ code: "rate-limited", message: "more publishes than allowed", retryMs });
     }
     const allowed = this.#allowance.take(identity.user);
     if (allowed.kind !== "taken") {

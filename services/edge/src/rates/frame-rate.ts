@@ -28,12 +28,15 @@ export class FrameRate {
   /** 0: one more frame may come; otherwise after how many ms. */
   take(): number {
     const retryMs = this.#bucket.take();
-    if (retryMs > 0) this.#count();
+    if (retryMs > 0) this.noteRefusal();
     return retryMs;
   }
 
-  /** The window begins with its first refusal: two numbers instead of a list of times. */
-  #count(): void {
+  /**
+   * One more was refused, here or by a limit of its kind. The window begins with its first refusal:
+   * two numbers instead of a list of times.
+   */
+  noteRefusal(): void {
     const nowMs = this.#clock.nowMs();
     if (nowMs - this.#windowStartMs >= this.#limits.floodMs) {
       this.#windowStartMs = nowMs;

@@ -166,7 +166,6 @@ export class DeliveryWorld {
       catchUp: this.#catchUp,
       startPoints: this.#startPoints,
       world: this.#view(),
-      onChange: () => undefined,
       onClose: () => this.#clients.delete(client),
     });
     this.#clients.add(client);

@@ -1,14 +1,11 @@
 import type { ConversationId, DownFrame, From } from "@millrace/schemas";
 import { Outbox } from "../connection/outbox.ts";
 import type { Flusher } from "../connection/flusher.ts";
-import { Subscriptions, type SubscriptionsOptions } from "../connection/subscriptions.ts";
+import { Subscriptions, type SubscriptionsContext } from "../connection/subscriptions.ts";
 import { ClientView, type WorldView } from "./client-view.ts";
 import { FakeSocket } from "./fake-socket.ts";
 
-type TestClientOptions = Omit<
-  SubscriptionsOptions,
-  "user" | "holder" | "outbox" | "mayRead" | "send"
-> & {
+type TestClientOptions = SubscriptionsContext & {
   readonly flusher: Flusher;
   readonly world: WorldView;
   /** What its socket buffers before it drops. */
@@ -32,15 +29,15 @@ export class TestClient {
     const onFrame = (text: string): void => this.#onFrame(JSON.parse(text) as DownFrame);
     const socket = new FakeSocket({ capacityBytes, onFrame });
     this.socket = socket;
-    const outbox = new Outbox({ socket, limits, flusher, onOverflow: () => this.close() });
+    const outbox = new Outbox(socket, { limits, flusher }, { onOverflow: () => this.close() });
     this.#outbox = outbox;
-    this.#subscriptions = new Subscriptions({
-      ...options,
+    this.#subscriptions = new Subscriptions(options, {
       user: "alice",
       holder: { kind: "session", id: "s" },
       outbox,
       mayRead: () => true,
       send: (frame) => outbox.answer(JSON.stringify(frame)),
+      onSubscription: () => undefined,
     });
   }
 

@@ -6,6 +6,9 @@ export function wrappedLog(log: Log, own: Partial<Pick<Log, "append" | "readFrom
     get epoch() {
       return log.epoch;
     },
+    get unusedPartitions() {
+      return log.unusedPartitions;
+    },
     onEpoch: (listener) => log.onEpoch(listener),
     open: (signal) => log.open(signal),
     close: (options) => log.close(options),

@@ -3,7 +3,7 @@ import type { ChunkCache } from "../../chunk-cache.ts";
 import type { ReadOutcome, ReadRequest } from "../../port.ts";
 import type { KafkaLink } from "../link.ts";
 import { KAFKA_ERRORS } from "../protocol/error-codes.ts";
-import { type FetchedPartition, fetchRequest } from "../protocol/fetch.ts";
+import { type FetchedPartition, SINGLE, fetchRequest } from "../protocol/fetch.ts";
 import type { FetchJudge } from "./fetch-judge.ts";
 
 const ANSWER_TIMEOUT_MS = 3_000;
@@ -108,7 +108,7 @@ export class Scans {
     const partitions = [{ partition, offset, bytesMax }];
     try {
       const channel = link.channel(leader, "scan");
-      const wire = fetchRequest({ topicId, waitMs: 0, bytesMax, partitions });
+      const wire = fetchRequest({ ...SINGLE, topicId, bytesMax, partitions });
       const answer = await channel.send(wire, ANSWER_TIMEOUT_MS);
       return answer.partitions.find((fetched) => fetched.partition === partition);
     } catch (cause) {
