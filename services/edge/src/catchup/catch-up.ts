@@ -139,7 +139,7 @@ export class CatchUp {
   #passForbidden(subscriber: Subscriber, progress: Progress): boolean {
     const { beginning } = subscriber;
     if (beginning === undefined || !isBefore(progress.cursor, beginning)) return true;
-    return this.#gap(subscriber, progress, "forbidden", beginning);
+    return this.#gap(subscriber, progress, { reason: "forbidden", to: beginning });
   }
 
   /** The seam between history and live: check, `live` and join are one step. */
