@@ -29,6 +29,12 @@ export class EdgeClients {
     return this.#serving !== undefined;
   }
 
+  /** Nothing was heard of any partition for so long that Kafka must be away. */
+  get isLogSilent(): boolean {
+    const { tails, limits } = this.#serving?.context ?? {};
+    return (tails?.silenceMs ?? 0) > (limits?.logSilenceMs ?? 0);
+  }
+
   get services(): HttpServices {
     return must(this.#serving, "nothing is answered before the edge is ready").services;
   }

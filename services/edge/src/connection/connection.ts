@@ -24,6 +24,7 @@ import { NO_READ, type Rights } from "../rights/rights.ts";
 import type { SessionEntry, SessionHold, Sessions } from "../session/sessions.ts";
 import { FrameRate } from "../rates/frame-rate.ts";
 import type { PublishRate, PublishRates } from "../rates/publish-rates.ts";
+import { TokenBucket } from "../rates/token-bucket.ts";
 import type { Acknowledgements } from "../session/acknowledgements.ts";
 import type { CursorHolder, RulingSubject } from "@millrace/schemas/record";
 import type { Tails } from "../tail/tails.ts";
@@ -87,8 +88,9 @@ export class Connection implements SocketListener, Owner {
   readonly #session: SessionHold;
   #publishesMade: ConnectionPublishes | undefined;
   #subscriptionsMade: Subscriptions | undefined;
-  #frameRate: FrameRate | undefined;
+  #frameRateMade: FrameRate | undefined;
   #publishRate: PublishRate | undefined;
+  #subscribeRate: TokenBucket | undefined;
   /** Requests without an answer yet. */
   #requests: Set<RequestId> | undefined;
   #isClosed = false;
@@ -183,12 +185,15 @@ export class Connection implements SocketListener, Owner {
     this.#context.sessions.subscribed(connectionId, conversation, start);
   }
 
+  /** Pings and pongs count as frames: each costs the edge one, too. */
   onSign(): void {
     this.#pulse.heard();
+    if (this.#frameRate.take() > 0) this.#countLimited("frames");
   }
 
   onText(text: string): void {
     this.#pulse.heard();
+    this.#frameRate.spend(text.length);
     const { clock, limits } = this.#context;
     const { announced } = limits;
     this.#session.lastActiveMs = clock.wallMs();
@@ -198,11 +203,11 @@ export class Connection implements SocketListener, Owner {
       metaBytes: announced.metaBytes,
     });
     if (parsed.kind === "not-frames") return this.close(4400);
-    const rate = (this.#frameRate ??= new FrameRate(clock, limits));
+    if (parsed.frames.length === 0 && this.#frameRate.take() > 0) this.#countLimited("frames");
     for (const item of parsed.frames) {
       if (this.#isClosed) return;
-      const retryMs = rate.take();
-      if (retryMs > 0) this.#limit(item, retryMs, rate);
+      const retryMs = this.#frameRate.take();
+      if (retryMs > 0) this.#limit(item, retryMs);
       else if (item.kind === "refusal") this.#refuse(item.refusal);
       else this.#dispatch(item.frame);
     }
@@ -216,6 +221,10 @@ export class Connection implements SocketListener, Owner {
   onClose(code: number): void {
     this.#end();
     this.#context.onClosed(this, code);
+  }
+
+  get #frameRate(): FrameRate {
+    return (this.#frameRateMade ??= new FrameRate(this.#context.clock, this.#context.limits));
   }
 
   get #publishes(): ConnectionPublishes {
@@ -330,16 +339,22 @@ export class Connection implements SocketListener, Owner {
   }
 
   /** Of a frame that came too soon nothing is done; whoever goes on regardless is cut off. */
-  #limit(item: ParsedFrame, retryMs: number, rate: FrameRate): void {
+  #limit(item: ParsedFrame, retryMs: number): void {
     if (item.kind === "frame" && !this.#admitId(item.frame)) return;
     this.#refuse(rateLimited(item, "frames", retryMs));
-    if (rate.isFlood) this.close(4450);
+    this.#countLimited("frames");
+  }
+
+  #countLimited(limit: "frames" | "subscribes"): void {
+    this.#context.metrics.limited.inc({ limit });
+    if (this.#frameRate.isFlood) this.close(4450);
   }
 
   #publish(frame: Extract<UpFrame, { t: "pub" }>): void {
     this.#publishRate ??= this.#context.publishRates.join(this.user);
     const retryMs = this.#publishRate.take();
     if (retryMs === 0) return this.#publishes.publish(frame);
+    this.#context.metrics.limited.inc({ limit: "publishes" });
     this.#refuse(rateLimited({ kind: "frame", frame }, "publishes", retryMs));
   }
 
@@ -353,7 +368,15 @@ export class Connection implements SocketListener, Owner {
     this.send({ t: "authd", id, tokenExpiresInMs });
   }
 
-  #maySubscribe({ id, conversation }: Extract<UpFrame, { t: "sub" }>): boolean {
+  #maySubscribe(frame: Extract<UpFrame, { t: "sub" }>): boolean {
+    const { id, conversation } = frame;
+    const retryMs = this.#takeSubscribe();
+    if (retryMs > 0) {
+      this.#refuse(rateLimited({ kind: "frame", frame }, "subscribes", retryMs));
+      this.#frameRate.noteRefusal();
+      this.#countLimited("subscribes");
+      return false;
+    }
     if (!this.mayRead(conversation)) {
       this.#refuse({ ...NO_READ, id });
       return false;
@@ -364,6 +387,14 @@ export class Connection implements SocketListener, Owner {
     const message = `${subscriptions} subscriptions are held already`;
     this.#refuse({ code: "too-many-subscriptions", message, id });
     return false;
+  }
+
+  /** Its bucket is there from the first one on: many connections never subscribe. */
+  #takeSubscribe(): number {
+    const { clock, limits } = this.#context;
+    const { subscribesPerSec: perSec, announced } = limits;
+    this.#subscribeRate ??= new TokenBucket({ clock, perSec, burst: announced.subscriptions });
+    return this.#subscribeRate.take();
   }
 
   #acknowledge(frame: Extract<UpFrame, { t: "ack" }>): void {

@@ -11,6 +11,7 @@ import type { EdgeMetrics } from "../metrics.ts";
 import { failureOf } from "../publish/publish-failure.ts";
 import type { PublishOutcome } from "../publish/publish-gate.ts";
 import type { Publisher } from "../publish/publisher.ts";
+import type { PublishRates } from "../rates/publish-rates.ts";
 import { NO_WRITE, type Rights } from "../rights/rights.ts";
 import { Allowance } from "./allowance.ts";
 import { type HttpFailure, failureAnswer, jsonAnswer } from "./http-answer.ts";
@@ -19,6 +20,7 @@ import { parseJsonBody, refuseMediaType } from "./json-body.ts";
 
 export interface MessagePostsOptions {
   readonly publisher: Publisher;
+  readonly publishRates: PublishRates;
   readonly rights: Rights;
   readonly limits: EdgeLimits;
   readonly metrics: EdgeMetrics;
@@ -55,8 +57,13 @@ export class MessagePosts {
     const { identity, conversation, headers } = post;
     const refusal = refuseMediaType(headers);
     if (refusal !== undefined) return refusal;
-    const { rights } = this.#options;
+    const { rights, publishRates } = this.#options;
     if (!rights.mayWrite(identity, conversation)) return this.#fail(NO_WRITE);
+    const retryMs = publishRates.takeOnce(identity.user);
+    if (retryMs > 0) {
+      this.#options.metrics.limited.inc({ limit: "publishes" });
+      return this.#fail({ code: "rate-limited", message: "more publishes than allowed", retryMs });
+    }
     const allowed = this.#allowance.take(identity.user);
     if (allowed.kind !== "taken") {
       const message = "too many publishes wait for their answers";
@@ -81,7 +88,7 @@ export class MessagePosts {
     const parsed = this.#parse(post, json.fields);
     if (parsed.kind === "refused") return this.#fail(parsed.failure);
     // The body may have been long in coming.
-    const { rights } = this.#options;
+    const { rights, publishRates } = this.#options;
     if (!rights.mayWrite(post.identity, post.conversation)) return this.#fail(NO_WRITE);
     return this.#answerOf(await this.#publish(post, parsed.frame));
   }

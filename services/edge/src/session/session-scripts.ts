@@ -48,28 +48,33 @@ return tonumber(ARGV[1]) <= tonumber(known[2]) and 1 or 0
 
 /**
  * KEYS: session, its subscriptions, the user's set. ARGV: id, device, attempt, conn, edge, last
- * active, begun, lifetime ms, "1" where it is still connected; then the subscriptions that changed:
- * conversation and start, "" where it is gone. A session that Redis has lost is there again
- * afterwards. Answers `mine`, `replaced` by a newer connection, or `ended`.
+ * active, begun, lifetime ms, "1" where it is still connected, "1" where all its subscriptions
+ * follow; then those, or the ones that changed: conversation and start, "" where it is gone. Answers
+ * `mine`, also where another stands there with a lower attempt: a promoted replica may never have heard
+ * who came after it; `new`, where Redis did not know it, be it that it has lost it; `replaced` by a newer
+ * connection; or `ended`.
  */
 export const TOUCH = `
-local known = redis.call('HMGET', KEYS[1], 'conn', 'ended')
+local known = redis.call('HMGET', KEYS[1], 'conn', 'ended', 'attempt')
 if known[2] then return 'ended' end
-if known[1] and known[1] ~= ARGV[4] and known[1] ~= '' then return 'replaced' end
+if known[1] and known[1] ~= ARGV[4] and known[1] ~= '' then
+  if tonumber(known[3]) >= tonumber(ARGV[3]) then return 'replaced' end
+end
 if known[1] == '' and ARGV[9] == '0' then return 'mine' end
 local conn, edge = ARGV[4], ARGV[5]
 if ARGV[9] == '0' then conn, edge = '', '' end
 redis.call('HSET', KEYS[1], 'device', ARGV[2], 'attempt', ARGV[3], 'conn', conn, 'edge', edge,
   'seen', ARGV[6], 'since', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], ARGV[8])
-for index = 10, #ARGV, 2 do
+if ARGV[10] == '1' then redis.call('DEL', KEYS[2]) end
+for index = 11, #ARGV, 2 do
   if ARGV[index + 1] == '' then redis.call('HDEL', KEYS[2], ARGV[index])
   else redis.call('HSET', KEYS[2], ARGV[index], ARGV[index + 1]) end
 end
 redis.call('PEXPIRE', KEYS[2], ARGV[8])
 redis.call('ZADD', KEYS[3], ARGV[6] + ARGV[8], ARGV[1])
 redis.call('PEXPIRE', KEYS[3], ARGV[8])
-return 'mine'
+return known[1] and 'mine' or 'new'
 `;
 
 /** KEYS: session, its subscriptions, the user's set. ARGV: id, lifetime ms. Answers conn and edge. */

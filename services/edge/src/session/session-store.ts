@@ -45,9 +45,12 @@ export interface HeldSession extends ConnectionPlace {
   readonly isConnected: boolean;
   /** Since the last time: the start of each new subscription, undefined for one that is gone. */
   readonly changes: ReadonlyMap<string, string | undefined>;
+  /** The changes are all subscriptions there are. */
+  readonly isWhole: boolean;
 }
 
-export type TouchOutcome = "mine" | "replaced" | "ended";
+/** `new`: Redis did not know it. */
+export type TouchOutcome = "mine" | "new" | "replaced" | "ended";
 
 /** A session, as its user or an operator sees it. */
 export interface SessionView {
@@ -124,8 +127,9 @@ export class SessionStore {
     const times = [Math.trunc(lastActiveMs), Math.trunc(sinceMs), SESSION_LIFETIME_MS];
     const changes = [...held.changes].flatMap(([name, start]) => [name, start ?? ""]);
     const keys = keysOf(held.user, sessionId);
+    const flags = [held.isConnected, held.isWhole].map((flag) => (flag ? "1" : "0"));
     return this.#ask(keys[0], (client) =>
-      client.touchSession(...keys, ...who, ...times, held.isConnected ? "1" : "0", ...changes),
+      client.touchSession(...keys, ...who, ...times, ...flags, ...changes),
     );
   }
 

@@ -69,13 +69,15 @@ export class EdgeStage {
       readonly port?: number;
       readonly env?: Readonly<Record<string, string>>;
       readonly outputFile?: string;
+      readonly descriptorsMax?: number;
     } = {},
   ): Promise<EdgeProcess> {
-    const { port, env, outputFile } = options;
+    const { port, env, outputFile, descriptorsMax } = options;
     const edge = await spawnEdge({
       id,
       ...(port !== undefined && { port }),
       ...(outputFile !== undefined && { outputFile }),
+      ...(descriptorsMax !== undefined && { descriptorsMax }),
       env: { ...this.#environment(), ...env },
     });
     this.atEnd(() => edge.kill());

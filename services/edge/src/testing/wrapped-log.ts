@@ -9,6 +9,9 @@ export function wrappedLog(
     get epoch() {
       return log.epoch;
     },
+    get unusedPartitions() {
+      return log.unusedPartitions;
+    },
     onEpoch: (listener) => log.onEpoch(listener),
     open: (signal) => log.open(signal),
     close: (options) => log.close(options),
