@@ -146,6 +146,11 @@ export const LIMIT_TABLE = {
     value: ({ pendingCursorsMax }) => count(pendingCursorsMax),
     outcome: "`err unavailable` for the newest acknowledgement",
   },
+  rulings: {
+    meaning: "rulings of operators that hold: taken, and kept",
+    value: ({ rulingsTaken, rulingsMax }) => `${count(rulingsTaken)}, ${count(rulingsMax)}`,
+    outcome: "503 for a new one; every client 4503, newcomers 503",
+  },
 } as const satisfies Readonly<Record<string, LimitShape>>;
 
 export type LimitName = keyof typeof LIMIT_TABLE;

@@ -102,7 +102,7 @@ export interface EdgeLimits {
   readonly descriptorReserve: number;
   /** Rulings of operators that hold at once; beyond it another one is refused. */
   readonly rulingsTaken: number;
-  /** So many an edge can keep, about 0.5 KiB each; beyond it, it serves nobody. */
+  /** So many an edge can keep, about 0.7 KiB each; beyond it, it serves nobody. */
   readonly rulingsMax: number;
 }
 
@@ -167,8 +167,8 @@ export const LIMITS: EdgeLimits = {
   memoryShareMax: 0.9,
   fullConnectionsShare: 1 / 32,
   descriptorReserve: 48,
-  rulingsTaken: 190_000,
-  rulingsMax: 200_000,
+  rulingsTaken: 95_000,
+  rulingsMax: 100_000,
 };
 
 /** Header fields, ids and Avro framing beside body and meta; the test measures it. */

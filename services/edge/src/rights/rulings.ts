@@ -14,7 +14,7 @@ export interface RulingPage {
  * What operators have ruled and not lifted: of each subject the newest word, as the log has it.
  * A fold: the same log gives the same rulings, also where compaction has taken older words away.
  *
- * Bound: `rulingsMax`, about 0.5 KiB each. Bans that have ended by themselves make room; when there
+ * Bound: `rulingsMax`, about 0.7 KiB each. Bans that have ended by themselves make room; when there
  * is none, `take` says so, and the edge serves nobody rather than forget one.
  */
 export class Rulings {
