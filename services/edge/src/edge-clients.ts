@@ -44,6 +44,7 @@ export class EdgeClients {
     return {
       onText: (text) => connection.onText(text),
       onSign: () => connection.onSign(),
+      onPong: () => connection.onPong(),
       onDrain: () => connection.onDrain(),
       onClose: (code) => {
         connection.onClose();

@@ -103,15 +103,16 @@ export class Connection implements SocketListener {
       onExpired: () => this.close(4451),
     });
     this.#credential = credential;
+    const outbox = new Outbox({ socket, limits, flusher, onOverflow });
+    this.#outbox = outbox;
     this.#pulse = heartbeats.watch({
       ping: () => socket.ping(),
       bufferedBytes: () => socket.bufferedBytes(),
+      sentBytes: () => outbox.sentBytes,
       onSilence: () => this.close(4458),
     });
     this.#frameRate = new FrameRate(clock, limits);
     this.#publishRate = publishRates.join(user);
-    const outbox = new Outbox({ socket, limits, flusher, onOverflow });
-    this.#outbox = outbox;
     this.#publishes = new ConnectionPublishes({
       ...context,
       user,
@@ -152,6 +153,10 @@ export class Connection implements SocketListener {
 
   onSign(): void {
     this.#pulse.heard();
+  }
+
+  onPong(): void {
+    this.#pulse.answered();
   }
 
   onText(text: string): void {

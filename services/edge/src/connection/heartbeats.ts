@@ -5,6 +5,8 @@ export interface Line {
   ping(): void;
   /** Bytes that the kernel has not taken yet: a ping waits behind them. */
   bufferedBytes(): number;
+  /** All that was ever sent on it: the kernel may still hold megabytes of it. */
+  sentBytes(): number;
   /** Nobody seems to be there any more. */
   onSilence(): void;
 }
@@ -13,6 +15,8 @@ export interface Line {
 export interface Pulse {
   /** Anything has come from the peer. */
   heard(): void;
+  /** The answer to a ping: the peer has read all that was sent before it. */
+  answered(): void;
   /** The kernel has taken bytes: the peer reads, or did until a moment ago. */
   drained(): void;
   end(): void;
@@ -24,12 +28,25 @@ interface Watched {
   pingedAtMs: number;
   /** Since it was last heard bytes have waited for it: so may the ping, in our buffer or the kernel's. */
   isLagging: boolean;
+  /** All that was sent, when it was last pinged, and how much of it since the ping before. */
+  sentAtPing: number;
+  burstBytes: number;
+  /** Such a burst it has read within an interval. */
+  usualBytes: number;
+  unanswered: number;
+  /** So many answers are still to come before that to the ping behind a larger burst. */
+  answersToBurst: number;
   slot: Set<Watched>;
 }
 
 /** Each interval is cut into so many ticks: a verdict is at most that part of it late. */
 const TICKS_PER_INTERVAL = 64;
 const TICK_MS_MIN = 5;
+
+/** A burst that no line is asked twice about; at 1 kB/s it is read within an interval. */
+const BURST_BYTES_MIN = 16_384;
+/** More than so many times what is usual is a burst that a slow peer may need long for. */
+const BURST_FACTOR = 2;
 
 /** A tick that is later than this was held back here, and the answers are still unread. */
 const LATE_MS = 1_000;
@@ -42,7 +59,9 @@ const LATE_MS = 1_000;
  * A wheel of slots with one timer for all: a line stands in the slot of its next duty (a ping, or
  * the end of the patience with it), and hearing from it moves nothing, it is only noted. So a quiet
  * line is touched once an interval, and one that talks costs no more. Only the monotonic clock
- * counts. An edge that was held back (a stopped process, a blocked loop) finds every line silent
+ * counts. A slow peer reads a ping only after all that was sent before it, and the kernel may have taken
+ * megabytes of that at once: after such a burst, the patience of a lagging line holds until the ping
+ * behind it is answered. An edge that was held back (a stopped process, a blocked loop) finds every line silent
  * for too long; therefore, a late tick ends nobody before one interval has passed again.
  */
 export class Heartbeats {
@@ -84,6 +103,11 @@ export class Heartbeats {
       aliveAtMs: nowMs,
       pingedAtMs: nowMs,
       isLagging: false,
+      sentAtPing: line.sentBytes(),
+      burstBytes: 0,
+      usualBytes: 0,
+      unanswered: 0,
+      answersToBurst: 0,
       slot: this.#slotAt(nowMs + this.#pingMs),
     };
     watched.slot.add(watched);
@@ -93,6 +117,7 @@ export class Heartbeats {
         watched.aliveAtMs = this.#clock.nowMs();
         watched.isLagging = false;
       },
+      answered: () => this.#answered(watched),
       drained: () => {
         watched.aliveAtMs = this.#clock.nowMs();
         watched.isLagging = true;
@@ -143,6 +168,7 @@ export class Heartbeats {
     }
     if (nowMs - watched.pingedAtMs >= this.#pingMs) {
       watched.pingedAtMs = nowMs;
+      measureBurst(watched);
       line.ping();
     }
     const verdictMs = Math.max(watched.aliveAtMs + patienceMs, this.#blindUntilMs);
@@ -152,9 +178,19 @@ export class Heartbeats {
     watched.slot.add(watched);
   }
 
-  #patienceMs({ isLagging }: Watched): number {
+  #answered(watched: Watched): void {
+    watched.aliveAtMs = this.#clock.nowMs();
+    watched.isLagging = false;
+    watched.unanswered = Math.max(0, watched.unanswered - 1);
+    watched.answersToBurst = Math.max(0, watched.answersToBurst - 1);
+    if (watched.unanswered === 0) watched.usualBytes = watched.burstBytes;
+  }
+
+  #patienceMs({ isLagging, answersToBurst }: Watched): number {
     const patienceMs = 2 * this.#pingMs;
-    return isLagging ? Math.max(this.#laggingPatienceMs, patienceMs) : patienceMs;
+    return isLagging || answersToBurst > 0
+      ? Math.max(this.#laggingPatienceMs, patienceMs)
+      : patienceMs;
   }
 
   /** The first tick that is not before that time. */
@@ -169,4 +205,14 @@ export class Heartbeats {
     this.#count -= 1;
     if (this.#count === 0) this.#stop();
   }
+}
+
+/** Before each ping: what the peer has to read until it sees it. */
+function measureBurst(watched: Watched): void {
+  const sentBytes = watched.line.sentBytes();
+  watched.burstBytes = sentBytes - watched.sentAtPing;
+  watched.sentAtPing = sentBytes;
+  watched.unanswered += 1;
+  const usual = Math.max(BURST_BYTES_MIN, BURST_FACTOR * watched.usualBytes);
+  if (watched.burstBytes > usual) watched.answersToBurst = watched.unanswered;
 }
