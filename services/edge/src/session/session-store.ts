@@ -43,6 +43,8 @@ export interface HeldSession extends ConnectionPlace {
   readonly sinceMs: number;
   readonly lastActiveMs: number;
   readonly isConnected: boolean;
+  /** Anything was ever subscribed in it, as far as this edge knows. */
+  readonly isUsed: boolean;
   /** Since the last time: the start of each new subscription, undefined for one that is gone. */
   readonly changes: ReadonlyMap<string, string | undefined>;
 }
@@ -60,6 +62,8 @@ export interface SessionView {
 }
 
 const SESSION_LIFETIME_MS = 24 * 3_600_000;
+/** Of one that never subscribed; its connection renews it by touching it. */
+const UNUSED_LIFETIME_MS = 60_000;
 
 type Scripts = RedisClient & {
   acceptSession(...words: (string | number)[]): Promise<readonly string[]>;
@@ -99,6 +103,7 @@ export class SessionStore {
         Math.trunc(nowMs),
         SESSION_LIFETIME_MS,
         keeps,
+        UNUSED_LIFETIME_MS,
       ),
     );
     if (answer === undefined) return undefined;
@@ -121,11 +126,13 @@ export class SessionStore {
   async touch(held: HeldSession): Promise<TouchOutcome | undefined> {
     const { sessionId, device = "", attempt, conn, edge, lastActiveMs, sinceMs } = held;
     const who = [sessionId, device, attempt, conn, edge];
-    const times = [Math.trunc(lastActiveMs), Math.trunc(sinceMs), SESSION_LIFETIME_MS];
+    const lifetimes = [SESSION_LIFETIME_MS, UNUSED_LIFETIME_MS];
+    const times = [Math.trunc(lastActiveMs), Math.trunc(sinceMs), ...lifetimes];
+    const flags = [held.isConnected, held.isUsed].map((flag) => (flag ? "1" : "0"));
     const changes = [...held.changes].flatMap(([name, start]) => [name, start ?? ""]);
     const keys = keysOf(held.user, sessionId);
     return this.#ask(keys[0], (client) =>
-      client.touchSession(...keys, ...who, ...times, held.isConnected ? "1" : "0", ...changes),
+      client.touchSession(...keys, ...who, ...times, ...flags, ...changes),
     );
   }
 

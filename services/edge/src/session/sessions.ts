@@ -54,6 +54,7 @@ interface Held {
   readonly sinceMs: number;
   lastActiveMs: number;
   touchedMs: number;
+  isUsed: boolean;
   changes: Map<string, string | undefined>;
 }
 
@@ -115,7 +116,8 @@ export class Sessions {
     const { clock } = this.#options;
     const [wallMs, nowMs] = [clock.wallMs(), clock.nowMs()];
     const times = { sinceMs: wallMs, lastActiveMs: wallMs, touchedMs: nowMs };
-    this.#held.set(entry.connectionId, { owner, entry, connection, ...times, changes: new Map() });
+    const wishes = { isUsed: entry.subscriptions.size > 0, changes: new Map() };
+    this.#held.set(entry.connectionId, { owner, entry, connection, ...times, ...wishes });
   }
 
   active(connectionId: string): void {
@@ -127,6 +129,7 @@ export class Sessions {
   subscribed(connectionId: string, conversation: string, start: string | undefined): void {
     const held = this.#held.get(connectionId);
     if (held === undefined) return;
+    held.isUsed = true;
     held.changes.set(conversation, start);
     if (this.#saving.has(held)) return;
     this.#saving.add(held);
@@ -189,7 +192,7 @@ export class Sessions {
 
   async #touch(held: Held, isConnected: boolean): Promise<void> {
     const { store, signals, clock } = this.#options;
-    const { owner, entry, sinceMs, lastActiveMs, changes } = held;
+    const { owner, entry, sinceMs, lastActiveMs, isUsed, changes } = held;
     held.touchedMs = clock.nowMs();
     held.changes = new Map();
     const session: HeldSession = {
@@ -202,6 +205,7 @@ export class Sessions {
       sinceMs,
       lastActiveMs,
       isConnected,
+      isUsed,
       changes,
     };
     const outcome = await store.touch(session);
