@@ -1,10 +1,9 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { encodeMessage } from "@millrace/schemas/record";
-import { type EdgeProcess, waitFor, withProducer } from "@millrace/testkit";
+import { type EdgeProcess, waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
+import { appendMessages, appendTo, numbered } from "./testing/appended.ts";
 import { EdgeStage, subscribe } from "./testing/edge-stage.ts";
-import { foreignMessage } from "./testing/foreign-message.ts";
 import { RawClient } from "./testing/raw-client.ts";
 
 const IS_FULL = process.env["MILLRACE_FULL"] === "1";
@@ -17,7 +16,6 @@ const CORK_BYTES = 16_384;
 const LARGE_BYTES = 10_000;
 /** A frame of a message of that size, the rest of its fields included. */
 const FRAME_BYTES = LARGE_BYTES + 1_000;
-const BATCH_BYTES = 500_000;
 
 let stage: EdgeStage;
 let edge: EdgeProcess;
@@ -49,7 +47,7 @@ it("A client whose socket stays full keeps its place and loses nothing", async (
   const { bufferedBytesMax } = LIMITS;
   expect(await watch.peak()).toBeLessThanOrEqual(bufferedBytesMax + FRAME_BYTES + CORK_BYTES);
   const resident = (await read("process_resident_memory_bytes")) - residentBefore;
-  console.log(`one stopped reader, ${messages} × 10 kB: resident + ${mib(resident)}`);
+  print(`one stopped reader, ${messages} × 10 kB: resident + ${mib(resident)}`);
   expect(slow.messages(c).length).toBeLessThan(messages);
   slow.resume();
   await whenAll(slow, c, messages);
@@ -103,6 +101,48 @@ it("A long replay flows at the reader's pace and never gets the reader thrown ou
   }
 }, 300_000);
 
+it("A reader of 100 conversations that reads by fits and starts gets each message of each once, and may jump", async () => {
+  edge = await stage.spawn("edge-1");
+  const rooms = Array.from({ length: 100 }, (_, index) => `room:${index}`);
+  const [skipped = "", live = "", ...others] = rooms;
+  const [bursts, each, bytes] = [IS_FULL ? 20 : 4, 4, 16_000];
+  const reader = await stage.connect(edge, "reader");
+  await Promise.all(rooms.map((c) => subscribe(reader, c, "live")));
+  const bodies: string[] = [];
+  for (let burst = 0; burst < bursts; burst++) {
+    reader.pause();
+    const some = numbered(each, bytes).map((body) => `${burst} ${body}`);
+    bodies.push(...some);
+    // Hundreds of them in one turn of the edge's loop.
+    await appendAll(rooms.filter((c) => c !== live).flatMap((c) => some.map((body) => [c, body])));
+    if (burst % 2 === 1) reader.resume();
+    await sleep(200);
+  }
+  reader.pause();
+  await waitFor(async () => (await read("millrace_lagging")) > 50, { what: "most of them to lag" });
+  const jump = reader.request({ t: "skip", c: skipped });
+  reader.resume();
+  expect((await jump).t).toBe("skipd");
+  for (const c of others) await whenAll(reader, c, bodies.length);
+  for (const c of others) expect(reader.bodies(c)).toEqual(bodies);
+  await waitFor(async () => (await read("millrace_catch_ups")) === 0, { what: "all to be live" });
+  // Of the one that was skipped a part came, then the gap, then what is new.
+  await append(skipped, ["after the jump"]);
+  await waitFor(() => reader.bodies(skipped).at(-1) === "after the jump", { what: "its message" });
+  const seen = reader.bodies(skipped).slice(0, -1);
+  expect(seen).toEqual(bodies.slice(0, seen.length));
+  const gaps = reader.frames.filter(({ t }) => t === "gap");
+  expect(gaps.map(({ c, reason }) => [c, reason])).toEqual(
+    seen.length < bodies.length ? [[skipped, "skipped"]] : [],
+  );
+  // Who is live has nothing to skip.
+  expect((await reader.request({ t: "skip", c: live })).t).toBe("skipd");
+  await append(live, ["still live"]);
+  await whenAll(reader, live, 1);
+  expect(reader.frames.filter(({ t, c }) => t === "gap" && c === live)).toEqual([]);
+  expect([reader.offence, reader.closeCode]).toEqual([undefined, undefined]);
+}, 300_000);
+
 async function readerOf(c: string, user: string): Promise<RawClient> {
   const client = await stage.connect(edge, user);
   await subscribe(client, c, "live");
@@ -117,23 +157,13 @@ async function pacedReader(user: string, bytesPerSec: number): Promise<RawClient
   return client;
 }
 
-/** Bodies that say where they belong. */
-function numbered(count: number, bytes: number): string[] {
-  return Array.from({ length: count }, (_, index) => `${index} `.padEnd(bytes, "x"));
+function append(c: string, bodies: readonly string[]): Promise<void> {
+  return appendTo({ brokers: inject("kafkaBrokers"), topic: stage.topic }, c, bodies);
 }
 
-/** By another producer, as fast as the log takes them. */
-async function append(c: string, bodies: readonly string[]): Promise<void> {
-  const batch = Math.max(1, Math.floor(BATCH_BYTES / (bodies[0]?.length ?? 1)));
-  await withProducer(inject("kafkaBrokers"), async (producer) => {
-    for (let start = 0; start < bodies.length; start += batch) {
-      const messages = bodies.slice(start, start + batch).map((body) => ({
-        key: c,
-        value: Buffer.from(encodeMessage(foreignMessage(c, body))),
-      }));
-      await producer.send({ topic: stage.topic, messages });
-    }
-  });
+function appendAll(messages: readonly (readonly [string, string])[]): Promise<void> {
+  const topic = { brokers: inject("kafkaBrokers"), topic: stage.topic };
+  return appendMessages(topic, messages);
 }
 
 async function whenAll(client: RawClient, c: string, count: number): Promise<void> {
@@ -166,6 +196,10 @@ function watchPeak(name: string): { readonly peak: () => Promise<number> } {
       return peak;
     },
   };
+}
+
+function print(line: string): void {
+  process.stdout.write(`${line}\n`);
 }
 
 function mib(bytes: number): string {

@@ -54,6 +54,8 @@ export class RawClient {
   closeCode: number | undefined;
   /** The HTTP status instead of the 101. */
   refusal: number | undefined;
+  /** Told of each frame as it comes. */
+  onFrame: ((frame: DownJson) => void) | undefined;
   /** What still arrives is ignored. */
   isDeaf = false;
   readonly #told = new Map<string, string>();
@@ -149,6 +151,7 @@ export class RawClient {
     for (const frame of Array.isArray(parsed) ? parsed : [parsed]) {
       this.frames.push(frame);
       this.#follow(frame);
+      this.onFrame?.(frame);
     }
   }
 

@@ -4,6 +4,8 @@ export interface RawSocketOptions {
   readonly port: number;
   readonly token: string;
   readonly onData?: (data: Buffer) => void;
+  /** One of loopback's many: each has ports of its own. */
+  readonly localAddress?: string;
 }
 
 /** A WebSocket by hand (RFC 6455): it sends whatever bytes a test gives it. */
@@ -22,9 +24,10 @@ export class RawSocket {
   }
 
   /** Resolves after the 101. */
-  static open({ port, token, onData }: RawSocketOptions): Promise<RawSocket> {
+  static open({ port, token, onData, localAddress }: RawSocketOptions): Promise<RawSocket> {
     return new Promise((resolve, reject) => {
-      const socket = connect({ port, host: "127.0.0.1" });
+      const from = localAddress === undefined ? {} : { localAddress };
+      const socket = connect({ port, host: "127.0.0.1", ...from });
       socket.once("error", reject);
       if (onData !== undefined) socket.on("data", onData);
       socket.once("data", () => resolve(new RawSocket(socket)));
@@ -42,6 +45,11 @@ export class RawSocket {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** RST, as a machine that is gone and back. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
   }
 }
 
