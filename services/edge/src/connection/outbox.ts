@@ -14,6 +14,11 @@ export interface TellOwner {
   discarded(): void;
 }
 
+export interface OutboxOwner {
+  /** Too many answers wait for a full socket. */
+  onOverflow(): void;
+}
+
 type Item =
   | { readonly owner: undefined; readonly frame: Uint8Array }
   | { readonly owner: TellOwner; readonly frame: Uint8Array; readonly position: Told };
@@ -45,9 +50,7 @@ export class Outbox {
   readonly #socket: Socket;
   readonly #limits: EdgeLimits;
   readonly #flusher: Flusher;
-  readonly #onOverflow: () => void;
-  /** Made once: it is handed to the socket with every flush. */
-  readonly #writeAll = (): void => this.#write();
+  readonly #owner: OutboxOwner;
   #items: Item[] = [];
   #tellBytes = 0;
   #answerBytes = 0;
@@ -57,18 +60,17 @@ export class Outbox {
   /** The socket has refused a frame, and the kernel has taken nothing since. */
   #hasRefused = false;
   #isClosed = false;
-  #waiters: (() => void)[] = [];
+  #waiters: (() => void)[] | undefined;
 
-  constructor(options: {
-    readonly socket: Socket;
-    readonly limits: EdgeLimits;
-    readonly flusher: Flusher;
-    readonly onOverflow: () => void;
-  }) {
-    this.#socket = options.socket;
-    this.#limits = options.limits;
-    this.#flusher = options.flusher;
-    this.#onOverflow = options.onOverflow;
+  constructor(
+    socket: Socket,
+    { limits, flusher }: { readonly limits: EdgeLimits; readonly flusher: Flusher },
+    owner: OutboxOwner,
+  ) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#flusher = flusher;
+    this.#owner = owner;
   }
 
   get isClosed(): boolean {
@@ -96,7 +98,7 @@ export class Outbox {
     this.#items.push({ owner: undefined, frame: bytes });
     this.#answerBytes += bytes.length;
     if (!this.#isFull) this.#flusher.due(this);
-    else if (this.#answerBytes > this.#limits.answerBytesMax) this.#onOverflow();
+    else if (this.#answerBytes > this.#limits.answerBytesMax) this.#owner.onOverflow();
   }
 
   /** False: not taken, the socket is full; the owner reads the log again once it has drained. */
@@ -117,10 +119,10 @@ export class Outbox {
   /** Writes what is due; called by the flusher at the end of the turn. */
   flush(): void {
     if (this.#isClosed) return;
-    if (this.#items.length > 0) this.#socket.cork(this.#writeAll);
+    if (this.#items.length > 0) this.#socket.cork(this);
     // The socket may have closed under the write.
     if (this.#isClosed) return;
-    if (this.#isFull && this.#answerBytes > this.#limits.answerBytesMax) this.#onOverflow();
+    if (this.#isFull && this.#answerBytes > this.#limits.answerBytesMax) this.#owner.onOverflow();
     else this.#wake();
   }
 
@@ -143,7 +145,7 @@ export class Outbox {
   /** Resolves when everything due has been written and the socket has room, or it has closed. */
   whenWritable(): Promise<void> {
     if (this.#isClosed || this.isWritable) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push(resolve));
+    return new Promise((resolve) => (this.#waiters ??= []).push(resolve));
   }
 
   /** A refusal counts more than the amount: what it refused would be offered again at once. */
@@ -152,7 +154,8 @@ export class Outbox {
     return this.#socket.bufferedBytes() <= this.#limits.bufferedBytesLow;
   }
 
-  #write(): void {
+  /** Called by the socket, inside its cork. */
+  write(): void {
     const items = this.#items;
     let sent = 0;
     let room = this.#room();
@@ -224,8 +227,8 @@ export class Outbox {
 
   #release(): void {
     const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of waiters) resolve();
+    this.#waiters = undefined;
+    for (const resolve of waiters ?? []) resolve();
   }
 }
 

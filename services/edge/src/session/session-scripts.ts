@@ -18,8 +18,8 @@ end
 /**
  * KEYS: the session asked for, its subscriptions, the user's set, the new session. ARGV: id asked for
  * ("" for none), new id, attempt, device, conn, edge, now, lifetime ms, "1" where subscriptions are
- * kept, lifetime ms of one that was never used. Answers `stale`; or `new`; or `resumed`, the former
- * conn and edge, then the subscriptions.
+ * kept, lifetime ms of one never used. Answers `stale`; or `new`; or `resumed`, the former conn and
+ * edge, then the subscriptions.
  */
 export const ACCEPT = `${LET_SET_LIVE}
 local id, newId, attempt, device, conn, edge = ARGV[1], ARGV[2], ARGV[3], ARGV[4], ARGV[5], ARGV[6]
@@ -59,32 +59,37 @@ return tonumber(ARGV[1]) <= tonumber(known[2]) and 1 or 0
 
 /**
  * KEYS: session, its subscriptions, the user's set. ARGV: id, device, attempt, conn, edge, last
- * active, begun, lifetime ms, that of one never used, "1" where it is still connected, "1" where it was
- * used; then the subscriptions that changed: conversation and start, "" where it is gone. A session that Redis has lost is there again
- * afterwards. Answers `mine`, `replaced` by a newer connection, or `ended`.
+ * active, begun, lifetime ms, "1" where it is still connected, "1" where all its subscriptions
+ * follow, lifetime ms of one never used, "1" where it was used; then those, or the ones that changed: conversation and start, "" where it is gone. Answers
+ * `mine`, also where another stands there with a lower attempt: a promoted replica may never have heard
+ * who came after it; `new`, where Redis did not know it, be it that it has lost it; `replaced` by a newer
+ * connection; or `ended`.
  */
 export const TOUCH = `${LET_SET_LIVE}
-local known = redis.call('HMGET', KEYS[1], 'conn', 'ended', 'used')
+local known = redis.call('HMGET', KEYS[1], 'conn', 'ended', 'attempt', 'used')
 if known[2] then return 'ended' end
-if known[1] and known[1] ~= ARGV[4] and known[1] ~= '' then return 'replaced' end
-if known[1] == '' and ARGV[10] == '0' then return 'mine' end
-local lifetime = ARGV[9]
-if known[3] or ARGV[11] == '1' then
+if known[1] and known[1] ~= ARGV[4] and known[1] ~= '' then
+  if tonumber(known[3]) >= tonumber(ARGV[3]) then return 'replaced' end
+end
+if known[1] == '' and ARGV[9] == '0' then return 'mine' end
+local lifetime = ARGV[11]
+if known[4] or ARGV[12] == '1' then
   redis.call('HSET', KEYS[1], 'used', '1')
   lifetime = ARGV[8]
 end
 local conn, edge = ARGV[4], ARGV[5]
-if ARGV[10] == '0' then conn, edge = '', '' end
+if ARGV[9] == '0' then conn, edge = '', '' end
 redis.call('HSET', KEYS[1], 'device', ARGV[2], 'attempt', ARGV[3], 'conn', conn, 'edge', edge,
   'seen', ARGV[6], 'since', ARGV[7])
 redis.call('PEXPIRE', KEYS[1], lifetime)
-for index = 12, #ARGV, 2 do
+if ARGV[10] == '1' then redis.call('DEL', KEYS[2]) end
+for index = 13, #ARGV, 2 do
   if ARGV[index + 1] == '' then redis.call('HDEL', KEYS[2], ARGV[index])
   else redis.call('HSET', KEYS[2], ARGV[index], ARGV[index + 1]) end
 end
 redis.call('PEXPIRE', KEYS[2], lifetime)
 letSetLive(KEYS[3], ARGV[1], ARGV[6], lifetime)
-return 'mine'
+return known[1] and 'mine' or 'new'
 `;
 
 /** KEYS: session, its subscriptions, the user's set. ARGV: id, lifetime ms. Answers conn and edge. */

@@ -47,9 +47,12 @@ export interface HeldSession extends ConnectionPlace {
   readonly isUsed: boolean;
   /** Since the last time: the start of each new subscription, undefined for one that is gone. */
   readonly changes: ReadonlyMap<string, string | undefined>;
+  /** The changes are all subscriptions there are. */
+  readonly isWhole: boolean;
 }
 
-export type TouchOutcome = "mine" | "replaced" | "ended";
+/** `new`: Redis did not know it. */
+export type TouchOutcome = "mine" | "new" | "replaced" | "ended";
 
 /** A session, as its user or an operator sees it. */
 export interface SessionView {
@@ -126,13 +129,13 @@ export class SessionStore {
   async touch(held: HeldSession): Promise<TouchOutcome | undefined> {
     const { sessionId, device = "", attempt, conn, edge, lastActiveMs, sinceMs } = held;
     const who = [sessionId, device, attempt, conn, edge];
-    const lifetimes = [SESSION_LIFETIME_MS, UNUSED_LIFETIME_MS];
-    const times = [Math.trunc(lastActiveMs), Math.trunc(sinceMs), ...lifetimes];
-    const flags = [held.isConnected, held.isUsed].map((flag) => (flag ? "1" : "0"));
+    const times = [Math.trunc(lastActiveMs), Math.trunc(sinceMs), SESSION_LIFETIME_MS];
     const changes = [...held.changes].flatMap(([name, start]) => [name, start ?? ""]);
     const keys = keysOf(held.user, sessionId);
+    const flags = [held.isConnected, held.isWhole].map((flag) => (flag ? "1" : "0"));
+    const use = [UNUSED_LIFETIME_MS, held.isUsed ? "1" : "0"];
     return this.#ask(keys[0], (client) =>
-      client.touchSession(...keys, ...who, ...times, ...flags, ...changes),
+      client.touchSession(...keys, ...who, ...times, ...flags, ...use, ...changes),
     );
   }
 

@@ -8,14 +8,13 @@ export interface ChatPair {
 }
 
 /**
- * People who chat: each pair's writer says something at its own pace, and each message is timed
- * from the moment in which it was due to its arrival at each reader.
+ * People who chat: each conversation's writer says something at a steady pace, and each message is
+ * timed from the moment in which it was due to its arrival at each reader.
  */
 export class Chatter {
   readonly #everyMs: number;
   readonly #pairs: readonly ChatPair[];
   readonly #timers: NodeJS.Timeout[] = [];
-  #latencies: number[] = [];
 
   constructor(pairs: readonly ChatPair[], everyMs: number) {
     this.#pairs = pairs;
@@ -23,17 +22,11 @@ export class Chatter {
   }
 
   start(): void {
-    for (const [index, pair] of this.#pairs.entries()) {
-      for (const reader of pair.readers) {
-        reader.onFrame = ({ t, c, body = "" }) => {
-          if (t !== "msg" || c !== pair.c || !body.startsWith("at ")) return;
-          this.#latencies.push(performance.now() - Number(body.slice(3)));
-        };
-      }
+    for (const [index, { c, writer }] of this.#pairs.entries()) {
       // Spread over the interval, so that they don't all speak in one moment.
       let dueMs = performance.now() + (index / this.#pairs.length) * this.#everyMs;
       const speak = (): void => {
-        pair.writer.send({ t: "pub", c: pair.c, body: `at ${dueMs}` });
+        writer.send({ t: "pub", c, body: `sent ${dueMs}` });
         dueMs += this.#everyMs;
         this.#timers[index] = setTimeout(speak, Math.max(0, dueMs - performance.now()));
       };
@@ -43,11 +36,12 @@ export class Chatter {
 
   /** How long messages took since it was last asked. */
   take(): { readonly count: number; readonly p50: number; readonly p99: number } {
-    const sorted = this.#latencies.toSorted((one, other) => one - other);
-    this.#latencies = [];
+    const readers = new Set(this.#pairs.flatMap((pair) => pair.readers));
+    const delays = [...readers].flatMap(({ delaysMs }) => delaysMs.splice(0));
+    delays.sort((one, other) => one - other);
     const at = (share: number): number =>
-      sorted[Math.min(sorted.length - 1, Math.floor(sorted.length * share))] ?? Number.NaN;
-    return { count: sorted.length, p50: at(0.5), p99: at(0.99) };
+      delays[Math.min(delays.length - 1, Math.floor(delays.length * share))] ?? Number.NaN;
+    return { count: delays.length, p50: at(0.5), p99: at(0.99) };
   }
 
   stop(): void {

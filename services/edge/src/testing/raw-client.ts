@@ -38,6 +38,7 @@ export interface RawClientOptions {
   readonly device?: string;
   /** More of the query. */
   readonly query?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
   /** It takes no more from its line. */
   readonly bytesPerSec?: number;
 }
@@ -54,8 +55,10 @@ export class RawClient {
   closeCode: number | undefined;
   /** The HTTP status instead of the 101. */
   refusal: number | undefined;
-  /** Told of each frame as it comes. */
-  onFrame: ((frame: DownJson) => void) | undefined;
+  /** `Retry-After` of that status, in seconds. */
+  retryAfterS: number | undefined;
+  /** How long each message took whose body says when it was sent, by this process's clock. */
+  readonly delaysMs: number[] = [];
   /** What still arrives is ignored. */
   isDeaf = false;
   readonly #told = new Map<string, string>();
@@ -64,7 +67,7 @@ export class RawClient {
   private constructor(options: RawClientOptions) {
     const { url, token, device, query: more, bytesPerSec } = options;
     const query = new URLSearchParams({ ...(device !== undefined && { device }), ...more });
-    const headers = { authorization: `Bearer ${token}` };
+    const headers = { authorization: `Bearer ${token}`, ...options.headers };
     this.#socket = new WebSocket(`${url}?${query}`, ["millrace.v1.json"], {
       headers,
       ...(bytesPerSec !== undefined && { createConnection: pacedBy(bytesPerSec) }),
@@ -72,6 +75,8 @@ export class RawClient {
     this.#socket.on("error", () => undefined);
     this.#socket.on("unexpected-response", (_, response) => {
       this.refusal = response.statusCode;
+      const retryAfter = response.headers["retry-after"];
+      if (retryAfter !== undefined) this.retryAfterS = Number(retryAfter);
       this.#socket.terminate();
     });
     this.#socket.on("message", (data: Buffer) => this.#take(data.toString()));
@@ -80,12 +85,18 @@ export class RawClient {
     });
   }
 
-  /** Resolves with the welcome. */
-  static async open(options: RawClientOptions): Promise<RawClient> {
+  /** Resolves with the welcome, or whatever else it came to. */
+  static async attempt(options: RawClientOptions): Promise<RawClient> {
     const client = new RawClient(options);
     await waitFor(() => client.frames.length > 0 || client.closeCode !== undefined, {
       what: "a welcome",
     });
+    return client;
+  }
+
+  /** Resolves with the welcome. */
+  static async open(options: RawClientOptions): Promise<RawClient> {
+    const client = await RawClient.attempt(options);
     if (client.frames[0]?.t !== "welcome") {
       throw new Error(`the server did not welcome: ${client.refusal ?? client.closeCode}`);
     }
@@ -151,7 +162,9 @@ export class RawClient {
     for (const frame of Array.isArray(parsed) ? parsed : [parsed]) {
       this.frames.push(frame);
       this.#follow(frame);
-      this.onFrame?.(frame);
+      const sentAtMs =
+        frame.t === "msg" ? /^sent ([\d.]+)$/.exec(frame.body ?? "")?.[1] : undefined;
+      if (sentAtMs !== undefined) this.delaysMs.push(performance.now() - Number(sentAtMs));
     }
   }
 
