@@ -94,6 +94,7 @@ function ignore(): void {
 }
 
 const DEAF = { onText: ignore, onSign: ignore, onDrain: ignore, onClose: ignore };
+const DEAF = { onText: ignore, onPong: ignore, onDrain: ignore, onClose: ignore };
 
 interface Tried {
   readonly states: readonly ClientState[];

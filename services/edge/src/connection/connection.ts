@@ -129,6 +129,10 @@ export class Connection implements SocketListener, Owner {
     return this.#socket.bufferedBytes();
   }
 
+  sentBytes(): number {
+    return this.outbox.sentBytes;
+  }
+
   onSilence(): void {
     this.close(4458);
   }
@@ -153,6 +157,11 @@ export class Connection implements SocketListener, Owner {
   /** Pings and pongs count as frames: each costs the edge one, too. */
   onSign(): void {
     this.#pulse.heard();
+    if (this.#frameRate.take() > 0) this.#countLimited("frames");
+  }
+
+  onPong(): void {
+    this.#pulse.answered();
     if (this.#frameRate.take() > 0) this.#countLimited("frames");
   }
 

@@ -56,6 +56,7 @@ export class Outbox {
   #answerBytes = 0;
   #isFull = false;
   #timesFull = 0;
+  #sentBytes = 0;
   /** The socket has refused a frame, and the kernel has taken nothing since. */
   #hasRefused = false;
   #isClosed = false;
@@ -74,6 +75,11 @@ export class Outbox {
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** All that the socket has taken. */
+  get sentBytes(): number {
+    return this.#sentBytes;
   }
 
   /** How often tells were given back. */
@@ -192,6 +198,7 @@ export class Outbox {
       this.#hasRefused = this.#socket.bufferedBytes() > 0;
       return outcome;
     }
+    this.#sentBytes += bytes.length;
     for (let index = start; index < end; index++) {
       const item = items[index];
       if (item === undefined) continue;

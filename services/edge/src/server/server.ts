@@ -164,7 +164,7 @@ function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
       else listener?.onText(Buffer.from(message).toString());
     },
     ping: (ws) => ws.getUserData().listener?.onSign(),
-    pong: (ws) => ws.getUserData().listener?.onSign(),
+    pong: (ws) => ws.getUserData().listener?.onPong(),
     drain: (ws) => ws.getUserData().listener?.onDrain(),
     close: (ws, code) => {
       const { socket, listener, leave } = ws.getUserData();

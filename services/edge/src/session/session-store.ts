@@ -43,6 +43,8 @@ export interface HeldSession extends ConnectionPlace {
   readonly sinceMs: number;
   readonly lastActiveMs: number;
   readonly isConnected: boolean;
+  /** Anything was ever subscribed in it, as far as this edge knows. */
+  readonly isUsed: boolean;
   /** Since the last time: the start of each new subscription, undefined for one that is gone. */
   readonly changes: ReadonlyMap<string, string | undefined>;
   /** The changes are all subscriptions there are. */
@@ -63,6 +65,8 @@ export interface SessionView {
 }
 
 const SESSION_LIFETIME_MS = 24 * 3_600_000;
+/** Of one that never subscribed; its connection renews it by touching it. */
+const UNUSED_LIFETIME_MS = 60_000;
 
 type Scripts = RedisClient & {
   acceptSession(...words: (string | number)[]): Promise<readonly string[]>;
@@ -102,6 +106,7 @@ export class SessionStore {
         Math.trunc(nowMs),
         SESSION_LIFETIME_MS,
         keeps,
+        UNUSED_LIFETIME_MS,
       ),
     );
     if (answer === undefined) return undefined;
@@ -128,8 +133,9 @@ export class SessionStore {
     const changes = [...held.changes].flatMap(([name, start]) => [name, start ?? ""]);
     const keys = keysOf(held.user, sessionId);
     const flags = [held.isConnected, held.isWhole].map((flag) => (flag ? "1" : "0"));
+    const use = [UNUSED_LIFETIME_MS, held.isUsed ? "1" : "0"];
     return this.#ask(keys[0], (client) =>
-      client.touchSession(...keys, ...who, ...times, ...flags, ...changes),
+      client.touchSession(...keys, ...who, ...times, ...flags, ...use, ...changes),
     );
   }
 

@@ -241,6 +241,7 @@ export class Sessions {
       sinceMs,
       lastActiveMs,
       isConnected,
+      isUsed: held.subscriptions !== undefined,
       changes: new Map(names.map((name) => [name, subscriptions.get(name)])),
       isWhole: unsaved === "all",
     };
