@@ -96,6 +96,10 @@ export interface EdgeLimits {
   readonly fullConnectionsShare: number;
   /** Descriptors that clients never get: Kafka, Redis and the metrics need some to come back. */
   readonly descriptorReserve: number;
+  /** Rulings of operators that hold at once; beyond it another one is refused. */
+  readonly rulingsTaken: number;
+  /** So many an edge can keep, about 0.4 KiB each; beyond it, it serves nobody. */
+  readonly rulingsMax: number;
 }
 
 export const LIMITS: EdgeLimits = {
@@ -157,6 +161,8 @@ export const LIMITS: EdgeLimits = {
   memoryShareMax: 0.9,
   fullConnectionsShare: 1 / 32,
   descriptorReserve: 48,
+  rulingsTaken: 190_000,
+  rulingsMax: 200_000,
 };
 
 /** Header fields, ids and Avro framing beside body and meta; the test measures it. */
@@ -196,6 +202,10 @@ export function assertLimits(limits: EdgeLimits): void {
   assert(limits.bufferedBytesLow < limits.bufferedBytesMax, "a reader drains before it is fed");
   assert(limits.catchUpBytes <= limits.dueBytesMax, "one helping of a catch-up is never lagging");
   assert(limits.historyScansMax < limits.httpRequestsMax, "history leaves room for publishes");
+  assert(
+    limits.rulingsTaken < limits.rulingsMax,
+    "rulings of several edges at once don't stop every edge",
+  );
   assert(limits.historyScansPerUser < limits.historyScansMax, "no user takes all of history");
   assert(
     limits.frameBurst >= announced.frameBytes / limits.bytesPerFrame,

@@ -29,6 +29,9 @@ const PROCESS_BYTES = 160 * MIB;
 /** Of the keys of `dedupMs`, each in a table of numbers. */
 const KEY_BYTES = 24;
 const CURSOR_BYTES = 512;
+const RULING_BYTES = 410;
+/** Messages, cursors, rulings: each is read by a reader of its own. */
+const LOGS = 3;
 const HEADERS_BYTES = 16_384;
 /** Text in memory, and as the answer's bytes. */
 const PAGE_FACTOR = 2;
@@ -69,11 +72,12 @@ function fixedParts(limits: EdgeLimits): Record<string, number> {
   return {
     process: PROCESS_BYTES,
     "keys of dedupMs": limits.dedupKeysMax * KEY_BYTES,
-    "newest bytes of the log": LOG_CACHE_BYTES,
+    "newest bytes of the logs": LOGS * LOG_CACHE_BYTES,
     "pages of history": limits.historyScansMax * limits.historyBytesMax * PAGE_FACTOR,
     "HTTP requests": limits.httpRequestsMax * announced.frameBytes,
     "handshakes that are looked at": limits.checksPendingMax * HEADERS_BYTES,
     "cursors that wait for Redis": limits.pendingCursorsMax * CURSOR_BYTES,
+    rulings: limits.rulingsMax * RULING_BYTES,
   };
 }
 
