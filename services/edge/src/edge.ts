@@ -13,6 +13,9 @@ import { drainConnections } from "./connection/drain.ts";
 import { Flusher } from "./connection/flusher.ts";
 import { openCredentials } from "./edge-credentials.ts";
 import { History } from "./history/history.ts";
+import { RedisBlockStore } from "./finding/block-store.ts";
+import { BlockIndex } from "./finding/block-index.ts";
+import { MessageFinder } from "./finding/message-finder.ts";
 import { HistoryPages } from "./http/history-pages.ts";
 import { MessagePosts } from "./http/message-posts.ts";
 import type { HttpServices } from "./http/routes.ts";
@@ -46,6 +49,7 @@ import { EdgeClients } from "./edge-clients.ts";
 import { type EdgeRights, createRights } from "./edge-rights.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
 import { connectRedis } from "./redis/redis-link.ts";
+import { DecodedRecords } from "./tail/decoded-records.ts";
 import { Tails } from "./tail/tails.ts";
 
 /** A running edge. */
@@ -210,8 +214,11 @@ function assemble(
   const { tracing } = core;
   const flusher = new Flusher(clock, limits.flushesPerTurn);
   const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
-  const dedup = createDedup(core);
-  const tails = new Tails({ log, hubs, clock, logger, limits, follower: dedup.feed });
+  const decoded = new DecodedRecords();
+  const dedup = createDedup({ ...core, decoded });
+  const { index, finder } = createFinder({ ...core, decoded });
+  const followers = [dedup.feed, index];
+  const tails = new Tails({ log, hubs, clock, logger, limits, followers });
   const { gate = dedup.gateFor(tails) } = core;
   const { cursors, rebuilder } = createCursors({ ...core, log: core.cursorsLog, messages: log });
   rebuilder.start();
@@ -222,7 +229,7 @@ function assemble(
     new RedisRateLedger({ ...core, perSec, burst }),
   );
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
-  const catchUp = new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics });
+  const catchUp = new CatchUp({ ...core, finder, hubs, tails, gate: turns });
   const watch = new PublishWatch({ clock, metrics, tracing });
   const publisher = new Publisher({ log, clock, limits, rights, gate, watch });
   const { connections } = clients;
@@ -242,15 +249,36 @@ function assemble(
     hubs,
     tails,
     catchUp,
-    startPoints: new StartPoints({ log, cursors, limits }),
+    startPoints: new StartPoints({ log, finder, cursors, limits }),
     publisher,
     onClosed: (connection, code) => clients.closed(connection, code),
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
     sessions,
     rights,
   };
-  const history = new History({ log, clock, gate: turns, limits });
+  const history = new History({ log, finder, clock, gate: turns, limits });
   return { context, cursors, rebuilder, dedup, history };
+}
+
+function createFinder(parts: {
+  readonly health: RedisHealth;
+  readonly clock: Clock;
+  readonly limits: EdgeLimits;
+  readonly metrics: EdgeMetrics;
+  readonly log: Log;
+  readonly decoded: DecodedRecords;
+}): { readonly index: BlockIndex; readonly finder: MessageFinder } {
+  const { health, clock, limits, metrics, log, decoded } = parts;
+  const { indexKeepMs: keepMs, indexBytesMax: bytesMax, readBytes } = limits;
+  const store = new RedisBlockStore({ health, clock, random: Math.random, keepMs });
+  const index = new BlockIndex({
+    store,
+    clock,
+    decoded,
+    bytesMax,
+    partitionsIn: (epoch) => (log.epoch?.id === epoch ? log.epoch.partitions : undefined),
+  });
+  return { index, finder: new MessageFinder({ log, index, metrics, readBytes }) };
 }
 
 function httpServices(parts: {
@@ -312,6 +340,7 @@ async function end(
     rebuilder.stop(),
     ruled.close({ settleMs }),
   ]);
+  dedup.flush();
   await context.tails.stop();
   server.close();
 }

@@ -28,6 +28,10 @@ export interface EdgeLimits {
   readonly catchUpBytes: number;
   /** Size of one read of the log for a catch-up. */
   readonly readBytes: number;
+  /** Blocks of the index that an edge keeps in memory, 8 bytes a message. */
+  readonly indexBytesMax: number;
+  /** For so long after it was written a block of the index is kept for all edges. */
+  readonly indexKeepMs: number;
   /** A publish that is not in the log by then is answered with `unavailable`. */
   readonly publishDeadlineMs: number;
   /** A key that is being appended is kept from others for that long after the last renewal. */
@@ -125,6 +129,8 @@ export const LIMITS: EdgeLimits = {
   flushesPerTurn: 512,
   catchUpBytes: 65_536,
   readBytes: 1_048_576,
+  indexBytesMax: 33_554_432,
+  indexKeepMs: 604_800_000,
   publishDeadlineMs: 5_000,
   dedupLeaseMs: 10_000,
   dedupKeysMax: 4_000_000,
@@ -168,6 +174,9 @@ export const LIMITS: EdgeLimits = {
 /** Header fields, ids and Avro framing beside body and meta; the test measures it. */
 const RECORD_OVERHEAD_BYTES = 4_096;
 
+/** 8,192 messages of 8 bytes each, and what the object costs. */
+const BLOCK_BYTES_MAX = 66_000;
+
 /** Kafka's own default for a batch, `message.max.bytes`. */
 const BROKER_RECORD_BYTES = 1_048_588;
 
@@ -207,6 +216,7 @@ export function assertLimits(limits: EdgeLimits): void {
     "rulings of several edges at once don't stop every edge",
   );
   assert(limits.historyScansPerUser < limits.historyScansMax, "no user takes all of history");
+  assert(limits.indexBytesMax >= 16 * BLOCK_BYTES_MAX, "what is asked for at once fits the index");
   assert(
     limits.frameBurst >= announced.frameBytes / limits.bytesPerFrame,
     "the largest message is no flood",

@@ -70,6 +70,11 @@ export const EDGE_METRICS = {
   lagging: counter("millrace_lagging_total", "times a live subscriber fell behind"),
   laggingNow: gauge("millrace_lagging", "subscribers that fell behind and have not caught up yet"),
   catchUps: gauge("millrace_catch_ups", "subscribers that are being fed from the log"),
+  catchUpReads: counter(
+    "millrace_catch_up_reads_total",
+    "reads for resumes, history and slow readers, by what said where to read: `index`, or `scan` where the index does not know",
+    ["by"],
+  ),
   bufferedBytes: gauge(
     "millrace_buffered_bytes",
     "bytes that sockets have taken and the kernel has not, over all connections",

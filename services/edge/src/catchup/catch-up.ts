@@ -2,6 +2,7 @@ import { type Log, type LogChunk, type ReadOutcome, recordsOf } from "@millrace/
 import { type Clock, type Logger, assert, delay } from "@millrace/runtime";
 import type { GapReason } from "@millrace/schemas";
 import type { Outbox } from "../connection/outbox.ts";
+import type { Ground, MessageFinder } from "../finding/message-finder.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Hubs } from "../hub/hubs.ts";
 import { messageFrame } from "../hub/message-frame.ts";
@@ -18,6 +19,7 @@ const RETRY_MS = 250;
 
 export interface CatchUpOptions {
   readonly log: Log;
+  readonly finder: MessageFinder;
   readonly hubs: Hubs;
   readonly tails: Tails;
   readonly clock: Clock;
@@ -104,9 +106,9 @@ export class CatchUp {
     }
     if (!this.#passForbidden(subscriber, progress)) return 0;
     if (this.#tryJoin(subscriber, progress)) return undefined;
-    const outcome = await this.#read(progress.cursor, subscriber);
+    const outcome = await this.#read(subscriber, progress);
     if (subscriber.isEnded) return undefined;
-    const waitMs = await this.#take(outcome, subscriber, progress);
+    const waitMs = outcome === undefined ? 0 : await this.#take(outcome, subscriber, progress);
     if (subscriber.isEnded) return undefined;
     const isOver = this.#passForbidden(subscriber, progress) && this.#tryJoin(subscriber, progress);
     return isOver ? undefined : waitMs;
@@ -137,7 +139,7 @@ export class CatchUp {
   #passForbidden(subscriber: Subscriber, progress: Progress): boolean {
     const { beginning } = subscriber;
     if (beginning === undefined || !isBefore(progress.cursor, beginning)) return true;
-    return this.#gap(subscriber, progress, "forbidden", beginning);
+    return this.#gap(subscriber, progress, { reason: "forbidden", to: beginning });
   }
 
   /** The seam between history and live: check, `live` and join are one step. */
@@ -164,41 +166,48 @@ export class CatchUp {
 
   #skip(subscriber: Subscriber, progress: Progress, hub: Hub): void {
     const { last } = hub;
-    const isBehind = progress.cursor.epoch !== last.epoch || progress.cursor.offset < last.offset;
-    if (isBehind && !this.#gap(subscriber, progress, "skipped", last)) return;
+    const { cursor } = progress;
+    const isSame = cursor.epoch === last.epoch && cursor.partition === last.partition;
+    const missed = isSame
+      ? this.#options.finder.countNow(groundOf(subscriber, cursor), cursor.offset, last.offset)
+      : undefined;
+    const gap = { reason: "skipped", to: last, missed } as const;
+    if (missed === 0) progress.cursor = last.offset > cursor.offset ? last : cursor;
+    else if (!this.#gap(subscriber, progress, gap)) return;
     subscriber.skipped();
   }
 
-  async #read(cursor: Told, { conversation }: Subscriber): Promise<ReadOutcome> {
-    const { log, limits, tails } = this.#options;
+  /** Undefined: nothing stood there, and the cursor has passed it without a read. */
+  async #read(subscriber: Subscriber, progress: Progress): Promise<ReadOutcome | undefined> {
+    const { log, tails, finder } = this.#options;
+    const { cursor } = progress;
     const { epoch } = log;
     // A position of an incarnation that was not known yet when it was accepted may name a partition
     // that the conversation is not in: nothing behind it would ever come.
-    const isMisplaced = cursor.partition !== tails.partitionOf(conversation);
+    const isMisplaced = cursor.partition !== tails.partitionOf(subscriber.conversation);
     if (epoch?.id === cursor.epoch && isMisplaced) return { kind: "other-epoch", epoch };
-    return log.readFrom({
-      partition: cursor.partition,
-      offset: cursor.offset,
-      epoch: cursor.epoch,
-      waitMs: 0,
-      bytesMax: limits.readBytes,
-    });
+    const tail = tails.position(cursor.partition);
+    const isBehind = tail?.epoch === cursor.epoch && cursor.offset < tail.offset;
+    if (!isBehind) return finder.read(cursor, finder.at(cursor.offset));
+    const range = await finder.forward(groundOf(subscriber, cursor), cursor.offset, tail.offset);
+    if (range.from > cursor.offset) {
+      progress.cursor = told(cursor.epoch, cursor.partition, range.from);
+      // It is the index that says so: should the log have lost its end since, the tail knows first.
+      progress.isConfirmed = false;
+    }
+    return range.from === range.upTo ? undefined : finder.read(cursor, range);
   }
 
   /** How long to wait before the next read. */
   async #take(outcome: ReadOutcome, subscriber: Subscriber, progress: Progress): Promise<number> {
-    const { cursor } = progress;
     if (outcome.kind !== "beyond-end") progress.beyondEndSinceMs = undefined;
     switch (outcome.kind) {
       case "chunk":
         this.#takeChunk(outcome, subscriber, progress);
         // At the end and still behind the hub: the log lost its tail, and the tail will notice.
         return outcome.next === outcome.from ? RETRY_MS : 0;
-      case "below-start": {
-        const start = told(cursor.epoch, cursor.partition, outcome.startOffset);
-        this.#gap(subscriber, progress, "expired", start);
-        return 0;
-      }
+      case "below-start":
+        return this.#belowStart(outcome.startOffset, subscriber, progress);
       case "beyond-end":
         return this.#beyondEnd(outcome.endOffset, subscriber, progress);
       case "other-epoch":
@@ -227,6 +236,18 @@ export class CatchUp {
     progress.cursor = told(epoch, partition, chunk.next);
   }
 
+  /** Retention has passed the cursor; where nothing of the conversation was lost there is no gap. */
+  async #belowStart(offset: bigint, subscriber: Subscriber, progress: Progress): Promise<number> {
+    const { cursor } = progress;
+    const ground = groundOf(subscriber, cursor);
+    const missed = await this.#options.finder.count(ground, cursor.offset, offset);
+    if (subscriber.isEnded) return 0;
+    const start = told(cursor.epoch, cursor.partition, offset);
+    if (missed === 0) progress.cursor = start;
+    else this.#gap(subscriber, progress, { reason: "expired", to: start, missed });
+    return 0;
+  }
+
   /** A new leader may not know its end yet, so the log's word is taken only after a while. */
   #beyondEnd(end: bigint, subscriber: Subscriber, progress: Progress): number {
     const { clock, limits } = this.#options;
@@ -237,7 +258,7 @@ export class CatchUp {
     const { epoch, partition } = progress.cursor;
     // What was lost is only what had been read and held no message: nothing told is missing.
     if (subscriber.queued.offset <= end) progress.cursor = subscriber.queued;
-    else this.#gap(subscriber, progress, "truncated", told(epoch, partition, end));
+    else this.#gap(subscriber, progress, { reason: "truncated", to: told(epoch, partition, end) });
     return 0;
   }
 
@@ -252,19 +273,33 @@ export class CatchUp {
     const { cursor } = progress;
     if (bounds.epoch === cursor.epoch && partition === cursor.partition) return 0;
     const start = told(bounds.epoch, partition, bounds.startOffset);
-    this.#gap(subscriber, progress, "recreated", start);
+    this.#gap(subscriber, progress, { reason: "recreated", to: start });
     return 0;
   }
 
-  /** Tells the exact range that will not come; delivery goes on at `to`. */
-  #gap(subscriber: Subscriber, progress: Progress, reason: GapReason, to: Told): boolean {
+  /** Tells the exact range that will not come; delivery goes on behind it. */
+  #gap(subscriber: Subscriber, progress: Progress, gap: Gap): boolean {
     const { conversation, queued } = subscriber;
     const { logger, metrics } = this.#options;
-    if (!subscriber.tell(to, gapFrame({ conversation, after: queued, to, reason }))) return false;
+    const { reason, to, missed } = gap;
+    const frame = gapFrame({ conversation, after: queued, to, reason, missed });
+    if (!subscriber.tell(to, frame)) return false;
     metrics.gaps.inc({ reason });
-    logger.info({ after: queued.text, pos: to.text, reason }, "gap");
+    logger.info({ after: queued.text, pos: to.text, reason, missed }, "gap");
     progress.cursor = to;
     progress.isConfirmed = true;
     return true;
   }
+}
+
+/** A range that will not come, from what was queued to `to`. */
+interface Gap {
+  readonly reason: GapReason;
+  readonly to: Told;
+  /** How many messages stood there; undefined: not known. */
+  readonly missed?: number | undefined;
+}
+
+function groundOf({ conversation }: Subscriber, { epoch, partition }: Told): Ground {
+  return { epoch, partition, conversation };
 }

@@ -11,6 +11,7 @@ import {
 } from "@millrace/schemas";
 import { lookBack } from "../catchup/look-back.ts";
 import type { TurnGate } from "../catchup/turn-gate.ts";
+import type { MessageFinder } from "../finding/message-finder.ts";
 import type { RecordPlace } from "../hub/message-frame.ts";
 import type { EdgeLimits } from "../limits.ts";
 import { type Told, isBefore, told } from "../hub/told.ts";
@@ -50,6 +51,7 @@ export type HistoryOutcome =
 
 export interface HistoryOptions {
   readonly log: Log;
+  readonly finder: MessageFinder;
   readonly clock: Clock;
   readonly gate: TurnGate;
   readonly limits: EdgeLimits;
@@ -138,10 +140,9 @@ export class History {
     { place, startOffset, endOffset }: Ground,
     upTo: bigint,
   ): Promise<HistoryOutcome> {
-    const { log, gate, limits } = this.#options;
+    const { finder, gate, limits } = this.#options;
     const found = await lookBack({
-      log,
-      readBytes: limits.readBytes,
+      finder,
       place,
       upTo,
       startOffset,
@@ -156,14 +157,14 @@ export class History {
   }
 
   async #after(request: HistoryRequest, seen: Ground, position: Position): Promise<HistoryOutcome> {
-    const { log, clock, gate, limits } = this.#options;
+    const { finder, clock, gate, limits } = this.#options;
     const ground = await this.#whenReached(request, seen, position);
     if (ground === undefined) return UNAVAILABLE;
     const { place, endOffset } = ground;
     const missing = missingBehind(position, ground);
     const from = missing?.to ?? position.offset;
     const read = await readOn({
-      log,
+      finder,
       clock,
       limits,
       place,
@@ -176,13 +177,27 @@ export class History {
     // Retention may pass the place before anything is read there.
     const isPassed = read.begin > from;
     const gap = isPassed ? { reason: missing?.reason ?? "expired", to: read.begin } : missing;
+    const told = gap && (await this.#gap(position, place, gap));
     return {
       kind: "page",
       messages: read.messages,
       pos: textAt(place, read.next),
       head: textAt(place, read.endOffset),
-      ...(gap && { gap: gapOf(position, place, gap) }),
+      ...(told && { gap: told }),
     };
+  }
+
+  /** Undefined where it is known that nothing of the conversation is missing. */
+  async #gap(
+    position: Position,
+    place: RecordPlace,
+    missing: Missing,
+  ): Promise<HistoryGap | undefined> {
+    if (missing.reason !== "expired") return gapOf(position, place, missing);
+    const missed = await this.#options.finder.count(place, position.offset, missing.to);
+    return missed === 0
+      ? undefined
+      : { ...gapOf(position, place, missing), missed: missed ?? null };
   }
 
   /** A new leader may not know its end yet: it is asked for a while before it is believed. */

@@ -8,12 +8,15 @@ export interface RedisClient {
   ping(): Promise<string>;
   info(section: string): Promise<string>;
   get(key: string): Promise<string | null>;
+  getBuffer(key: string): Promise<Buffer | null>;
+  pexpire(key: string, lifeMs: number): Promise<number>;
   hgetall(key: string): Promise<Record<string, string>>;
   zrevrange(key: string, first: number, last: number): Promise<string[]>;
   publish(channel: string, text: string): Promise<number>;
   subscribe(channel: string): Promise<unknown>;
   getdel(key: string): Promise<string | null>;
   set(key: string, value: string, unit: "PX", lifeMs: number): Promise<unknown>;
+  set(key: string, value: Buffer, unit: "PX", lifeMs: number, when: "NX"): Promise<unknown>;
   defineCommand(
     name: string,
     script: { readonly lua: string; readonly numberOfKeys?: number },

@@ -23,7 +23,7 @@ export interface TailOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: EdgeLimits;
-  readonly follower?: TailFollower;
+  readonly followers?: readonly TailFollower[];
 }
 
 /**
@@ -142,9 +142,9 @@ export class PartitionTail {
   }
 
   #handOn(chunk: LogChunk): void {
-    const { follower, hubs, log } = this.#options;
+    const { followers = [], hubs, log } = this.#options;
     const place = { partition: this.partition, partitions: log.epoch?.partitions ?? 1 };
-    follower?.passed(chunk);
+    for (const follower of followers) follower.passed(chunk);
     for (const record of chunk.records) {
       const why = foreignnessOf(record, place);
       if (why === undefined) hubs.deliver(record, chunk.epoch, this.partition);
@@ -193,7 +193,7 @@ export class PartitionTail {
   #goOnAt(position: Told): void {
     this.#position = position;
     this.#runStart = position;
-    this.#options.follower?.began(this.partition, position);
+    for (const follower of this.#options.followers ?? []) follower.began(this.partition, position);
     this.#retryMs = RETRY_MS_MIN;
   }
 

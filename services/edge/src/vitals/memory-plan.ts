@@ -73,6 +73,7 @@ function fixedParts(limits: EdgeLimits): Record<string, number> {
     process: PROCESS_BYTES,
     "keys of dedupMs": limits.dedupKeysMax * KEY_BYTES,
     "newest bytes of the logs": LOGS * LOG_CACHE_BYTES,
+    "index of blocks": limits.indexBytesMax,
     "pages of history": limits.historyScansMax * limits.historyBytesMax * PAGE_FACTOR,
     "HTTP requests": limits.httpRequestsMax * announced.frameBytes,
     "handshakes that are looked at": limits.checksPendingMax * HEADERS_BYTES,
