@@ -124,19 +124,9 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const cursorsLog = kafkaLog(config, cursorsTopicOf(config.topic), shared);
   const isGiven = dependencies.log !== undefined;
   await Promise.all([openLogs(config, { log, cursorsLog, isGiven }, shared), ruled.open()]);
-  const core = {
-    ...dependencies,
-    ...shared,
-    metrics,
-    redis,
-    health,
-    sessions,
-    admission,
-    rights,
-    clients,
-    log,
-    cursorsLog,
-  };
+  const views = { redis, health, sessions };
+  const doormen = { admission, rights, clients };
+  const core = { ...dependencies, ...shared, ...views, ...doormen, metrics, log, cursorsLog };
   const parts = assemble(config, core);
   await whenReached(parts, log, clock);
   const { history, context } = parts;
