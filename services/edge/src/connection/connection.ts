@@ -16,7 +16,6 @@ import { NO_READ } from "../rights/rights.ts";
 import type { SessionEntry, SessionHold } from "../session/sessions.ts";
 import { FrameRate } from "../rates/frame-rate.ts";
 import type { PublishRate } from "../rates/publish-rates.ts";
-import { TokenBucket } from "../rates/token-bucket.ts";
 import type { CursorHolder, RulingSubject } from "@millrace/schemas/record";
 import type { ConnectionContext } from "./connection-context.ts";
 import { Credential } from "./credential.ts";
@@ -55,7 +54,6 @@ export class Connection implements SocketListener, Owner {
   #subscriptionsMade: Subscriptions | undefined;
   #frameRateMade: FrameRate | undefined;
   #publishRate: PublishRate | undefined;
-  #subscribeRate: TokenBucket | undefined;
   /** Requests without an answer yet. */
   #requests: Set<RequestId> | undefined;
   #isClosed = false;
@@ -344,10 +342,9 @@ export class Connection implements SocketListener, Owner {
 
   #maySubscribe(frame: Extract<UpFrame, { t: "sub" }>): boolean {
     const { id, conversation } = frame;
-    const retryMs = this.#takeSubscribe();
+    const retryMs = this.#frameRate.takeSubscribe();
     if (retryMs > 0) {
       this.#refuse(rateLimited({ kind: "frame", frame }, "subscribes", retryMs));
-      this.#frameRate.noteRefusal();
       this.#countLimited("subscribes");
       return false;
     }
@@ -361,14 +358,6 @@ export class Connection implements SocketListener, Owner {
     const message = `${subscriptions} subscriptions are held already`;
     this.#refuse({ code: "too-many-subscriptions", message, id });
     return false;
-  }
-
-  /** Its bucket is there from the first one on: many connections never subscribe. */
-  #takeSubscribe(): number {
-    const { clock, limits } = this.#context;
-    const { subscribesPerSec: perSec, announced } = limits;
-    this.#subscribeRate ??= new TokenBucket({ clock, perSec, burst: announced.subscriptions });
-    return this.#subscribeRate.take();
   }
 
   #acknowledge(frame: Extract<UpFrame, { t: "ack" }>): void {

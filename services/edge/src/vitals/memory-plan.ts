@@ -31,6 +31,8 @@ const KEY_BYTES = 24;
 const CURSOR_BYTES = 512;
 /** Measured with 200,000 removals of as many users. */
 const RULING_BYTES = 704;
+/** Messages, cursors, rulings: each is read by a reader of its own. */
+const LOGS = 3;
 const HEADERS_BYTES = 16_384;
 /** Text in memory, and as the answer's bytes. */
 const PAGE_FACTOR = 2;
@@ -71,7 +73,7 @@ function fixedParts(limits: EdgeLimits): Record<string, number> {
   return {
     process: PROCESS_BYTES,
     "keys of dedupMs": limits.dedupKeysMax * KEY_BYTES,
-    "newest bytes of the log": LOG_CACHE_BYTES,
+    "newest bytes of the logs": LOGS * LOG_CACHE_BYTES,
     "index of blocks": limits.indexBytesMax,
     "pages of history": limits.historyScansMax * limits.historyBytesMax * PAGE_FACTOR,
     "HTTP requests": limits.httpRequestsMax * announced.frameBytes,
