@@ -1,3 +1,4 @@
+import { createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import { type ClientState, type Environment, connect } from "@millrace/client/node";
 import { silentLogger } from "@millrace/runtime";
@@ -159,7 +160,16 @@ const REFUSED: Readonly<Record<RefusalStatus, () => Promise<Tried>>> = {
     await Promise.all(all);
     return tried(edge.ws, await tokenOf({ sub: "crowd" }));
   },
-  431: async () => tried(edge.ws, `${await tokenOf()}${"x".repeat(20_000)}`),
+  // The HTTP layer's own, when headers come in pieces (server.test.ts): here from one that always does.
+  431: async () => {
+    const layer = createServer((_, response) => response.writeHead(431).end());
+    layer.on("upgrade", (_, socket) => socket.end("HTTP/1.1 431 Too Large\r\n\r\n"));
+    await new Promise<void>((resolve) => layer.listen(0, "127.0.0.1", resolve));
+    const { port } = layer.address() as AddressInfo;
+    const outcome = await tried(`ws://127.0.0.1:${port}/v1/connect`, await tokenOf());
+    layer.close();
+    return outcome;
+  },
   503: async () => {
     bare.isReady = false;
     const outcome = await tried(`ws://127.0.0.1:${bare.port}/v1/connect`, await tokenOf());
