@@ -117,15 +117,20 @@ it("What foreign producers write that is not ours is counted, and disturbs nobod
   await subscribe(reader, c, "live");
   const steady = await startLoad([edge], conversations);
   const value = Buffer.from(encodeMessage(foreignMessage(c, "good")));
+  const other = Buffer.from(encodeMessage(foreignMessage("room:other", "bad")));
   const elsewhere = (partition + 1) % PARTITIONS;
   const bad = [
     { key: c, value: Buffer.from("not a message"), partition },
     { key: c, value: null, partition },
-    { key: null, value, partition },
-    { key: Buffer.from([0xff, 0xfe]), value, partition },
+    { key: null, value: other, partition },
+    { key: Buffer.from([0xff, 0xfe]), value: other, partition },
     // Also where nobody has subscribed to it.
-    { key: c, value, partition: elsewhere },
-    { key: "room:nobody", value, partition: partitionOf(Buffer.from("room:nobody"), 12) ^ 1 },
+    { key: c, value: other, partition: elsewhere },
+    {
+      key: "room:nobody",
+      value: other,
+      partition: partitionOf(Buffer.from("room:nobody"), 12) ^ 1,
+    },
   ];
   const flood = Array.from({ length: FLOOD }, () => ({ key: c, value: null, partition }));
   const headers = { large: randomBytes(1_000_000) };

@@ -10,7 +10,7 @@ const IS_FULL = process.env["MILLRACE_FULL"] === "1";
 const PRODUCTION = { EDGE_DEVELOPMENT: "false" };
 const PARTITIONS = 12;
 const BROKERS = 3;
-const CONVERSATIONS = 8;
+const CONVERSATIONS = 6;
 const PATIENCE_MS = 90_000;
 const MEASURE_MS = IS_FULL ? 20_000 : 4_000;
 
@@ -57,7 +57,7 @@ afterAll(async () => {
 });
 
 /** On conversations of its own, over both edges. */
-async function startLoad(perSecond = 100): Promise<{ load: SteadyLoad; conversations: string[] }> {
+async function startLoad(perSecond = 60): Promise<{ load: SteadyLoad; conversations: string[] }> {
   const number = loads++;
   const conversations = Array.from({ length: CONVERSATIONS }, (_, at) => `room:${number}-${at}`);
   const exp = Math.floor(Date.now() / 1_000) + 3_600;
@@ -67,8 +67,8 @@ async function startLoad(perSecond = 100): Promise<{ load: SteadyLoad; conversat
     topic: stage.topic,
     tokenFor: (sub) => stage.issuer.token({ sub, exp }),
     conversations,
-    senders: 4,
-    receivers: 3,
+    senders: 3,
+    receivers: 2,
     perSecond,
   });
   return { load, conversations };

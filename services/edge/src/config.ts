@@ -67,7 +67,7 @@ export const EDGE_OPTIONS = {
     meaning: "folder with the authorities, certificate and login for Redis",
   }),
   topic: textOption({
-    meaning: "the topic of the messages; that of the cursors is named after it",
+    meaning: "the topic of the messages; those of the cursors and rulings are named after it",
     fallback: MESSAGES_TOPIC,
   }),
   partitions: countOption({

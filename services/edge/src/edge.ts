@@ -33,6 +33,7 @@ import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
 import { PublishRates } from "./rates/publish-rates.ts";
 import { RedisRateLedger } from "./rates/rate-ledger.ts";
+import type { Rights } from "./rights/rights.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
 import { TokenLives } from "./connection/token-life.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
@@ -45,6 +46,7 @@ import { type TopicParts, assertPartitions, kafkaLog, settleTopic } from "./edge
 import { EdgeRoom } from "./edge-room.ts";
 import type { ProcessProbe } from "./vitals/process-probe.ts";
 import { EdgeClients } from "./edge-clients.ts";
+import { type EdgeRights, createRights } from "./edge-rights.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
 import { connectRedis } from "./redis/redis-link.ts";
 import { DecodedRecords } from "./tail/decoded-records.ts";
@@ -100,25 +102,28 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const { sessions } = held;
   const clients = new EdgeClients(metrics);
   const tickets = new Tickets(health, limits.ticketMs);
-  const room = new EdgeRoom(config, { ...shared, metrics, probe: dependencies.probe });
-  const doors = { ...config, ...shared, ...room.doors, sessions, tickets, clients };
-  const admission = await createAdmission(doors);
   const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
+  const ruled = createRights(config, { ...shared, metrics, clients, messages: log });
+  const { rights } = ruled;
+  const room = new EdgeRoom(config, { ...shared, metrics, probe: dependencies.probe });
+  const doors = { ...config, ...shared, ...room.doors, sessions, tickets, clients, rights };
+  const admission = await createAdmission(doors);
   const server = await startServer({
     ...config,
     limits,
     logger,
     admission,
-    isReady: () => clients.isServing,
+    isReady: () => clients.isServing && ruled.isWhole,
     hasRoom: () => room.isThere,
     services: () => clients.services,
     open: (socket, identity, entry) => clients.open(socket, identity, entry),
     onHandshake: (status) => metrics.handshakes.inc({ status }),
   });
   room.watch(server);
-  const pages = await openPages(config, { logger, metrics, sessions, admission });
+  const pages = await startPages(config, { logger, metrics, admission, sessions, ruled });
   const cursorsLog = kafkaLog(config, cursorsTopicOf(config.topic), shared);
-  await openLogs(config, { log, cursorsLog, isGiven: dependencies.log !== undefined }, shared);
+  const isGiven = dependencies.log !== undefined;
+  await Promise.all([openLogs(config, { log, cursorsLog, isGiven }, shared), ruled.open()]);
   const core = {
     ...dependencies,
     ...shared,
@@ -127,6 +132,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     health,
     sessions,
     admission,
+    rights,
     clients,
     log,
     cursorsLog,
@@ -145,7 +151,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       server.refuseNewcomers();
       await drainConnections(clients.connections, { clock, random: Math.random, drainMs });
       const settleMs = drainMs * SETTLE_SHARE;
-      await end({ ...parts, log, cursorsLog, server, settleMs });
+      await end({ ...parts, log, cursorsLog, ruled, server, settleMs });
       await dependencies.tracing?.close(settleMs);
       room.close();
       held.stop();
@@ -157,20 +163,22 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   };
 }
 
-/** What operators look at, each on a port of its own. */
-async function openPages(
+/** What Prometheus asks, and what operators call, each on a port of its own. */
+async function startPages(
   config: EdgeConfig,
   parts: {
     readonly logger: Logger;
     readonly metrics: EdgeMetrics;
-    readonly sessions: Sessions;
     readonly admission: Admission;
+    readonly sessions: Sessions;
+    readonly ruled: EdgeRights;
   },
 ): Promise<{ readonly adminPort: number; close(): void }> {
-  const { logger, metrics, sessions, admission } = parts;
+  const { logger, metrics, admission, sessions, ruled } = parts;
   const page = await startMetricsPage(config, metrics.registry);
   const identify = admission.identifyOperator.bind(admission);
-  const admin = await startAdminPage({ address: config.admin, logger, sessions, identify });
+  const services = { sessions, rulings: ruled.services };
+  const admin = await startAdminPage({ address: config.admin, logger, services, identify });
   return {
     adminPort: admin.port,
     close: () => {
@@ -196,12 +204,14 @@ function assemble(
     readonly log: Log;
     readonly cursorsLog: Log;
     readonly admission: Admission;
+    readonly rights: Rights;
     readonly gate?: PublishGate;
     readonly tracing?: Tracing;
     readonly clients: EdgeClients;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, sessions, admission, clients, tracing } = core;
+  const { logger, clock, limits, log, metrics, sessions, admission, rights, clients } = core;
+  const { tracing } = core;
   const flusher = new Flusher(clock, limits.flushesPerTurn);
   const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
   const decoded = new DecodedRecords();
@@ -221,7 +231,7 @@ function assemble(
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
   const catchUp = new CatchUp({ ...core, finder, hubs, tails, gate: turns });
   const watch = new PublishWatch({ clock, metrics, tracing });
-  const publisher = new Publisher({ log, clock, limits, gate, watch });
+  const publisher = new Publisher({ log, clock, limits, rights, gate, watch });
   const { connections } = clients;
   sampleEdge(metrics, { ...core, cursors, tails, catchUp, publisher, connections });
   const context: ConnectionContext = {
@@ -244,6 +254,7 @@ function assemble(
     onClosed: (connection, code) => clients.closed(connection, code),
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
     sessions,
+    rights,
   };
   const history = new History({ log, finder, clock, gate: turns, limits });
   return { context, cursors, rebuilder, dedup, history };
@@ -278,14 +289,14 @@ function httpServices(parts: {
   readonly context: ConnectionContext;
 }): HttpServices {
   const { limits, admission, tickets, history, context } = parts;
-  const { metrics, publisher, sessions, publishRates } = context;
+  const { metrics, publisher, sessions, publishRates, rights } = context;
   return {
     limits,
     sessions,
     admission,
     tickets,
-    history: new HistoryPages({ history, limits, metrics }),
-    posts: new MessagePosts({ publisher, limits, metrics, publishRates }),
+    history: new HistoryPages({ history, rights, limits, metrics }),
+    posts: new MessagePosts({ publisher, rights, limits, metrics, publishRates }),
   };
 }
 
@@ -315,18 +326,21 @@ async function end(
   parts: Parts & {
     readonly log: Log;
     readonly cursorsLog: Log;
+    readonly ruled: EdgeRights;
     readonly server: Server;
     readonly settleMs: number;
   },
 ): Promise<void> {
-  const { log, cursorsLog, server, cursors, rebuilder, context, dedup, settleMs } = parts;
+  const { log, cursorsLog, ruled, server, cursors, rebuilder, context, dedup, settleMs } = parts;
   dedup.feed.stop();
   await Promise.all([
     // First the log, so that no tail waits in a long poll any more.
     log.close({ settleMs }),
     cursors.flush().then(() => cursorsLog.close({ settleMs })),
     rebuilder.stop(),
+    ruled.close({ settleMs }),
   ]);
+  dedup.flush();
   await context.tails.stop();
   server.close();
 }

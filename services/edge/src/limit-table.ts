@@ -1,3 +1,4 @@
+import { BATCH_FRAMES_MAX, LAST_MAX } from "@millrace/schemas";
 import type { EdgeLimits } from "./limits.ts";
 
 interface LimitShape {
@@ -65,7 +66,8 @@ export const LIMIT_TABLE = {
     outcome: NEWCOMERS,
   },
   frames: {
-    meaning: "frames of a connection, and its WebSocket pings and pongs",
+    meaning:
+      "frames of a connection; WebSocket pings and pongs count, and each 16 KiB of a message one more",
     value: (l) => `${count(l.announced.framesPerSec)}/s, ${count(l.frameBurst)} at once`,
     outcome: LIMITED + FLOOD,
   },
@@ -88,6 +90,16 @@ export const LIMIT_TABLE = {
     meaning: "subscriptions of a connection",
     value: ({ announced }) => count(announced.subscriptions),
     outcome: "`err too-many-subscriptions`",
+  },
+  batch: {
+    meaning: "frames in one message from a client",
+    value: () => count(BATCH_FRAMES_MAX),
+    outcome: "close 4400",
+  },
+  publishTime: {
+    meaning: "time of a publish until it is in the log",
+    value: ({ publishDeadlineMs }) => `${publishDeadlineMs / 1_000} s`,
+    outcome: "`err unavailable`, with `unknown` where it may be in the log; over HTTP 503",
   },
   frameBytes: {
     meaning: "bytes of one message from a client",
@@ -123,6 +135,11 @@ export const LIMIT_TABLE = {
     meaning: "pages of history that are being read, and those of a user",
     value: (l) => `${l.historyScansMax}, ${l.historyScansPerUser}`,
     outcome: "503, and 429, with `Retry-After`",
+  },
+  historyPage: {
+    meaning: "messages of a page of history, their bytes, and its time when it is read forward",
+    value: (l) => `${count(LAST_MAX)}, ${bytes(l.historyBytesMax)}, ${l.historyScanMs / 1_000} s`,
+    outcome: "it ends there, and its `pos` says where to go on",
   },
   pendingCursors: {
     meaning: "cursors that wait for Redis",

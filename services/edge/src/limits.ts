@@ -74,6 +74,8 @@ export interface EdgeLimits {
   readonly historyScanMs: number;
   /** For how long a ticket may be used. */
   readonly ticketMs: number;
+  /** Each further so many bytes of a message count as one frame more. */
+  readonly bytesPerFrame: number;
   /** Subscribes of one connection; it may ask for all of its `subscriptions` at once. */
   readonly subscribesPerSec: number;
   /** Publishes of a user that an edge lets through before it tells the others of them. */
@@ -98,6 +100,10 @@ export interface EdgeLimits {
   readonly fullConnectionsShare: number;
   /** Descriptors that clients never get: Kafka, Redis and the metrics need some to come back. */
   readonly descriptorReserve: number;
+  /** Rulings of operators that hold at once; beyond it another one is refused. */
+  readonly rulingsTaken: number;
+  /** So many an edge can keep, about 0.4 KiB each; beyond it, it serves nobody. */
+  readonly rulingsMax: number;
 }
 
 export const LIMITS: EdgeLimits = {
@@ -146,6 +152,7 @@ export const LIMITS: EdgeLimits = {
   historyBytesMax: 1_048_576,
   historyScanMs: 5_000,
   ticketMs: 30_000,
+  bytesPerFrame: 16_384,
   subscribesPerSec: 50,
   publishesPerReport: 10,
   connectionsPerUser: 64,
@@ -160,6 +167,8 @@ export const LIMITS: EdgeLimits = {
   memoryShareMax: 0.9,
   fullConnectionsShare: 1 / 32,
   descriptorReserve: 48,
+  rulingsTaken: 190_000,
+  rulingsMax: 200_000,
 };
 
 /** Header fields, ids and Avro framing beside body and meta; the test measures it. */
@@ -202,8 +211,16 @@ export function assertLimits(limits: EdgeLimits): void {
   assert(limits.bufferedBytesLow < limits.bufferedBytesMax, "a reader drains before it is fed");
   assert(limits.catchUpBytes <= limits.dueBytesMax, "one helping of a catch-up is never lagging");
   assert(limits.historyScansMax < limits.httpRequestsMax, "history leaves room for publishes");
+  assert(
+    limits.rulingsTaken < limits.rulingsMax,
+    "rulings of several edges at once don't stop every edge",
+  );
   assert(limits.historyScansPerUser < limits.historyScansMax, "no user takes all of history");
   assert(limits.indexBytesMax >= 16 * BLOCK_BYTES_MAX, "what is asked for at once fits the index");
+  assert(
+    limits.frameBurst >= announced.frameBytes / limits.bytesPerFrame,
+    "the largest message is no flood",
+  );
   assert(
     limits.connectionsPerUser <= limits.connectionsPerAddress,
     "a user's connections may all come from one address",

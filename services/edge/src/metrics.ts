@@ -93,6 +93,11 @@ export const EDGE_METRICS = {
     "millrace_partitions_unused",
     "partitions that were added to the topic and are not used; anything but 0 is an alarm",
   ),
+  rulings: gauge("millrace_rulings", "rulings of operators that hold"),
+  rulingsSilence: gauge(
+    "millrace_rulings_silence_seconds",
+    "time since the edge last heard from the topic of rulings; a quiet one answers every 5 s",
+  ),
   deliveryMode: gauge("millrace_delivery_mode", "1 for the mode that tails are in", ["mode"]),
   redisUp: gauge("millrace_redis_up", "1 while Redis answers"),
   redisRefusals: counter(

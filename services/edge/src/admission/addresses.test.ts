@@ -55,6 +55,19 @@ function anyAddress(): string {
   return [...randomBytes(4)].join(".");
 }
 
+/** As the proxy writes it, which appends whom it spoke with. */
+function forged(): string {
+  return `${anyAddress()}, 10.0.0.7, 203.0.113.10`;
+}
+
+function many(index: number): string {
+  return `203.1.${index >> 8}.${index & 255}`;
+}
+
+function inNet(): string {
+  return `2001:db8:0:1:${randomBytes(2).toString("hex")}::1`;
+}
+
 // C-045
 it("A client cannot choose the address it is counted under", async () => {
   const half = { admitted: PER_SECOND, 429: PER_SECOND };
@@ -63,15 +76,11 @@ it("A client cannot choose the address it is counted under", async () => {
   const straight = { address: "203.0.113.9" };
   expect(await answers(asked, () => ({ ...straight, forwarded: anyAddress() }))).toEqual(half);
   expect(await answers(1, () => straight)).toEqual({ 429: 1 });
-  // Through the proxy, which appends whom it spoke with.
-  const forged = (): string => `${anyAddress()}, 10.0.0.7, 203.0.113.10`;
   expect(await answers(asked, () => ({ address: PROXY, forwarded: forged() }))).toEqual(half);
-  const many = (index: number): string => `203.1.${index >> 8}.${index & 255}`;
   expect(await answers(USERS, (index) => ({ address: PROXY, forwarded: many(index) }))).toEqual({
     admitted: USERS,
   });
   // A network's owner has all of its addresses.
-  const inNet = (): string => `2001:db8:0:1:${randomBytes(2).toString("hex")}::1`;
   expect(await answers(asked, () => ({ address: inNet() }))).toEqual(half);
   expect(await answers(asked, () => ({ address: PROXY, forwarded: inNet() }))).toEqual({
     429: asked,

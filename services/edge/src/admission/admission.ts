@@ -2,6 +2,7 @@ import type { Clock, Logger } from "@millrace/runtime";
 import { TOKEN_LEEWAY_MS } from "../connection/token-life.ts";
 import { checkNoToken, checkQuery } from "./connect-query.ts";
 import { type Credential, type Headers, bearerOf, connectCredential } from "./credential.ts";
+import type { Rights } from "../rights/rights.ts";
 import type { SessionEntry, Sessions } from "../session/sessions.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { LimitName } from "../limit-table.ts";
@@ -70,6 +71,7 @@ export interface AdmissionOptions {
   readonly tickets: Tickets;
   /** With a log that is silent whoever came in could do nothing; those who are in stay. */
   readonly clients?: { readonly isLogSilent: boolean };
+  readonly rights: Pick<Rights, "isBanned">;
   /** Between two attempts to get the issuer's keys; 10 s by default. */
   readonly keysPauseMs?: number;
 }
@@ -129,12 +131,12 @@ class Checks implements Admission {
     }
   }
 
-  #identify(request: CheckedRequest): Promise<Identity> {
+  async #identify(request: CheckedRequest): Promise<Identity> {
     this.#checkOrigin(request);
     checkNoToken(new URLSearchParams(request.query));
     const token = bearerOf(request.headers) ?? refuseToken("a token is needed");
     this.#requests.handshake(this.#addressOf(request));
-    return this.#verifier.verify(token);
+    return this.#unbanned(await this.#verifier.verify(token));
   }
 
   async identifyOperator(authorization: string | undefined): Promise<string> {
@@ -172,7 +174,9 @@ class Checks implements Admission {
     const address = this.#addressOf(request);
     // Before the credential: whoever asks too often shall not cost a look at it each time.
     this.#connections.handshake(address);
-    const proved = await this.#proved(credential, request);
+    const proved = this.#unbanned(await this.#proved(credential, request));
+    // Others may have come while this one was looked at. From here to the places nothing waits.
+    this.#options.newcomers.checkPlace();
     const places = [this.#connections.enter(proved.user, address), this.#options.newcomers.enter()];
     const leave = (): void => places.splice(0).forEach((giveBack) => giveBack());
     const identity = device === undefined ? proved : { ...proved, device };
@@ -212,6 +216,11 @@ class Checks implements Admission {
 
   #limited({ limit }: Refusal): void {
     if (limit !== undefined) this.#options.onLimited?.(limit);
+  }
+
+  #unbanned(identity: Identity): Identity {
+    if (this.#options.rights.isBanned(identity.user)) refuse(403, "the user is banned");
+    return identity;
   }
 
   /** Who bought the ticket, where it is good for this request. */

@@ -40,7 +40,7 @@ describe("newcomers", () => {
     const { door } = newcomers();
     const [leave] = [door.enter(), door.enter(), door.enter()];
     expect(limitOf(() => door.checkRoom())).toEqual([503, "connections"]);
-    expect(limitOf(() => door.enter())).toEqual([503, "connections"]);
+    expect(limitOf(() => door.checkPlace())).toEqual([503, "connections"]);
     leave?.();
     expect(limitOf(() => door.checkRoom())).toBeUndefined();
   });

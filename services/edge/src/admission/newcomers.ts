@@ -50,7 +50,13 @@ export class Newcomers {
   checkRoom(): void {
     const shortage = this.#options.shortage();
     if (shortage !== undefined) this.#refuse(SHORTAGES[shortage].limit, SHORTAGES[shortage].why);
-    this.#checkPlace();
+    this.checkPlace();
+  }
+
+  /** Throws a RefusalError when there are as many connections as there may be. */
+  checkPlace(): void {
+    if (this.#connections < this.#options.limits.connectionsMax) return;
+    this.#refuse("connections", "the edge has all the connections it can have");
   }
 
   /** Takes a token, or throws a RefusalError; the answer gives it back. */
@@ -72,16 +78,10 @@ export class Newcomers {
     }
   }
 
-  /** One more is connected, or throws a RefusalError; the answer takes it away. */
+  /** One more is connected; the answer takes it away. */
   enter(): () => void {
-    this.#checkPlace();
     this.#connections++;
     return () => void this.#connections--;
-  }
-
-  #checkPlace(): void {
-    if (this.#connections < this.#options.limits.connectionsMax) return;
-    this.#refuse("connections", "the edge has all the connections it can have");
   }
 
   #refuse(limit: LimitName, message: string): never {

@@ -7,7 +7,7 @@ import type { Hub } from "../hub/hub.ts";
 import type { Hubs } from "../hub/hubs.ts";
 import { messageFrame } from "../hub/message-frame.ts";
 import type { Subscriber } from "../hub/subscriber.ts";
-import { type Told, told } from "../hub/told.ts";
+import { type Told, isBefore, told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import type { Tails } from "../tail/tails.ts";
@@ -104,11 +104,13 @@ export class CatchUp {
     if (progress.rewinds !== subscriber.rewinds) {
       Object.assign(progress, this.#progressFrom(subscriber));
     }
+    if (!this.#passForbidden(subscriber, progress)) return 0;
     if (this.#tryJoin(subscriber, progress)) return undefined;
     const outcome = await this.#read(subscriber, progress);
     if (subscriber.isEnded) return undefined;
     const waitMs = outcome === undefined ? 0 : await this.#take(outcome, subscriber, progress);
-    const isOver = subscriber.isEnded || this.#tryJoin(subscriber, progress);
+    if (subscriber.isEnded) return undefined;
+    const isOver = this.#passForbidden(subscriber, progress) && this.#tryJoin(subscriber, progress);
     return isOver ? undefined : waitMs;
   }
 
@@ -128,6 +130,16 @@ export class CatchUp {
       isConfirmed: false,
       beyondEndSinceMs: undefined,
     };
+  }
+
+  /**
+   * What stands before the rights begin is neither read nor joined: the gap comes first. False: the
+   * socket can't take it now. Rights that change meanwhile make another subscriber.
+   */
+  #passForbidden(subscriber: Subscriber, progress: Progress): boolean {
+    const { beginning } = subscriber;
+    if (beginning === undefined || !isBefore(progress.cursor, beginning)) return true;
+    return this.#gap(subscriber, progress, { reason: "forbidden", to: beginning });
   }
 
   /** The seam between history and live: check, `live` and join are one step. */

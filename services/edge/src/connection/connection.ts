@@ -12,20 +12,21 @@ import {
 } from "@millrace/schemas";
 import type { Renewal } from "../admission/admission.ts";
 import type { Identity } from "../admission/identity.ts";
-import { mayRead, mayWrite } from "../admission/rights.ts";
 import type { CatchUp } from "../catchup/catch-up.ts";
 import type { StartPoints } from "../catchup/start-point.ts";
 import type { Hubs } from "../hub/hubs.ts";
+import type { Told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import { ConnectionPublishes, type PublishesOwner } from "../publish/connection-publishes.ts";
 import type { Publisher } from "../publish/publisher.ts";
+import { NO_READ, type Rights } from "../rights/rights.ts";
 import type { SessionEntry, SessionHold, Sessions } from "../session/sessions.ts";
 import { FrameRate } from "../rates/frame-rate.ts";
 import type { PublishRate, PublishRates } from "../rates/publish-rates.ts";
 import { TokenBucket } from "../rates/token-bucket.ts";
 import type { Acknowledgements } from "../session/acknowledgements.ts";
-import type { CursorHolder } from "@millrace/schemas/record";
+import type { CursorHolder, RulingSubject } from "@millrace/schemas/record";
 import type { Tails } from "../tail/tails.ts";
 import { Credential } from "./credential.ts";
 import type { Flusher } from "./flusher.ts";
@@ -52,6 +53,7 @@ export interface ConnectionContext {
   readonly publisher: Publisher;
   readonly acknowledgements: Acknowledgements;
   readonly sessions: Sessions;
+  readonly rights: Rights;
   readonly heartbeats: Heartbeats;
   readonly tokenLives: TokenLives;
   readonly publishRates: PublishRates;
@@ -136,12 +138,22 @@ export class Connection implements SocketListener, Owner {
     this.#end();
   }
 
+  /** An operator has ruled about this user, or lifted what was ruled: it holds already. */
+  onRuled(subject: RulingSubject): void {
+    if (subject.kind !== "ban") this.#subscriptionsMade?.onRuled(subject.conversation);
+    else if (this.#context.rights.isBanned(this.user)) this.#banish();
+  }
+
   mayRead(conversation: ConversationId): boolean {
-    return mayRead(this.#credential.identity, conversation);
+    return this.#context.rights.mayRead(this.#credential.identity, conversation);
   }
 
   mayWrite(conversation: ConversationId): boolean {
-    return mayWrite(this.#credential.identity, conversation);
+    return this.#context.rights.mayWrite(this.#credential.identity, conversation);
+  }
+
+  beginning(conversation: ConversationId): Told | undefined {
+    return this.#context.rights.beginning(this.user, conversation);
   }
 
   ping(): void {
@@ -181,6 +193,7 @@ export class Connection implements SocketListener, Owner {
 
   onText(text: string): void {
     this.#pulse.heard();
+    this.#frameRate.spend(text.length);
     const { clock, limits } = this.#context;
     const { announced } = limits;
     this.#session.lastActiveMs = clock.wallMs();
@@ -237,13 +250,20 @@ export class Connection implements SocketListener, Owner {
     void acknowledgements.flush(identity.user);
   }
 
+  /** Of what waits for the socket, messages are not the user's any more. */
+  #banish(): void {
+    if (this.#isClosed) return;
+    this.#subscriptionsMade?.end();
+    this.close(4403);
+  }
+
   /** What the session's former connection had subscribed, each announced by itself. */
   #restore(): void {
     const { identity, entry } = this.names;
-    const { sessions } = this.#context;
+    const { sessions, rights } = this.#context;
     for (const [name, start] of entry.subscriptions) {
       const conversation = name as ConversationId;
-      if (mayRead(identity, conversation)) {
+      if (rights.mayRead(identity, conversation)) {
         void this.#subscriptions.restore(conversation, start);
         continue;
       }
@@ -358,7 +378,7 @@ export class Connection implements SocketListener, Owner {
       return false;
     }
     if (!this.mayRead(conversation)) {
-      this.#refuse({ code: "forbidden", message: "no right to read this conversation", id });
+      this.#refuse({ ...NO_READ, id });
       return false;
     }
     const { subscriptions } = this.#context.limits.announced;
@@ -380,13 +400,7 @@ export class Connection implements SocketListener, Owner {
   #acknowledge(frame: Extract<UpFrame, { t: "ack" }>): void {
     const { id, conversation: c, position } = frame;
     const name = id === undefined ? { c } : { id };
-    if (!this.mayRead(c)) {
-      return this.#refuse({
-        code: "forbidden",
-        message: "no right to read this conversation",
-        ...name,
-      });
-    }
+    if (!this.mayRead(c)) return this.#refuse({ ...NO_READ, ...name });
     const { user, holder } = this;
     const key = { user, holder, conversation: c };
     void this.#context.acknowledgements.take(key, position).then((outcome) => {

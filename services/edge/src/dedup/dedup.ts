@@ -16,6 +16,8 @@ export interface Dedup {
   /** Follows the tails, so it is there before them. */
   readonly feed: KeyFeed;
   gateFor(tails: PassedLog): DedupGate;
+  /** Nothing is published any more: what Redis was still to hear of is sent now. */
+  flush(): void;
 }
 
 const INCARNATION_BYTES = 9;
@@ -40,6 +42,7 @@ export function createDedup(options: {
   return {
     gateFor: (tails) =>
       new DedupGate({ reservations, window, search, clock, tails, incarnation, ...times }),
+    flush: () => reservations.flush(),
     feed: new KeyFeed({ log, clock, window, decoded, dedupMs, readBytes }),
   };
 }

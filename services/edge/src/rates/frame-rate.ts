@@ -25,6 +25,12 @@ export class FrameRate {
     return this.#refused >= this.#limits.floodRefusals;
   }
 
+  /** What came in one message costs, however few frames it is: 128 KiB of JSON are to be read. */
+  spend(bytes: number): void {
+    const more = Math.floor(bytes / this.#limits.bytesPerFrame);
+    if (more > 0) this.#bucket.spend(more);
+  }
+
   /** 0: one more frame may come; otherwise after how many ms. */
   take(): number {
     const retryMs = this.#bucket.take();

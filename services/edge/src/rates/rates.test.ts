@@ -124,6 +124,20 @@ describe("the frames of a connection", () => {
     expect(rate.isFlood).toBe(true);
   });
 
+  it("cost more where a message is long, and a debt is waited for", async () => {
+    const clock = new FakeClock();
+    const rate = new FrameRate(clock, LIMITS);
+    rate.spend(LIMITS.bytesPerFrame - 1);
+    rate.spend(10 * LIMITS.bytesPerFrame);
+    expect(takeAll(rate)).toBe(LIMITS.frameBurst - 10);
+    rate.spend(framesPerSec * LIMITS.bytesPerFrame);
+    expect(rate.take()).toBeGreaterThan(1_000);
+    await clock.advance(1_000);
+    expect(rate.take()).toBeGreaterThan(0);
+    await clock.advance(1_000);
+    expect(rate.take()).toBe(0);
+  });
+
   it("are no flood when the refusals are spread", async () => {
     const clock = new FakeClock();
     const rate = new FrameRate(clock, LIMITS);

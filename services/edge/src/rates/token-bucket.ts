@@ -36,6 +36,12 @@ export class TokenBucket {
     return Math.max(1, Math.ceil(((1 - this.#tokens) * SECOND_MS) / this.#perSec));
   }
 
+  /** Takes so many, also where there are fewer: the rest is a debt. */
+  spend(tokens: number): void {
+    this.#fill();
+    this.#tokens -= tokens;
+  }
+
   /** One that was taken for nothing. */
   giveBack(): void {
     this.#tokens = Math.min(this.#burst, this.#tokens + 1);

@@ -63,7 +63,9 @@ export class RedisHealth {
     const tag = this.#redis.isCluster ? tagOf(key) : "";
     if (!this.#redis.isReady || this.#silent.has(tag)) return undefined;
     try {
-      return await within(this.#clock, ANSWER_MS_MAX, command(this.#redis.client));
+      const answer = command(this.#redis.client);
+      // A single Redis has answered, or the client has given up, long before (see `connectRedis`).
+      return await (this.#redis.isCluster ? within(this.#clock, ANSWER_MS_MAX, answer) : answer);
     } catch (error) {
       this.#fail(tag, error);
       return undefined;

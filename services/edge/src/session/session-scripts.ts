@@ -50,13 +50,16 @@ return tonumber(ARGV[1]) <= tonumber(known[2]) and 1 or 0
  * KEYS: session, its subscriptions, the user's set. ARGV: id, device, attempt, conn, edge, last
  * active, begun, lifetime ms, "1" where it is still connected, "1" where all its subscriptions
  * follow; then those, or the ones that changed: conversation and start, "" where it is gone. Answers
- * `mine`; `new`, where Redis did not know it, be it that it has lost it; `replaced` by a newer
+ * `mine`, also where another stands there with a lower attempt: a promoted replica may never have heard
+ * who came after it; `new`, where Redis did not know it, be it that it has lost it; `replaced` by a newer
  * connection; or `ended`.
  */
 export const TOUCH = `
-local known = redis.call('HMGET', KEYS[1], 'conn', 'ended')
+local known = redis.call('HMGET', KEYS[1], 'conn', 'ended', 'attempt')
 if known[2] then return 'ended' end
-if known[1] and known[1] ~= ARGV[4] and known[1] ~= '' then return 'replaced' end
+if known[1] and known[1] ~= ARGV[4] and known[1] ~= '' then
+  if tonumber(known[3]) >= tonumber(ARGV[3]) then return 'replaced' end
+end
 if known[1] == '' and ARGV[9] == '0' then return 'mine' end
 local conn, edge = ARGV[4], ARGV[5]
 if ARGV[9] == '0' then conn, edge = '', '' end

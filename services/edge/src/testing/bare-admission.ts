@@ -23,6 +23,7 @@ export function bareAdmission(jwks: string): AdmissionOptions {
     clock: systemClock,
     logger: silentLogger,
     tickets: new Tickets({ ask: () => Promise.resolve(undefined) }, LIMITS.ticketMs),
+    rights: { isBanned: () => false },
     sessions: {
       isStale: () => Promise.resolve(false),
       enter: () =>

@@ -83,7 +83,7 @@ export class ClientView {
       case "live":
         return this.#onLive(frame);
       case "unsubd":
-        this.#answered(frame.id, "unsub");
+        if (frame.code !== "forbidden") this.#answered(frame.id, "unsub");
         this.#deliveries.delete(frame.c);
         return;
       case "skipd":
@@ -201,6 +201,7 @@ export class ClientView {
     const isSame = from.epoch === to.epoch;
     const isTrue =
       (reason === "recreated" && (!isSame || from.partition !== to.partition)) ||
+      (reason === "forbidden" && isSame && from.offset < to.offset) ||
       (reason === "expired" && isSame && from.offset < to.offset && to.offset <= start) ||
       (reason === "skipped" && this.#skips.has(c) && (!isSame || from.offset < to.offset)) ||
       (reason === "truncated" && isSame && from.offset > to.offset);

@@ -25,7 +25,8 @@ function world(): {
     metrics: createMetrics(),
     memoryBytes: MEMORY_BYTES,
     probe: {
-      ...systemProbe,
+      memoryBytes: MEMORY_BYTES,
+      sendBufferBytes: 4 * MIB,
       descriptorsMax: DESCRIPTORS_MAX,
       // What it holds itself is open, too.
       descriptors: () => state.open + held(vitals),
@@ -118,7 +119,7 @@ describe("the edge looks at what it may run out of", () => {
 describe("the bounds added up", () => {
   const sendBufferBytes = 4 * MIB;
 
-  it("stay within the memory that there is, with as many connections as it holds", () => {
+  it("The bounds together stay within the memory that there is", () => {
     for (const mib of [1_024, 4_096, 65_536]) {
       const plan = planMemory(LIMITS, { budgetBytes: mib * MIB, sendBufferBytes });
       const fixed = Object.values(plan.fixed).reduce((sum, bytes) => sum + bytes, 0);
@@ -130,7 +131,7 @@ describe("the bounds added up", () => {
     }
   });
 
-  it("say what to change where the memory holds too little of them", () => {
+  it("A memory that holds too little of them is told what to change", () => {
     const tight = (): unknown => planMemory(LIMITS, { budgetBytes: 256 * MIB, sendBufferBytes });
     expect(tight).toThrow(/256 MiB is too little: .* MiB for 100 connections .*EDGE_MEMORY_MB/);
     const lowered = { ...LIMITS, dedupKeysMax: 100_000, pendingCursorsMax: 1_000 };

@@ -20,6 +20,7 @@ export interface VitalsOptions {
 }
 
 const LOOK_MS = 100;
+const OVER_MS = 5_000;
 
 /** So much of each look counts: one late turn is no overload, five of them are. */
 const LATE_WEIGHT = 0.3;
@@ -40,6 +41,7 @@ export class Vitals {
   #lateMs = 0;
   #isShortOfMemory = false;
   #told: Shortage | undefined;
+  #shortAtMs = 0;
 
   constructor(options: VitalsOptions) {
     this.#options = options;
@@ -81,9 +83,10 @@ export class Vitals {
     const lateMs = Math.max(0, nowMs - this.#lookedAtMs - LOOK_MS);
     this.#lookedAtMs = nowMs;
     this.#lateMs += LATE_WEIGHT * (lateMs - this.#lateMs);
-    this.#lookAtMemory();
+    // First what the second look may need itself.
     this.#reserve.look();
-    this.#tell();
+    this.#lookAtMemory();
+    this.#tell(nowMs);
     this.#lookLater();
   }
 
@@ -95,13 +98,18 @@ export class Vitals {
     this.#isShortOfMemory = share >= bound;
   }
 
-  /** Once for each change, however long it lasts. */
-  #tell(): void {
+  /** Once for each time, however long it lasts; what is over for a moment only is not over. */
+  #tell(nowMs: number): void {
     const { logger } = this.#options;
     const { shortage } = this;
-    if (shortage === this.#told) return;
-    if (shortage === undefined) logger.info({ was: this.#told }, "newcomers are let in again");
-    else logger.warn({ shortage }, "newcomers are refused, so that nobody connected suffers");
-    this.#told = shortage;
+    if (shortage !== undefined) {
+      this.#shortAtMs = nowMs;
+      if (shortage === this.#told) return;
+      logger.warn({ shortage }, "newcomers are refused, so that nobody connected suffers");
+      this.#told = shortage;
+    } else if (this.#told !== undefined && nowMs - this.#shortAtMs >= OVER_MS) {
+      logger.info({ was: this.#told }, "newcomers are let in again");
+      this.#told = undefined;
+    }
   }
 }
