@@ -47,29 +47,40 @@ return tonumber(ARGV[1]) <= tonumber(known[2]) and 1 or 0
 `;
 
 /**
- * KEYS: session, its subscriptions, the user's set. ARGV: id, device, attempt, conn, edge, last
- * active, begun, lifetime ms, "1" where it is still connected; then the subscriptions that changed:
- * conversation and start, "" where it is gone. A session that Redis has lost is there again
- * afterwards. Answers `mine`, `replaced` by a newer connection, or `ended`.
+ * Many at a time. KEYS: of each, the session, its subscriptions, the user's set. ARGV: lifetime ms,
+ * then of each id, device, attempt, conn, edge, last active, begun, "1" where it is still connected,
+ * and the number of its subscriptions that changed; then these: conversation and start, "" where it
+ * is gone. A session that Redis has lost is there again afterwards. Answers of each `mine`,
+ * `replaced` by a newer connection, or `ended`.
  */
 export const TOUCH = `
-local known = redis.call('HMGET', KEYS[1], 'conn', 'ended')
-if known[2] then return 'ended' end
-if known[1] and known[1] ~= ARGV[4] and known[1] ~= '' then return 'replaced' end
-if known[1] == '' and ARGV[9] == '0' then return 'mine' end
-local conn, edge = ARGV[4], ARGV[5]
-if ARGV[9] == '0' then conn, edge = '', '' end
-redis.call('HSET', KEYS[1], 'device', ARGV[2], 'attempt', ARGV[3], 'conn', conn, 'edge', edge,
-  'seen', ARGV[6], 'since', ARGV[7])
-redis.call('PEXPIRE', KEYS[1], ARGV[8])
-for index = 10, #ARGV, 2 do
-  if ARGV[index + 1] == '' then redis.call('HDEL', KEYS[2], ARGV[index])
-  else redis.call('HSET', KEYS[2], ARGV[index], ARGV[index + 1]) end
+local lifetime, at = ARGV[1], 2
+local function touch(key, subscriptions, set)
+  local id, device, attempt, conn, edge, seen, since, connected, changes = unpack(ARGV, at, at + 8)
+  local first = at + 9
+  at = first + 2 * tonumber(changes)
+  local known = redis.call('HMGET', key, 'conn', 'ended')
+  if known[2] then return 'ended' end
+  if known[1] and known[1] ~= conn and known[1] ~= '' then return 'replaced' end
+  if known[1] == '' and connected == '0' then return 'mine' end
+  if connected == '0' then conn, edge = '', '' end
+  redis.call('HSET', key, 'device', device, 'attempt', attempt, 'conn', conn, 'edge', edge,
+    'seen', seen, 'since', since)
+  redis.call('PEXPIRE', key, lifetime)
+  for index = first, at - 1, 2 do
+    if ARGV[index + 1] == '' then redis.call('HDEL', subscriptions, ARGV[index])
+    else redis.call('HSET', subscriptions, ARGV[index], ARGV[index + 1]) end
+  end
+  redis.call('PEXPIRE', subscriptions, lifetime)
+  redis.call('ZADD', set, seen + lifetime, id)
+  redis.call('PEXPIRE', set, lifetime)
+  return 'mine'
 end
-redis.call('PEXPIRE', KEYS[2], ARGV[8])
-redis.call('ZADD', KEYS[3], ARGV[6] + ARGV[8], ARGV[1])
-redis.call('PEXPIRE', KEYS[3], ARGV[8])
-return 'mine'
+local answer = {}
+for index = 1, #KEYS, 3 do
+  answer[#answer + 1] = touch(KEYS[index], KEYS[index + 1], KEYS[index + 2])
+end
+return answer
 `;
 
 /** KEYS: session, its subscriptions, the user's set. ARGV: id, lifetime ms. Answers conn and edge. */

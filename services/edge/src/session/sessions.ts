@@ -138,11 +138,13 @@ export class Sessions {
     const held = this.#held.get(connectionId);
     if (held === undefined) return;
     (held.changes ??= new Map()).set(conversation, start);
-    if (this.#saving.has(held)) return;
+    const isFirst = this.#saving.size === 0;
     this.#saving.add(held);
+    if (!isFirst) return;
     this.#options.clock.after(this.#options.saveEveryMs, () => {
-      this.#saving.delete(held);
-      if (this.#held.get(connectionId) === held) void this.#touch(held, true);
+      const due = [...this.#saving].filter((one) => this.#isHeld(one));
+      this.#saving.clear();
+      void this.#touch(due, true);
     });
   }
 
@@ -150,7 +152,7 @@ export class Sessions {
     const held = this.#held.get(connectionId);
     if (held === undefined) return;
     this.#held.delete(connectionId);
-    await this.#touch(held, false);
+    await this.#touch([held], false);
   }
 
   list(user: UserId): Promise<readonly SessionView[] | undefined> {
@@ -190,36 +192,51 @@ export class Sessions {
     clock.after(TICK_MS, () => {
       if (this.#isStopped) return;
       const nowMs = clock.nowMs();
-      for (const held of this.#held.values()) {
-        if (nowMs - held.touchedMs >= touchEveryMs) void this.#touch(held, true);
-      }
+      const held = [...this.#held.values()];
+      void this.#touch(
+        held.filter(({ touchedMs }) => nowMs - touchedMs >= touchEveryMs),
+        true,
+      );
       this.#tick();
     });
   }
 
-  async #touch(held: Held, isConnected: boolean): Promise<void> {
-    const { store, signals, clock } = this.#options;
-    const { owner, entry, sinceMs, lastActiveMs, changes = NONE } = held;
-    held.touchedMs = clock.nowMs();
-    held.changes = undefined;
-    const session: HeldSession = {
-      user: owner.user,
-      device: owner.device,
-      sessionId: entry.sessionId,
-      attempt: entry.attempt,
-      conn: entry.connectionId,
-      edge: signals().channel,
-      sinceMs,
-      lastActiveMs,
-      isConnected,
-      changes,
-    };
-    const outcome = await store.touch(session);
-    if (outcome === undefined) {
-      // Not saved: with the next touch, but for what has changed again.
-      if (changes.size > 0) held.changes = new Map([...changes, ...(held.changes ?? NONE)]);
-    } else if (outcome !== "mine" && isConnected) this.close(entry.connectionId, outcome);
+  #isHeld(held: Held): boolean {
+    return this.#held.get(held.entry.connectionId) === held;
   }
+
+  async #touch(all: readonly Held[], isConnected: boolean): Promise<void> {
+    const { store, signals, clock } = this.#options;
+    const nowMs = clock.nowMs();
+    const edge = signals().channel;
+    const sessions = all.map((held) => sessionOf(held, { edge, isConnected }));
+    for (const held of all) {
+      held.touchedMs = nowMs;
+      held.changes = undefined;
+    }
+    const outcomes = await store.touch(sessions);
+    for (const [index, held] of all.entries()) {
+      const outcome = outcomes[index];
+      const changes = sessions[index]?.changes ?? NONE;
+      if (outcome !== undefined) {
+        if (outcome !== "mine" && isConnected) this.close(held.entry.connectionId, outcome);
+      } else if (changes.size > 0) {
+        // Not saved: with the next touch, but for what has changed again.
+        held.changes = new Map([...changes, ...(held.changes ?? NONE)]);
+      }
+    }
+  }
+}
+
+function sessionOf(
+  held: Held,
+  how: { readonly edge: string; readonly isConnected: boolean },
+): HeldSession {
+  const { owner, entry, sinceMs, lastActiveMs } = held;
+  const { user, device } = owner;
+  const changes = held.changes ?? NONE;
+  const { sessionId, attempt, connectionId: conn } = entry;
+  return { user, device, sessionId, attempt, conn, sinceMs, lastActiveMs, changes, ...how };
 }
 
 function randomId(kind: "c" | "s"): string {
