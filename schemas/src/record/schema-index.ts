@@ -42,6 +42,13 @@ function versionsOf({ versions }: SchemaIndex): readonly SchemaVersion[] {
   }));
 }
 
+/** The same record with these fields alone, as a reader that wants no others. */
+export function withOnly(schema: avsc.Schema, names: readonly string[]): avsc.Schema {
+  if (typeof schema === "string" || !("fields" in schema)) return schema;
+  const fields = (schema.fields as readonly Field[]).filter(({ name }) => names.includes(name));
+  return { ...schema, fields } as avsc.Schema;
+}
+
 /** A map's entry, see {@link typeOf}. */
 export interface MapEntry {
   readonly name: string;

@@ -1,6 +1,6 @@
 import type { Log, LogChunk, LogRecord } from "@millrace/log";
 import { type Clock, delay } from "@millrace/runtime";
-import { decodeMessage } from "@millrace/schemas/record";
+import { decodeKey } from "@millrace/schemas/record";
 import type { Told } from "../hub/told.ts";
 import type { TailFollower } from "../tail/partition-tail.ts";
 import type { KeyWindow } from "./key-window.ts";
@@ -132,10 +132,9 @@ export class KeyFeed implements TailFollower {
 
   #add(partition: number, { offset, timestampMs, value }: LogRecord): void {
     if (value === null) return;
-    const decoded = decodeMessage(value);
-    if (decoded.kind !== "message" || decoded.message.key === null) return;
-    const { conversation, sender, key } = decoded.message;
-    const hash = hashOfPublish({ conversation, sender, key });
+    const publish = decodeKey(value);
+    if (publish === undefined) return;
+    const hash = hashOfPublish(publish);
     this.#options.window.add(partition, { hash, offset, timestampMs });
   }
 }
