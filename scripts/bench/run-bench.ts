@@ -30,8 +30,8 @@ export async function runBench(options: BenchOptions): Promise<number> {
   const stage = await BenchStage.open({ cores, loadProcesses, profileFolder, tell });
   const stop = (): void => void stage.close().then(() => process.exit(130));
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  const { seed, isQuick, patienceS, p99MsMax } = options;
-  const bench: Bench = { stage, seed, isQuick, patienceS, p99MsMax, tell, scale: 1 };
+  const { seed, isQuick, patienceS, p99MsMax, scale } = options;
+  const bench: Bench = { stage, seed, isQuick, patienceS, p99MsMax, tell, scale };
   const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
   const machine = await describeMachine(cores);
   const file = options.jsonFile ?? `${FOLDER}/${stamp}.json`;

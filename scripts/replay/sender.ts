@@ -1,6 +1,6 @@
 import { systemClock } from "@millrace/runtime";
 import { TokenBucket } from "../../services/edge/src/rates/token-bucket.ts";
-import { type Down, Wire } from "./wire.ts";
+import { type Down, type TokenFor, Wire } from "./wire.ts";
 
 /** A message on its way; its key says which of its sender's it is. */
 export interface Outgoing {
@@ -11,6 +11,8 @@ export interface Outgoing {
 
 export interface Published extends Outgoing {
   readonly pos: string;
+  /** The log's append time. */
+  readonly ts: number;
   readonly ms: number;
 }
 
@@ -18,6 +20,7 @@ export interface SenderOptions {
   readonly edges: readonly string[];
   readonly user: string;
   readonly random: () => number;
+  readonly tokenFor?: TokenFor;
   readonly onPublished: (published: Published) => void;
 }
 
@@ -49,13 +52,13 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
-    const { edges, user, random } = options;
+    const { edges, user, random, tokenFor } = options;
     const listener = {
       onOpen: (welcome: Down) => this.#opened(welcome),
       onFrame: (frame: Down) => this.#answered(frame),
       onLost: () => this.#lost(),
     };
-    this.#wire = new Wire({ edges, user, random, listener });
+    this.#wire = new Wire({ edges, user, random, listener, ...(tokenFor && { tokenFor }) });
   }
 
   get isIdle(): boolean {
@@ -121,9 +124,10 @@ export class Sender {
     if (frame.id === undefined || inFlight === undefined) return;
     this.#inFlight.delete(frame.id);
     const { message, sentMs } = inFlight;
-    if (frame.t === "pubd" && frame.pos !== undefined) {
+    const { pos, ts = 0 } = frame;
+    if (frame.t === "pubd" && pos !== undefined) {
       const ms = performance.now() - sentMs;
-      this.#options.onPublished({ ...message, pos: frame.pos, ms });
+      this.#options.onPublished({ ...message, pos, ts, ms });
     } else if (RETRYABLE.has(frame.code ?? "")) this.#refused.push(message);
     else throw new Error(`a message was refused for good: ${JSON.stringify(frame)}`);
     if (this.#refused.length === 0) this.#pump();

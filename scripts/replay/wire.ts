@@ -12,12 +12,19 @@ export interface Down {
   readonly from?: string;
   readonly key?: string;
   readonly body?: string;
+  readonly ts?: number;
   readonly code?: string;
   readonly retryMs?: number;
   readonly reason?: string;
   readonly afterMs?: number;
   readonly limits?: { readonly publishPerSec: number; readonly publishBurst: number };
 }
+
+/** A token for that user; by default of the development issuer, with all rights. */
+export type TokenFor = (user: string) => Promise<string>;
+
+const developmentToken: TokenFor = (user) =>
+  Promise.resolve(signToken({ user, read: ["*"], write: ["*"] }));
 
 export interface WireListener {
   /** The line is up, and the server has spoken. */
@@ -39,6 +46,7 @@ export class Wire {
   readonly #user: string;
   readonly #listener: WireListener;
   readonly #random: () => number;
+  readonly #tokenFor: TokenFor;
   #socket: WebSocket | undefined;
   #isUp = false;
   #isEnded = false;
@@ -49,12 +57,14 @@ export class Wire {
     readonly user: string;
     readonly listener: WireListener;
     readonly random: () => number;
+    readonly tokenFor?: TokenFor;
   }) {
     this.#edges = options.edges;
     this.#user = options.user;
     this.#listener = options.listener;
     this.#random = options.random;
-    this.#connect();
+    this.#tokenFor = options.tokenFor ?? developmentToken;
+    void this.#connect();
   }
 
   send(frames: readonly object[]): void {
@@ -71,10 +81,10 @@ export class Wire {
     this.#socket?.terminate();
   }
 
-  #connect(): void {
+  async #connect(): Promise<void> {
+    const token = await this.#tokenFor(this.#user);
     if (this.#isEnded) return;
     const edge = this.#edges[Math.floor(this.#random() * this.#edges.length)] ?? "";
-    const token = signToken({ user: this.#user, read: ["*"], write: ["*"] });
     const headers = { authorization: `Bearer ${token}` };
     const socket = new WebSocket(edge, ["millrace.v1.json"], { headers, perMessageDeflate: false });
     this.#socket = socket;
@@ -100,6 +110,6 @@ export class Wire {
     this.#isUp = false;
     if (wasUp) this.#listener.onLost();
     const mostMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** this.#attempts++);
-    setTimeout(() => this.#connect(), this.#random() * mostMs);
+    setTimeout(() => void this.#connect(), this.#random() * mostMs);
   }
 }

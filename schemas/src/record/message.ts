@@ -26,7 +26,6 @@ export type DecodeOutcome =
 export const VALUE_BYTES_MAX = 131_072;
 
 const format = new WireFormat(SCHEMA_VERSIONS);
-const nameFormat = new WireFormat(SCHEMA_VERSIONS, ["conversation", "sender", "key"]);
 
 /** The record value of a message, in memory of its own. */
 export function encodeMessage(message: Message): Uint8Array {
@@ -52,20 +51,6 @@ export function decodeMessage(value: Uint8Array): DecodeOutcome {
   const decoded = format.decode(value);
   if (decoded.kind === "undecodable") return decoded;
   return { kind: "message", message: messageOf(decoded.fields as Fields) };
-}
-
-/**
- * What makes a message the same as another, at about a third of the cost of the whole; undefined for
- * one without a key, and for what `decodeMessage` can't read.
- */
-export function decodeKey(
-  value: Uint8Array,
-): { readonly conversation: string; readonly sender: string; readonly key: string } | undefined {
-  if (value.length > VALUE_BYTES_MAX) return undefined;
-  const decoded = nameFormat.decode(value);
-  if (decoded.kind === "undecodable") return undefined;
-  const { conversation, sender, key } = decoded.fields as Fields;
-  return key === null ? undefined : { conversation, sender, key };
 }
 
 interface Fields {

@@ -4,7 +4,8 @@ import { longType } from "./long-type.ts";
 
 /**
  * The schemas of the record value, by the id that stands in the Confluent wire format. Ids are
- * fixed in `avro/index.json` and `avro/cursors.json`, never asked of a registry: what an id means can't change.
+ * fixed in `avro/index.json`, `cursors.json` and `control.json`, never asked of a registry: what an id
+ * means can't change.
  */
 export interface SchemaVersion {
   readonly version: number;
@@ -30,6 +31,9 @@ export const SCHEMA_VERSIONS = versionsOf(SCHEMA_INDEX);
 /** Those of `chat.cursors`; an id is never used twice, whatever the subject. */
 export const CURSOR_VERSIONS = versionsOf(indexOf("cursors.json"));
 
+/** Those of `chat.control`. */
+export const CONTROL_VERSIONS = versionsOf(indexOf("control.json"));
+
 function indexOf(file: string): SchemaIndex {
   return JSON.parse(readFileSync(new URL(file, folder), "utf8")) as SchemaIndex;
 }
@@ -40,13 +44,6 @@ function versionsOf({ versions }: SchemaIndex): readonly SchemaVersion[] {
     id,
     schema: JSON.parse(readFileSync(new URL(file, folder), "utf8")) as avsc.Schema,
   }));
-}
-
-/** The same record with these fields alone, as a reader that wants no others. */
-export function withOnly(schema: avsc.Schema, names: readonly string[]): avsc.Schema {
-  if (typeof schema === "string" || !("fields" in schema)) return schema;
-  const fields = (schema.fields as readonly Field[]).filter(({ name }) => names.includes(name));
-  return { ...schema, fields } as avsc.Schema;
 }
 
 /** A map's entry, see {@link typeOf}. */

@@ -1,4 +1,4 @@
-import { type SchemaVersion, typeOf, withOnly } from "./schema-index.ts";
+import { type SchemaVersion, typeOf } from "./schema-index.ts";
 
 /** What a value in the Confluent wire format holds, by field name, or why nobody can read it. */
 export type WireOutcome =
@@ -9,10 +9,7 @@ export type WireOutcome =
 const MAGIC = 0;
 const HEADER_BYTES = 5;
 
-/**
- * Values of one subject: written by its newest schema, read whichever of them has written it.
- * Where only some fields are named, only these are read: the others cost next to nothing.
- */
+/** Values of one subject: written by its newest schema, read whichever of them has written it. */
 export class WireFormat {
   readonly #id: number;
   readonly #type: ReturnType<typeof typeOf>;
@@ -22,16 +19,16 @@ export class WireFormat {
     ReturnType<ReturnType<typeof typeOf>["createResolver"]> | undefined
   >;
 
-  constructor(versions: readonly SchemaVersion[], fields?: readonly string[]) {
+  constructor(versions: readonly SchemaVersion[]) {
     const newest = versions.at(-1);
     if (newest === undefined) throw new Error("the index names no schema");
-    const type = typeOf(fields === undefined ? newest.schema : withOnly(newest.schema, fields));
+    const type = typeOf(newest.schema);
     this.#id = newest.id;
     this.#type = type;
     this.#resolvers = new Map(
       versions.map(({ id, schema }) => [
         id,
-        id === newest.id && fields === undefined ? undefined : type.createResolver(typeOf(schema)),
+        id === newest.id ? undefined : type.createResolver(typeOf(schema)),
       ]),
     );
   }

@@ -27,7 +27,8 @@ export type LoadCommand =
   | { readonly name: "quiet" }
   | { readonly name: "window" }
   | { readonly name: "cut" }
-  | { readonly name: "reopen" }
+  /** Everybody begins to connect again at a random moment within that time. */
+  | { readonly name: "reopen"; readonly withinMs: number }
   | { readonly name: "keys" };
 
 export interface Opened {

@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { readTopic } from "../../verify/read-topic.ts";
+import { readTopic } from "@millrace/testkit/judge";
 import { CHAT } from "./chat.ts";
 import { type Scenario, opened } from "./measured.ts";
 

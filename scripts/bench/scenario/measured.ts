@@ -14,7 +14,7 @@ export interface Bench {
   readonly patienceS: number;
   /** The bound at which a rising rate has gone too far. */
   readonly p99MsMax: number;
-  /** Lets a smaller run be made of the same scenario: for tests. */
+  /** Of clients, conversations and rates; below 1 in tests. */
   readonly scale: number;
 }
 

@@ -14,6 +14,7 @@ import { idle } from "./idle.ts";
 import { kill } from "./kill.ts";
 import { logFloor } from "./log-floor.ts";
 import type { Scenario } from "./measured.ts";
+import { resumeCost } from "./resume-cost.ts";
 import { resume } from "./resume.ts";
 
 interface Entry {
@@ -38,6 +39,7 @@ export const SCENARIOS: readonly Entry[] = [
   entry("idle", (name) => idle(name, serveEdge)),
   entry("resume", (name) => resume(name, 25)),
   entry("resume-deep", (name) => resume(name, 400)),
+  entry("resume-cost", () => resumeCost),
   entry("kill", () => kill),
   entry("features-plain", (name) => feature(name, "plain")),
   entry("features-keys", (name) => feature(name, "keys")),

@@ -14,6 +14,7 @@ import {
   startChild,
   startKafkaProcess,
   startRedisProcess,
+  redisCommand,
   waitFor,
 } from "@millrace/testkit";
 import { ensureIssuer } from "../../token.mjs";
@@ -143,6 +144,15 @@ export class BenchStage {
     for (const pid of fleet.pids) await pin(pid, this.cores?.load);
     this.meter.watch("load", [process.pid, ...fleet.pids]);
     return fleet;
+  }
+
+  /** One command; the server's text. */
+  redis(...words: readonly string[]): Promise<string> {
+    return redisCommand(Number(new URL(this.#redisUrl).port), ...words);
+  }
+
+  flushRedis(): Promise<string> {
+    return this.redis("FLUSHALL");
   }
 
   async close(): Promise<void> {

@@ -12,19 +12,21 @@ import {
 } from "@millrace/schemas";
 import type { Renewal } from "../admission/admission.ts";
 import type { Identity } from "../admission/identity.ts";
-import { mayRead, mayWrite } from "../admission/rights.ts";
 import type { CatchUp } from "../catchup/catch-up.ts";
 import type { StartPoints } from "../catchup/start-point.ts";
 import type { Hubs } from "../hub/hubs.ts";
+import type { Told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import { ConnectionPublishes, type PublishesOwner } from "../publish/connection-publishes.ts";
 import type { Publisher } from "../publish/publisher.ts";
+import { NO_READ, type Rights } from "../rights/rights.ts";
 import type { SessionEntry, SessionHold, Sessions } from "../session/sessions.ts";
 import { FrameRate } from "../rates/frame-rate.ts";
 import type { PublishRate, PublishRates } from "../rates/publish-rates.ts";
+import { TokenBucket } from "../rates/token-bucket.ts";
 import type { Acknowledgements } from "../session/acknowledgements.ts";
-import type { CursorHolder } from "@millrace/schemas/record";
+import type { CursorHolder, RulingSubject } from "@millrace/schemas/record";
 import type { Tails } from "../tail/tails.ts";
 import { Credential } from "./credential.ts";
 import type { Flusher } from "./flusher.ts";
@@ -51,6 +53,7 @@ export interface ConnectionContext {
   readonly publisher: Publisher;
   readonly acknowledgements: Acknowledgements;
   readonly sessions: Sessions;
+  readonly rights: Rights;
   readonly heartbeats: Heartbeats;
   readonly tokenLives: TokenLives;
   readonly publishRates: PublishRates;
@@ -85,8 +88,9 @@ export class Connection implements SocketListener, Owner {
   readonly #session: SessionHold;
   #publishesMade: ConnectionPublishes | undefined;
   #subscriptionsMade: Subscriptions | undefined;
-  #frameRate: FrameRate | undefined;
+  #frameRateMade: FrameRate | undefined;
   #publishRate: PublishRate | undefined;
+  #subscribeRate: TokenBucket | undefined;
   /** Requests without an answer yet. */
   #requests: Set<RequestId> | undefined;
   #isClosed = false;
@@ -134,12 +138,22 @@ export class Connection implements SocketListener, Owner {
     this.#end();
   }
 
+  /** An operator has ruled about this user, or lifted what was ruled: it holds already. */
+  onRuled(subject: RulingSubject): void {
+    if (subject.kind !== "ban") this.#subscriptionsMade?.onRuled(subject.conversation);
+    else if (this.#context.rights.isBanned(this.user)) this.#banish();
+  }
+
   mayRead(conversation: ConversationId): boolean {
-    return mayRead(this.#credential.identity, conversation);
+    return this.#context.rights.mayRead(this.#credential.identity, conversation);
   }
 
   mayWrite(conversation: ConversationId): boolean {
-    return mayWrite(this.#credential.identity, conversation);
+    return this.#context.rights.mayWrite(this.#credential.identity, conversation);
+  }
+
+  beginning(conversation: ConversationId): Told | undefined {
+    return this.#context.rights.beginning(this.user, conversation);
   }
 
   ping(): void {
@@ -171,12 +185,15 @@ export class Connection implements SocketListener, Owner {
     this.#context.sessions.subscribed(connectionId, conversation, start);
   }
 
+  /** Pings and pongs count as frames: each costs the edge one, too. */
   onSign(): void {
     this.#pulse.heard();
+    if (this.#frameRate.take() > 0) this.#countLimited("frames");
   }
 
   onText(text: string): void {
     this.#pulse.heard();
+    this.#frameRate.spend(text.length);
     const { clock, limits } = this.#context;
     const { announced } = limits;
     this.#session.lastActiveMs = clock.wallMs();
@@ -186,11 +203,11 @@ export class Connection implements SocketListener, Owner {
       metaBytes: announced.metaBytes,
     });
     if (parsed.kind === "not-frames") return this.close(4400);
-    const rate = (this.#frameRate ??= new FrameRate(clock, limits));
+    if (parsed.frames.length === 0 && this.#frameRate.take() > 0) this.#countLimited("frames");
     for (const item of parsed.frames) {
       if (this.#isClosed) return;
-      const retryMs = rate.take();
-      if (retryMs > 0) this.#limit(item, retryMs, rate);
+      const retryMs = this.#frameRate.take();
+      if (retryMs > 0) this.#limit(item, retryMs);
       else if (item.kind === "refusal") this.#refuse(item.refusal);
       else this.#dispatch(item.frame);
     }
@@ -204,6 +221,10 @@ export class Connection implements SocketListener, Owner {
   onClose(code: number): void {
     this.#end();
     this.#context.onClosed(this, code);
+  }
+
+  get #frameRate(): FrameRate {
+    return (this.#frameRateMade ??= new FrameRate(this.#context.clock, this.#context.limits));
   }
 
   get #publishes(): ConnectionPublishes {
@@ -229,13 +250,20 @@ export class Connection implements SocketListener, Owner {
     void acknowledgements.flush(identity.user);
   }
 
+  /** Of what waits for the socket, messages are not the user's any more. */
+  #banish(): void {
+    if (this.#isClosed) return;
+    this.#subscriptionsMade?.end();
+    this.close(4403);
+  }
+
   /** What the session's former connection had subscribed, each announced by itself. */
   #restore(): void {
     const { identity, entry } = this.names;
-    const { sessions } = this.#context;
+    const { sessions, rights } = this.#context;
     for (const [name, start] of entry.subscriptions) {
       const conversation = name as ConversationId;
-      if (mayRead(identity, conversation)) {
+      if (rights.mayRead(identity, conversation)) {
         void this.#subscriptions.restore(conversation, start);
         continue;
       }
@@ -311,16 +339,22 @@ export class Connection implements SocketListener, Owner {
   }
 
   /** Of a frame that came too soon nothing is done; whoever goes on regardless is cut off. */
-  #limit(item: ParsedFrame, retryMs: number, rate: FrameRate): void {
+  #limit(item: ParsedFrame, retryMs: number): void {
     if (item.kind === "frame" && !this.#admitId(item.frame)) return;
     this.#refuse(rateLimited(item, "frames", retryMs));
-    if (rate.isFlood) this.close(4450);
+    this.#countLimited("frames");
+  }
+
+  #countLimited(limit: "frames" | "subscribes"): void {
+    this.#context.metrics.limited.inc({ limit });
+    if (this.#frameRate.isFlood) this.close(4450);
   }
 
   #publish(frame: Extract<UpFrame, { t: "pub" }>): void {
     this.#publishRate ??= this.#context.publishRates.join(this.user);
     const retryMs = this.#publishRate.take();
     if (retryMs === 0) return this.#publishes.publish(frame);
+    this.#context.metrics.limited.inc({ limit: "publishes" });
     this.#refuse(rateLimited({ kind: "frame", frame }, "publishes", retryMs));
   }
 
@@ -334,9 +368,17 @@ export class Connection implements SocketListener, Owner {
     this.send({ t: "authd", id, tokenExpiresInMs });
   }
 
-  #maySubscribe({ id, conversation }: Extract<UpFrame, { t: "sub" }>): boolean {
+  #maySubscribe(frame: Extract<UpFrame, { t: "sub" }>): boolean {
+    const { id, conversation } = frame;
+    const retryMs = this.#takeSubscribe();
+    if (retryMs > 0) {
+      this.#refuse(rateLimited({ kind: "frame", frame }, "subscribes", retryMs));
+      this.#frameRate.noteRefusal();
+      this.#countLimited("subscribes");
+      return false;
+    }
     if (!this.mayRead(conversation)) {
-      this.#refuse({ code: "forbidden", message: "no right to read this conversation", id });
+      this.#refuse({ ...NO_READ, id });
       return false;
     }
     const { subscriptions } = this.#context.limits.announced;
@@ -347,16 +389,18 @@ export class Connection implements SocketListener, Owner {
     return false;
   }
 
+  /** Its bucket is there from the first one on: many connections never subscribe. */
+  #takeSubscribe(): number {
+    const { clock, limits } = this.#context;
+    const { subscribesPerSec: perSec, announced } = limits;
+    this.#subscribeRate ??= new TokenBucket({ clock, perSec, burst: announced.subscriptions });
+    return this.#subscribeRate.take();
+  }
+
   #acknowledge(frame: Extract<UpFrame, { t: "ack" }>): void {
     const { id, conversation: c, position } = frame;
     const name = id === undefined ? { c } : { id };
-    if (!this.mayRead(c)) {
-      return this.#refuse({
-        code: "forbidden",
-        message: "no right to read this conversation",
-        ...name,
-      });
-    }
+    if (!this.mayRead(c)) return this.#refuse({ ...NO_READ, ...name });
     const { user, holder } = this;
     const key = { user, holder, conversation: c };
     void this.#context.acknowledgements.take(key, position).then((outcome) => {

@@ -55,6 +55,7 @@ export class Outbox {
   #tellBytes = 0;
   #answerBytes = 0;
   #isFull = false;
+  #timesFull = 0;
   /** The socket has refused a frame, and the kernel has taken nothing since. */
   #hasRefused = false;
   #isClosed = false;
@@ -73,6 +74,16 @@ export class Outbox {
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** How often tells were given back. */
+  get timesFull(): number {
+    return this.#timesFull;
+  }
+
+  /** Everything due has been written, and the socket has room. */
+  get isWritable(): boolean {
+    return this.#items.length === 0 && this.#isDrained();
   }
 
   answer(frame: string): void {
@@ -127,12 +138,8 @@ export class Outbox {
 
   /** Resolves when everything due has been written and the socket has room, or it has closed. */
   whenWritable(): Promise<void> {
-    if (this.#isClosed || this.#isWritable()) return Promise.resolve();
+    if (this.#isClosed || this.isWritable) return Promise.resolve();
     return new Promise((resolve) => (this.#waiters ??= []).push(resolve));
-  }
-
-  #isWritable(): boolean {
-    return this.#items.length === 0 && this.#isDrained();
   }
 
   /** A refusal counts more than the amount: what it refused would be offered again at once. */
@@ -197,6 +204,7 @@ export class Outbox {
   /** Keeps the answers, in their order; what the owners were not given they fetch again. */
   #becomeFull(): void {
     this.#isFull = true;
+    this.#timesFull += 1;
     const owners = new Set<TellOwner>();
     for (const item of this.#items) if (item.owner !== undefined) owners.add(item.owner);
     this.#items = this.#items.filter((item) => item.owner === undefined);
@@ -205,7 +213,7 @@ export class Outbox {
   }
 
   #wake(): void {
-    if (!this.#isWritable()) return;
+    if (!this.isWritable) return;
     this.#isFull = false;
     this.#release();
   }

@@ -3,9 +3,10 @@ import type { CatchUp } from "../catchup/catch-up.ts";
 import type { StartPoints } from "../catchup/start-point.ts";
 import type { Hubs } from "../hub/hubs.ts";
 import { Subscriber } from "../hub/subscriber.ts";
-import type { Told } from "../hub/told.ts";
+import { type Told, isBefore } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
+import { NO_READ } from "../rights/rights.ts";
 import type { CursorHolder } from "@millrace/schemas/record";
 import type { Tails } from "../tail/tails.ts";
 import type { Outbox } from "./outbox.ts";
@@ -26,6 +27,8 @@ export interface SubscriptionsOwner {
   readonly holder: CursorHolder;
   readonly outbox: Outbox;
   mayRead(conversation: ConversationId): boolean;
+  /** What stands before it is not the user's to read; undefined: all is. */
+  beginning(conversation: ConversationId): Told | undefined;
   send(frame: DownFrame): void;
   /** Subscribed after that position; undefined: not any more. Not told at the connection's end. */
   onSubscription(conversation: ConversationId, start: string | undefined): void;
@@ -35,8 +38,6 @@ const RETRY_MS = 1_000;
 const UNREACHED = "the partition can't be read";
 
 type Refusal = Pick<ErrFrame, "code" | "message" | "retryMs">;
-
-const FORBIDDEN: Refusal = { code: "forbidden", message: "no right to read this conversation" };
 
 type SubRequest = {
   readonly id: RequestId;
@@ -107,13 +108,15 @@ export class Subscriptions {
 
   /** Other rights hold from now on: what they don't cover ends here and now, and is told. */
   revoke(): void {
-    for (const c of this.#subscribers.keys()) {
-      if (this.#owner.mayRead(c)) continue;
-      this.#remove(c);
-      this.#context.metrics.errors.inc({ code: "forbidden" });
-      this.#owner.onSubscription(c, undefined);
-      this.#owner.send({ t: "unsubd", c, code: "forbidden" });
-    }
+    for (const c of this.#subscribers.keys()) if (!this.#owner.mayRead(c)) this.#forbid(c);
+  }
+
+  /** An operator has ruled about the user in that conversation. */
+  onRuled(conversation: ConversationId): void {
+    const subscriber = this.#subscribers.get(conversation);
+    if (subscriber === undefined) return;
+    if (!this.#owner.mayRead(conversation)) this.#forbid(conversation);
+    else if (isBefore(subscriber.told, subscriber.beginning)) this.#restart(subscriber);
   }
 
   /** The socket is gone: nothing stays behind, and a start still being looked for comes too late. */
@@ -132,7 +135,7 @@ export class Subscriptions {
     const start = await startPoints.resolve(from, tail, { user, holder, conversation });
     if (this.#isEnded) return;
     // The rights may have changed while it waited.
-    if (!this.#owner.mayRead(conversation)) this.#refuse({ id }, FORBIDDEN);
+    if (!this.#owner.mayRead(conversation)) this.#refuse({ id }, NO_READ);
     else if (start.kind === "start") {
       this.#owner.onSubscription(conversation, start.at.text);
       this.#begin({ id }, conversation, { at: start.at, tail });
@@ -153,7 +156,9 @@ export class Subscriptions {
     if (tail === undefined) return this.#unavailable(name, UNREACHED);
     const start = await startPoints.restored(text, tail, { user, holder, conversation });
     if (this.#isEnded) return;
-    if (start.kind === "start") {
+    // As for a subscribe: the rights may have changed while it waited.
+    if (!this.#owner.mayRead(conversation)) this.#forbid(conversation);
+    else if (start.kind === "start") {
       this.#begin({ restored: true }, conversation, { at: start.at, tail });
     } else this.#unavailable(name, start.message);
   }
@@ -164,17 +169,23 @@ export class Subscriptions {
     conversation: ConversationId,
     place: { readonly at: Told; readonly tail: Told },
   ): void {
-    const { catchUp, tails, metrics } = this.#context;
-    const { outbox } = this.#owner;
+    const { tails } = this.#context;
     this.#remove(conversation);
     const { at } = place;
     const tail = tails.positionOf(conversation) ?? place.tail;
     const isAhead = at.epoch === tail.epoch && at.offset > tail.offset;
     const head = isAhead ? at.text : tail.text;
     this.#owner.send({ t: "subd", ...why, c: conversation, pos: at.text, head });
+    this.#start(conversation, at);
+  }
+
+  #start(conversation: ConversationId, start: Told): Subscriber {
+    const { catchUp, metrics } = this.#context;
+    const { outbox } = this.#owner;
     const subscriber = new Subscriber({
       conversation,
-      start: at,
+      start,
+      rights: this.#owner,
       outbox,
       onLag: () => {
         metrics.lagging.inc();
@@ -184,6 +195,21 @@ export class Subscriptions {
     this.#subscribers.set(conversation, subscriber);
     metrics.subscriptions.inc();
     void catchUp.run(subscriber, outbox);
+    return subscriber;
+  }
+
+  /** From what the socket has taken on, once more: what waits for it is not the user's any more. */
+  #restart({ conversation, told, isSkipping }: Subscriber): void {
+    this.#remove(conversation);
+    const subscriber = this.#start(conversation, told);
+    if (isSkipping) subscriber.skip();
+  }
+
+  #forbid(c: ConversationId): void {
+    this.#remove(c);
+    this.#context.metrics.errors.inc({ code: "forbidden" });
+    this.#owner.onSubscription(c, undefined);
+    this.#owner.send({ t: "unsubd", c, code: "forbidden" });
   }
 
   #remove(conversation: ConversationId): boolean {

@@ -8,6 +8,9 @@ import { type MessageFrame, messageFrame } from "./message-frame.ts";
 import type { Subscriber } from "./subscriber.ts";
 import { type Told, told } from "./told.ts";
 
+/** So many of a partition's skipped records are told one by one, later ones when there are ten times as many. */
+const TOLD_EACH_MAX = 10;
+
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
 /** The conversations that have subscribers on this edge. */
@@ -16,6 +19,8 @@ export class Hubs {
   readonly #logger: Logger;
   readonly #metrics: EdgeMetrics;
   readonly #watch: DeliveryWatch | undefined;
+  /** How many of each partition were skipped. */
+  readonly #skipped = new Map<number, number>();
 
   constructor(logger: Logger, metrics: EdgeMetrics, watch?: DeliveryWatch) {
     this.#logger = logger;
@@ -56,7 +61,7 @@ export class Hubs {
   deliver(record: LogRecord, epoch: EpochId, partition: number): void {
     const conversation = keyText(record.key);
     if (conversation === undefined) {
-      return this.#skip(record, partition, record.key === null ? "no key" : "key is not UTF-8");
+      return this.skip(record, partition, record.key === null ? "no key" : "key is not UTF-8");
     }
     const hub = this.#hubs.get(conversation);
     // A key that belongs to another partition finds no hub of this one: it is not ours to deliver.
@@ -66,6 +71,18 @@ export class Hubs {
     if (receivers === 0) return;
     this.#metrics.deliveries.inc(receivers);
     this.#watch?.queued(record, position, receivers);
+  }
+
+  /**
+   * One that is no message of ours. It is told by its place alone, what stands in it is nobody's
+   * business here; and a producer that writes nothing else does not fill the log.
+   */
+  skip({ offset }: LogRecord, partition: number, why: string): void {
+    this.#metrics.recordsSkipped.inc();
+    const skipped = (this.#skipped.get(partition) ?? 0) + 1;
+    this.#skipped.set(partition, skipped);
+    if (skipped > TOLD_EACH_MAX && !Number.isInteger(Math.log10(skipped))) return;
+    this.#logger.warn({ partition, offset: offset.toString(), why, skipped }, "record skipped");
   }
 
   /** All records of a chunk were delivered. */
@@ -89,14 +106,8 @@ export class Hubs {
     const { conversation, partition } = hub;
     const frame = messageFrame(record, { epoch, partition, conversation });
     if (!("undecodable" in frame)) return frame;
-    this.#skip(record, partition, frame.undecodable);
+    this.skip(record, partition, frame.undecodable);
     return undefined;
-  }
-
-  /** By its place alone: what stands in it is nobody's business here. */
-  #skip({ offset }: LogRecord, partition: number, why: string): void {
-    this.#metrics.recordsSkipped.inc();
-    this.#logger.warn({ partition, offset: offset.toString(), why }, "record skipped");
   }
 }
 

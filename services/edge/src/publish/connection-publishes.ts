@@ -9,6 +9,7 @@ import type {
 } from "@millrace/schemas";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
+import { NO_WRITE } from "../rights/rights.ts";
 import { type LaneEntry, PublishLane, breakChain, standsBehindFailure } from "./publish-lane.ts";
 import { BEHIND_FAILURE, type PublishFailure, failureOf } from "./publish-failure.ts";
 import type { PublishOutcome } from "./publish-gate.ts";
@@ -114,9 +115,7 @@ export class ConnectionPublishes {
 
   #failureOf(frame: PubFrame, entry: LaneEntry): PublishFailure | undefined {
     const { publishesInFlight } = this.#context.limits.announced;
-    if (!this.#owner.mayWrite(frame.conversation)) {
-      return { code: "forbidden", message: "no right to write to this conversation" };
-    }
+    if (!this.#owner.mayWrite(frame.conversation)) return NO_WRITE;
     if (this.#inFlight >= publishesInFlight) {
       const message = `${publishesInFlight} publishes wait for their answers`;
       return { code: "too-many-in-flight", message, retryMs: RETRY_MS };

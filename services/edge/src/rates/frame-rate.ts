@@ -25,15 +25,24 @@ export class FrameRate {
     return this.#refused >= this.#limits.floodRefusals;
   }
 
+  /** What came in one message costs, however few frames it is: 128 KiB of JSON are to be read. */
+  spend(bytes: number): void {
+    const more = Math.floor(bytes / this.#limits.bytesPerFrame);
+    if (more > 0) this.#bucket.spend(more);
+  }
+
   /** 0: one more frame may come; otherwise after how many ms. */
   take(): number {
     const retryMs = this.#bucket.take();
-    if (retryMs > 0) this.#count();
+    if (retryMs > 0) this.noteRefusal();
     return retryMs;
   }
 
-  /** The window begins with its first refusal: two numbers instead of a list of times. */
-  #count(): void {
+  /**
+   * One more was refused, here or by a limit of its kind. The window begins with its first refusal:
+   * two numbers instead of a list of times.
+   */
+  noteRefusal(): void {
     const nowMs = this.#clock.nowMs();
     if (nowMs - this.#windowStartMs >= this.#limits.floodMs) {
       this.#windowStartMs = nowMs;

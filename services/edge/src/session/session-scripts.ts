@@ -49,24 +49,29 @@ return tonumber(ARGV[1]) <= tonumber(known[2]) and 1 or 0
 /**
  * Many at a time. KEYS: of each, the session, its subscriptions, the user's set. ARGV: lifetime ms,
  * then of each id, device, attempt, conn, edge, last active, begun, "1" where it is still connected,
- * and the number of its subscriptions that changed; then these: conversation and start, "" where it
- * is gone. A session that Redis has lost is there again afterwards. Answers of each `mine`,
- * `replaced` by a newer connection, or `ended`.
+ * "1" where all its subscriptions follow, and how many follow; then those, or the ones that changed:
+ * conversation and start, "" where it is gone. Answers of each `mine`, also where another stands
+ * there with a lower attempt: a promoted replica may never have heard who came after it; `new`, where
+ * Redis did not know it, be it that it has lost it; `replaced` by a newer connection; or `ended`.
  */
 export const TOUCH = `
 local lifetime, at = ARGV[1], 2
 local function touch(key, subscriptions, set)
-  local id, device, attempt, conn, edge, seen, since, connected, changes = unpack(ARGV, at, at + 8)
-  local first = at + 9
-  at = first + 2 * tonumber(changes)
-  local known = redis.call('HMGET', key, 'conn', 'ended')
+  local id, device, attempt, conn, edge = unpack(ARGV, at, at + 4)
+  local seen, since, connected, whole, count = unpack(ARGV, at + 5, at + 9)
+  local first = at + 10
+  at = first + 2 * tonumber(count)
+  local known = redis.call('HMGET', key, 'conn', 'ended', 'attempt')
   if known[2] then return 'ended' end
-  if known[1] and known[1] ~= conn and known[1] ~= '' then return 'replaced' end
+  if known[1] and known[1] ~= conn and known[1] ~= '' then
+    if tonumber(known[3]) >= tonumber(attempt) then return 'replaced' end
+  end
   if known[1] == '' and connected == '0' then return 'mine' end
   if connected == '0' then conn, edge = '', '' end
   redis.call('HSET', key, 'device', device, 'attempt', attempt, 'conn', conn, 'edge', edge,
     'seen', seen, 'since', since)
   redis.call('PEXPIRE', key, lifetime)
+  if whole == '1' then redis.call('DEL', subscriptions) end
   for index = first, at - 1, 2 do
     if ARGV[index + 1] == '' then redis.call('HDEL', subscriptions, ARGV[index])
     else redis.call('HSET', subscriptions, ARGV[index], ARGV[index + 1]) end
@@ -74,7 +79,7 @@ local function touch(key, subscriptions, set)
   redis.call('PEXPIRE', subscriptions, lifetime)
   redis.call('ZADD', set, seen + lifetime, id)
   redis.call('PEXPIRE', set, lifetime)
-  return 'mine'
+  return known[1] and 'mine' or 'new'
 end
 local answer = {}
 for index = 1, #KEYS, 3 do

@@ -45,9 +45,12 @@ export interface HeldSession extends ConnectionPlace {
   readonly isConnected: boolean;
   /** Since the last time: the start of each new subscription, undefined for one that is gone. */
   readonly changes: ReadonlyMap<string, string | undefined>;
+  /** The changes are all subscriptions there are. */
+  readonly isWhole: boolean;
 }
 
-export type TouchOutcome = "mine" | "replaced" | "ended";
+/** `new`: Redis did not know it. */
+export type TouchOutcome = "mine" | "new" | "replaced" | "ended";
 
 /** A session, as its user or an operator sees it. */
 export interface SessionView {
@@ -200,7 +203,8 @@ function wordsOf(held: HeldSession): (string | number)[] {
   const who = [sessionId, device, attempt, conn, edge];
   const times = [Math.trunc(lastActiveMs), Math.trunc(sinceMs)];
   const changed = [...changes].flatMap(([name, start]) => [name, start ?? ""]);
-  return [...who, ...times, held.isConnected ? "1" : "0", changes.size, ...changed];
+  const flags = [held.isConnected, held.isWhole].map((flag) => (flag ? "1" : "0"));
+  return [...who, ...times, ...flags, changes.size, ...changed];
 }
 
 function viewOf(session: string, fields: Readonly<Record<string, string>>): SessionView[] {

@@ -1,14 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "@millrace/runtime";
 import type { CloseCode, DeviceName, UserId } from "@millrace/schemas";
-import type { SessionSignals } from "./session-signals.ts";
-import type {
-  ConnectionPlace,
-  HeldSession,
-  SessionStore,
-  SessionView,
-  TouchOutcome,
-} from "./session-store.ts";
+import type { SessionSignal, SessionSignals } from "./session-signals.ts";
+import type { ConnectionPlace, HeldSession, SessionStore, SessionView } from "./session-store.ts";
 
 /** What a client asks for in the query of its connect. */
 export interface SessionQuery {
@@ -45,6 +39,8 @@ export interface SessionsOptions {
   readonly clock: Clock;
   readonly touchEveryMs: number;
   readonly saveEveryMs: number;
+  /** Changed subscriptions of one session that wait for Redis; beyond it all are written anew. */
+  readonly unsavedMax: number;
 }
 
 /** A session while a connection of this edge has it. */
@@ -59,8 +55,10 @@ interface Held extends SessionHold {
   readonly connection: SessionConnection;
   readonly sinceMs: number;
   touchedMs: number;
-  /** Not saved yet. */
-  changes: Map<string, string | undefined> | undefined;
+  /** Conversations, and after which position each was subscribed; made with the first. */
+  subscriptions: Map<string, string> | undefined;
+  /** Those that Redis has not heard of yet. */
+  unsaved: Set<string> | "all" | undefined;
 }
 
 const ID_BYTES = 12;
@@ -120,6 +118,7 @@ export class Sessions {
   opened(owner: SessionOwner, entry: SessionEntry, connection: SessionConnection): SessionHold {
     const { clock } = this.#options;
     const [wallMs, nowMs] = [clock.wallMs(), clock.nowMs()];
+    const { subscriptions } = entry;
     const held: Held = {
       owner,
       entry,
@@ -127,7 +126,8 @@ export class Sessions {
       sinceMs: wallMs,
       lastActiveMs: wallMs,
       touchedMs: nowMs,
-      changes: undefined,
+      subscriptions: subscriptions.size === 0 ? undefined : new Map(subscriptions),
+      unsaved: undefined,
     };
     this.#held.set(entry.connectionId, held);
     return held;
@@ -137,7 +137,9 @@ export class Sessions {
   subscribed(connectionId: string, conversation: string, start: string | undefined): void {
     const held = this.#held.get(connectionId);
     if (held === undefined) return;
-    (held.changes ??= new Map()).set(conversation, start);
+    if (start === undefined) held.subscriptions?.delete(conversation);
+    else (held.subscriptions ??= new Map()).set(conversation, start);
+    this.#unsaved(held, [conversation]);
     const isFirst = this.#saving.size === 0;
     this.#saving.add(held);
     if (!isFirst) return;
@@ -171,7 +173,7 @@ export class Sessions {
   }
 
   /** Another has the session now, or nobody any more. */
-  close(connectionId: string, why: Exclude<TouchOutcome, "mine">): void {
+  close(connectionId: string, why: SessionSignal): void {
     const held = this.#held.get(connectionId);
     this.#held.delete(connectionId);
     held?.connection.close(why === "replaced" ? 4409 : 4403);
@@ -205,38 +207,61 @@ export class Sessions {
     return this.#held.get(held.entry.connectionId) === held;
   }
 
+  /** A client may change its mind without end while Redis is away: what waits is bounded. */
+  #unsaved(held: Held, more: Iterable<string> | "all"): void {
+    if (held.unsaved === "all") return;
+    if (more === "all") {
+      held.unsaved = "all";
+      return;
+    }
+    const unsaved = held.unsaved ?? new Set<string>();
+    held.unsaved = unsaved;
+    for (const name of more) unsaved.add(name);
+    if (unsaved.size > this.#options.unsavedMax) held.unsaved = "all";
+  }
+
   async #touch(all: readonly Held[], isConnected: boolean): Promise<void> {
-    const { store, signals, clock } = this.#options;
-    const nowMs = clock.nowMs();
-    const edge = signals().channel;
-    const sessions = all.map((held) => sessionOf(held, { edge, isConnected }));
+    const nowMs = this.#options.clock.nowMs();
+    const views = all.map((held) => this.#viewOf(held, isConnected));
+    const unsaved = all.map((held) => held.unsaved);
     for (const held of all) {
       held.touchedMs = nowMs;
-      held.changes = undefined;
+      held.unsaved = undefined;
     }
-    const outcomes = await store.touch(sessions);
+    const outcomes = await this.#options.store.touch(views);
+    const lost: Held[] = [];
     for (const [index, held] of all.entries()) {
       const outcome = outcomes[index];
-      const changes = sessions[index]?.changes ?? NONE;
-      if (outcome !== undefined) {
-        if (outcome !== "mine" && isConnected) this.close(held.entry.connectionId, outcome);
-      } else if (changes.size > 0) {
-        // Not saved: with the next touch, but for what has changed again.
-        held.changes = new Map([...changes, ...(held.changes ?? NONE)]);
-      }
+      const names = unsaved[index];
+      // Not saved: with the next touch.
+      if (outcome === undefined) {
+        if (names !== undefined) this.#unsaved(held, names);
+      } else if (outcome === "new") {
+        // A Redis that has lost the session has lost its subscriptions, too.
+        if (held.subscriptions !== undefined && names !== "all") lost.push(held);
+      } else if (outcome !== "mine" && isConnected) this.close(held.entry.connectionId, outcome);
     }
+    for (const held of lost) held.unsaved = "all";
+    if (lost.length > 0) await this.#touch(lost, isConnected);
   }
-}
 
-function sessionOf(
-  held: Held,
-  how: { readonly edge: string; readonly isConnected: boolean },
-): HeldSession {
-  const { owner, entry, sinceMs, lastActiveMs } = held;
-  const { user, device } = owner;
-  const changes = held.changes ?? NONE;
-  const { sessionId, attempt, connectionId: conn } = entry;
-  return { user, device, sessionId, attempt, conn, sinceMs, lastActiveMs, changes, ...how };
+  #viewOf(held: Held, isConnected: boolean): HeldSession {
+    const { owner, entry, sinceMs, lastActiveMs, unsaved, subscriptions = NONE } = held;
+    const names = unsaved === "all" ? [...subscriptions.keys()] : [...(unsaved ?? [])];
+    return {
+      user: owner.user,
+      device: owner.device,
+      sessionId: entry.sessionId,
+      attempt: entry.attempt,
+      conn: entry.connectionId,
+      edge: this.#options.signals().channel,
+      sinceMs,
+      lastActiveMs,
+      isConnected,
+      changes: new Map(names.map((name) => [name, subscriptions.get(name)])),
+      isWhole: unsaved === "all",
+    };
+  }
 }
 
 function randomId(kind: "c" | "s"): string {

@@ -35,6 +35,7 @@ export interface RawClientOptions {
   readonly device?: string;
   /** More of the query. */
   readonly query?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
 }
 
 /**
@@ -49,18 +50,25 @@ export class RawClient {
   closeCode: number | undefined;
   /** The HTTP status instead of the 101. */
   refusal: number | undefined;
+  /** `Retry-After` of that status, in seconds. */
+  retryAfterS: number | undefined;
+  /** How long each message took whose body says when it was sent, by this process's clock. */
+  readonly delaysMs: number[] = [];
   /** What still arrives is ignored. */
   isDeaf = false;
   readonly #told = new Map<string, string>();
   #nextId = 1;
 
-  private constructor({ url, token, device, query: more }: RawClientOptions) {
+  private constructor(options: RawClientOptions) {
+    const { url, token, device, query: more } = options;
     const query = new URLSearchParams({ ...(device !== undefined && { device }), ...more });
-    const headers = { authorization: `Bearer ${token}` };
+    const headers = { authorization: `Bearer ${token}`, ...options.headers };
     this.#socket = new WebSocket(`${url}?${query}`, ["millrace.v1.json"], { headers });
     this.#socket.on("error", () => undefined);
     this.#socket.on("unexpected-response", (_, response) => {
       this.refusal = response.statusCode;
+      const retryAfter = response.headers["retry-after"];
+      if (retryAfter !== undefined) this.retryAfterS = Number(retryAfter);
       this.#socket.terminate();
     });
     this.#socket.on("message", (data: Buffer) => this.#take(data.toString()));
@@ -69,12 +77,18 @@ export class RawClient {
     });
   }
 
-  /** Resolves with the welcome. */
-  static async open(options: RawClientOptions): Promise<RawClient> {
+  /** Resolves with the welcome, or whatever else it came to. */
+  static async attempt(options: RawClientOptions): Promise<RawClient> {
     const client = new RawClient(options);
     await waitFor(() => client.frames.length > 0 || client.closeCode !== undefined, {
       what: "a welcome",
     });
+    return client;
+  }
+
+  /** Resolves with the welcome. */
+  static async open(options: RawClientOptions): Promise<RawClient> {
+    const client = await RawClient.attempt(options);
     if (client.frames[0]?.t !== "welcome") {
       throw new Error(`the server did not welcome: ${client.refusal ?? client.closeCode}`);
     }
@@ -140,6 +154,9 @@ export class RawClient {
     for (const frame of Array.isArray(parsed) ? parsed : [parsed]) {
       this.frames.push(frame);
       this.#follow(frame);
+      const sentAtMs =
+        frame.t === "msg" ? /^sent ([\d.]+)$/.exec(frame.body ?? "")?.[1] : undefined;
+      if (sentAtMs !== undefined) this.delaysMs.push(performance.now() - Number(sentAtMs));
     }
   }
 

@@ -1,15 +1,19 @@
 import type { Gauge } from "prom-client";
+import type { Log } from "@millrace/log";
 import type { CatchUp } from "../catchup/catch-up.ts";
 import type { Connection } from "../connection/connection.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import type { Publisher } from "../publish/publisher.ts";
 import type { RedisHealth } from "../redis/redis-health.ts";
+import type { Cursors } from "../session/cursors.ts";
 import type { Tails } from "../tail/tails.ts";
 
 /** What is looked at when somebody asks for it, so that it costs nothing in between. */
 export function sampleEdge(
   metrics: EdgeMetrics,
   parts: {
+    readonly log: Log;
+    readonly cursors: Cursors;
     readonly tails: Tails;
     readonly catchUp: CatchUp;
     readonly publisher: Publisher;
@@ -17,9 +21,11 @@ export function sampleEdge(
     readonly connections: ReadonlySet<Connection>;
   },
 ): void {
-  const { tails, catchUp, publisher, health, connections } = parts;
+  const { log, cursors, tails, catchUp, publisher, health, connections } = parts;
   metrics.deliveryMode.set({ mode: "direct" }, 1);
   onScrape(metrics.redisUp, (gauge) => gauge.set(health.isUp ? 1 : 0));
+  onScrape(metrics.partitionsUnused, (gauge) => gauge.set(log.unusedPartitions));
+  onScrape(metrics.cursorsPending, (gauge) => gauge.set(cursors.pending));
   onScrape(metrics.writerInFlight, (gauge) => gauge.set(publisher.inFlight));
   onScrape(metrics.catchUps, (gauge) => gauge.set(catchUp.running));
   onScrape(metrics.laggingNow, (gauge) => gauge.set(catchUp.lagging));

@@ -1,0 +1,177 @@
+import { randomUUID } from "node:crypto";
+import { kafkaSecurity } from "@millrace/log";
+import type { CredentialSource } from "@millrace/runtime";
+import { decodeMessage } from "@millrace/schemas/record";
+import kafkajs, { type Admin, type Consumer, type EachBatchPayload } from "kafkajs";
+import lz4 from "lz4-napi";
+import { waitFor } from "../wait-for.ts";
+import type { Stored } from "./evidence.ts";
+
+/** Node finds only some of the names in this CommonJS package. */
+const { CompressionCodecs, CompressionTypes, Kafka, logLevel } = kafkajs;
+
+CompressionCodecs[CompressionTypes.LZ4] = () => ({
+  compress: () => Promise.reject(new Error("nothing is written here")),
+  decompress: (packed: Buffer) => Promise.resolve(lz4.decompressFrameSync(packed)),
+});
+
+export interface TopicPlace {
+  readonly brokers: readonly string[];
+  readonly topic: string;
+  /** How positions spell the topic's incarnation. */
+  readonly epoch: string;
+  /** Without them connections are plain. */
+  readonly credentials?: CredentialSource;
+}
+
+const HEARTBEAT_MS = 3_000;
+const PATIENCE_MS = 120_000;
+
+/**
+ * A topic from its beginning on, by a stock consumer, so that a fault of our own reader can't hide
+ * itself. Each partition is read just as far as it was asked for.
+ */
+export class TopicReader {
+  readonly #place: TopicPlace;
+  readonly #onMessage: (message: Stored) => void;
+  readonly #groupId = `verify-${randomUUID()}`;
+  readonly #admin: Admin;
+  readonly #consumer: Consumer;
+  /** Of each partition: the next offset to hand on, and the one to stop before. */
+  readonly #read = new Map<number, bigint>();
+  readonly #wanted = new Map<number, bigint>();
+  readonly #waiting: (() => void)[] = [];
+  #isClosed = false;
+  #failure: unknown;
+
+  private constructor(place: TopicPlace, onMessage: (message: Stored) => void) {
+    this.#place = place;
+    this.#onMessage = onMessage;
+    const { brokers, credentials } = place;
+    const security = kafkaSecurity(credentials);
+    const kafka = new Kafka({ ...security, brokers: [...brokers], logLevel: logLevel.NOTHING });
+    this.#admin = kafka.admin();
+    this.#consumer = kafka.consumer({ groupId: this.#groupId, maxWaitTimeInMs: 100 });
+  }
+
+  static async open(place: TopicPlace, onMessage: (message: Stored) => void): Promise<TopicReader> {
+    const reader = new TopicReader(place, onMessage);
+    await reader.#start();
+    return reader;
+  }
+
+  /** Where each partition ends now. */
+  async ends(): Promise<Map<number, bigint>> {
+    const offsets = await this.#admin.fetchTopicOffsets(this.#place.topic);
+    return new Map(offsets.map(({ partition, high }) => [partition, BigInt(high)]));
+  }
+
+  /** How far each partition was read. */
+  get read(): ReadonlyMap<number, bigint> {
+    return this.#read;
+  }
+
+  /** Hands on everything before those offsets. */
+  async readTo(wanted: ReadonlyMap<number, bigint>): Promise<void> {
+    for (const [partition, offset] of wanted) {
+      if (offset > (this.#wanted.get(partition) ?? 0n)) this.#wanted.set(partition, offset);
+    }
+    this.#wake();
+    const isThere = ([partition, offset]: [number, bigint]): boolean =>
+      (this.#read.get(partition) ?? 0n) >= offset;
+    const isRead = (): boolean => {
+      if (this.#failure !== undefined) {
+        throw new Error("the topic can't be read", { cause: this.#failure });
+      }
+      return [...wanted].every(isThere);
+    };
+    // Most of the time it is there already, and waiting has a grain.
+    if (!isRead()) await waitFor(isRead, { what: "the topic's records", timeoutMs: PATIENCE_MS });
+  }
+
+  async close(): Promise<void> {
+    this.#isClosed = true;
+    this.#wake();
+    await this.#consumer.disconnect();
+    await this.#admin.deleteGroups([this.#groupId]);
+    await this.#admin.disconnect();
+  }
+
+  async #start(): Promise<void> {
+    const { topic } = this.#place;
+    await this.#admin.connect();
+    const offsets = await this.#admin.fetchTopicOffsets(topic);
+    for (const { partition, low } of offsets) this.#read.set(partition, BigInt(low));
+    await this.#consumer.connect();
+    await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
+    this.#consumer.on("consumer.crash", ({ payload }) => {
+      if (!payload.restart) this.#failure = payload.error;
+    });
+    // Also for batches without a message: control records, what compaction has left.
+    this.#consumer.on("consumer.end_batch_process", ({ payload }) => {
+      this.#passed(payload.partition, BigInt(payload.lastOffset) + 1n);
+    });
+    await this.#consumer.run({
+      autoCommit: false,
+      partitionsConsumedConcurrently: offsets.length,
+      eachBatch: (payload) => this.#take(payload),
+    });
+  }
+
+  async #take(payload: EachBatchPayload): Promise<void> {
+    const { batch } = payload;
+    const { partition } = batch;
+    for (const { offset, value, headers } of batch.messages) {
+      const at = BigInt(offset);
+      while (at >= (this.#wanted.get(partition) ?? 0n) && !this.#isClosed) {
+        await this.#pause();
+        await payload.heartbeat();
+      }
+      if (this.#isClosed) return;
+      // After a rebalance it begins anew.
+      if (at < (this.#read.get(partition) ?? 0n)) continue;
+      this.#passed(partition, at + 1n);
+      const pos = `${this.#place.epoch}.${partition}.${at + 1n}`;
+      const stored = storedOf(value, pos, headers?.["edge"]?.toString());
+      if (stored !== undefined) this.#onMessage(stored);
+    }
+  }
+
+  #passed(partition: number, offset: bigint): void {
+    if (offset > (this.#read.get(partition) ?? 0n)) this.#read.set(partition, offset);
+  }
+
+  /** Until more is wanted, or the group has to be told that we live. */
+  #pause(): Promise<void> {
+    return new Promise((resolve) => {
+      const timer = setTimeout(resolve, HEARTBEAT_MS);
+      this.#waiting.push(() => {
+        clearTimeout(timer);
+        resolve();
+      });
+    });
+  }
+
+  #wake(): void {
+    for (const resolve of this.#waiting.splice(0)) resolve();
+  }
+}
+
+function storedOf(value: Buffer | null, pos: string, mark?: string): Stored | undefined {
+  const decoded = decodeMessage(value ?? Buffer.alloc(0));
+  if (decoded.kind === "undecodable") return undefined;
+  const { conversation: c, sender: from, key, content: body } = decoded.message;
+  return { c, pos, from, key: key ?? "", body, ...(mark !== undefined && { mark }) };
+}
+
+/** Every message of a topic up to its present end, in the order of each partition. */
+export async function readTopic(place: TopicPlace): Promise<Stored[]> {
+  const stored: Stored[] = [];
+  const reader = await TopicReader.open(place, (message) => stored.push(message));
+  try {
+    await reader.readTo(await reader.ends());
+  } finally {
+    await reader.close();
+  }
+  return stored;
+}
