@@ -93,8 +93,7 @@ function ignore(): void {
   // Nobody is asked anything here.
 }
 
-const DEAF = { onText: ignore, onSign: ignore, onDrain: ignore, onClose: ignore };
-const DEAF = { onText: ignore, onPong: ignore, onDrain: ignore, onClose: ignore };
+const DEAF = { onText: ignore, onSign: ignore, onPong: ignore, onDrain: ignore, onClose: ignore };
 
 interface Tried {
   readonly states: readonly ClientState[];
