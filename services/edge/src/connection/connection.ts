@@ -160,7 +160,7 @@ export class Connection implements SocketListener, Owner {
 
   onPong(): void {
     this.#pulse.answered();
-    if (this.#frameRate.take() > 0) this.#countLimited("frames");
+    this.onSign();
   }
 
   onText(text: string): void {
