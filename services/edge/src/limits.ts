@@ -171,6 +171,12 @@ export const LIMITS: EdgeLimits = {
   rulingsMax: 200_000,
 };
 
+/**
+ * So many times `frameBytes` the socket's library collects of one message before it cuts the line:
+ * room enough to tell the client with 1009 of a message that is not far too large.
+ */
+export const PAYLOAD_FACTOR = 4;
+
 /** Header fields, ids and Avro framing beside body and meta; the test measures it. */
 const RECORD_OVERHEAD_BYTES = 4_096;
 
