@@ -163,7 +163,7 @@ export const LIMITS: EdgeLimits = {
   handshakeBurst: 1_000,
   checksPendingMax: 1_000,
   connectionsMax: 50_000,
-  loopLateMsMax: 250,
+  loopLateMsMax: 500,
   memoryShareMax: 0.9,
   fullConnectionsShare: 1 / 32,
   descriptorReserve: 48,
