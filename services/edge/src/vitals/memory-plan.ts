@@ -1,5 +1,5 @@
 import { LOG_CACHE_BYTES } from "@millrace/log";
-import type { EdgeLimits } from "../limits.ts";
+import { type EdgeLimits, PAYLOAD_FACTOR } from "../limits.ts";
 
 /** What memory there is, and what of it lies outside of our hands. */
 export interface MemoryBudget {
@@ -42,8 +42,6 @@ const QUIET_BYTES = 16_384;
 /** A publish is held as text and as a record, each with what stands around the body. */
 const PUBLISH_FACTOR = 2;
 const PUBLISH_OVERHEAD_BYTES = 4_096;
-/** What the socket's library collects of one message, before it is too large. */
-export const PAYLOAD_FACTOR = 4;
 /** One batch may be handed over beyond the bound. */
 const BATCH_BYTES = 65_536;
 

@@ -98,7 +98,7 @@ describe("the edge looks at what it may run out of", () => {
     await clock.advance(10);
     expect(vitals.shortage).toBeUndefined();
     for (let turn = 0; turn < 8; turn++) {
-      clock.freeze(500);
+      clock.freeze(1_000);
       await clock.advance(1);
     }
     expect([vitals.shortage, vitals.isShort]).toEqual(["loop", false]);
