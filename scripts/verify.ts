@@ -1,88 +1,63 @@
-import { readFileSync, readdirSync } from "node:fs";
-import { join } from "node:path";
-import { parseArgs } from "node:util";
 import { credentialsIn } from "@millrace/runtime";
-import { type Acknowledged, type Told, judge, readTopic } from "@millrace/testkit/judge";
-
-const USAGE = `usage: npm run verify -- [options]
-
-Compares what receivers were told (the logs of a replay) with the topic: the same order everywhere,
-nothing missing, nothing twice, each sender's messages in order, every acknowledged one there.
-Exit code 0: all is well; 1: the first offence of each kind is printed with its positions.
-
-  --ready-file F   where the product's places stand (default .millrace/ready.json)
-  --brokers LIST   instead: host:port, separated by commas
-  --topic T        instead of the ready file's
-  --logs DIR       what the replay has written (default .millrace/replay)
-  --strict-keys    a second record with the same sender and key is an offence, too
-  --json           the result as one line of JSON
-
-KAFKA_SECURITY_DIR is the folder of the credentials for a secured Kafka.`;
-
-const { values } = parseArgs({
-  options: {
-    "ready-file": { type: "string", default: ".millrace/ready.json" },
-    brokers: { type: "string" },
-    topic: { type: "string" },
-    logs: { type: "string", default: ".millrace/replay" },
-    "strict-keys": { type: "boolean", default: false },
-    json: { type: "boolean", default: false },
-    help: { type: "boolean", default: false },
-  },
-});
-
-interface ReadyPlaces {
-  readonly topic: string;
-  readonly kafka: { readonly brokers: readonly string[] };
-}
+import { follow } from "./verify/follow.ts";
+import { Proceeding } from "./verify/proceeding.ts";
+import { resultOf, tableOf } from "./verify/result.ts";
+import { USAGE, type VerifyOptions, readVerifyOptions } from "./verify/verify-options.ts";
 
 async function main(): Promise<number> {
-  if (values.help) {
+  let options: VerifyOptions | undefined;
+  try {
+    options = readVerifyOptions(process.argv.slice(2));
+  } catch (error) {
+    console.error(error instanceof Error ? error.message : error);
+    return 2;
+  }
+  if (options === undefined) {
     console.log(USAGE);
     return 0;
   }
-  const acknowledged = linesOf<Acknowledged>("published.ndjson");
-  const epoch = acknowledged[0]?.pos.split(".")[0] ?? "";
+  return verify(options);
+}
+
+async function verify(options: VerifyOptions): Promise<number> {
+  const { brokers, topic, logs, isJson } = options;
   const folder = process.env["KAFKA_SECURITY_DIR"] ?? "";
   const credentials = folder !== "" && { credentials: credentialsIn(folder) };
-  const stored = await readTopic({ ...places(), epoch, ...credentials });
-  const files = readdirSync(values.logs).filter((name) => name.startsWith("receiver-"));
-  const told = Object.fromEntries(files.map((file) => [file, linesOf<Told>(file)]));
-  const verdict = judge(
-    { stored, told, acknowledged },
-    { strictKeys: values["strict-keys"], owed: "acknowledged" },
-  );
-  const { isProved, messages, conversations, repeatedKeys } = verdict;
-  const result = {
-    isProved,
-    messages,
-    conversations,
-    acknowledged: acknowledged.length,
-    receivers: files.length,
-    repeatedKeys,
-  };
-  const offences = verdict.offences.map(({ where, c, text }) => `${where} ${c}: ${text}`);
-  if (values.json) console.log(JSON.stringify({ ...result, offences }));
+  const { strictKeys, isComplete, gapsAllowed } = options;
+  const proceeding = new Proceeding({
+    folder: logs,
+    place: { brokers, topic, ...credentials },
+    judge: { strictKeys, isComplete, gapsAllowed, owed: "acknowledged" },
+  });
+  if (options.follow === undefined) while (await proceeding.round());
   else {
-    for (const [name, value] of Object.entries(result)) console.log(`${name.padEnd(16)}${value}`);
-    for (const offence of offences) console.error(`OFFENCE ${offence}`);
+    const { forMs, everyMs } = options.follow;
+    await follow(proceeding, { intervalMs: everyMs, stop: stopAfter(forMs), tell: console.error });
   }
-  return isProved ? 0 : 1;
+  if (!proceeding.hasAcknowledged) {
+    console.error(`there is no published.ndjson in ${logs}`);
+    return 2;
+  }
+  const verdict = await proceeding.finish();
+  const { receivers } = proceeding;
+  if (isJson) console.log(JSON.stringify(resultOf(verdict, receivers)));
+  else {
+    console.log(tableOf(verdict, receivers));
+    for (const { where, c, text } of verdict.offences)
+      console.error(`OFFENCE ${where} ${c}: ${text}`);
+  }
+  await proceeding.close();
+  return verdict.isProved ? 0 : 1;
 }
 
-function places(): { readonly brokers: readonly string[]; readonly topic: string } {
-  const { brokers, topic } = values;
-  if (brokers !== undefined && topic !== undefined) return { brokers: brokers.split(","), topic };
-  const ready = JSON.parse(readFileSync(values["ready-file"], "utf8")) as ReadyPlaces;
-  return { brokers: brokers?.split(",") ?? ready.kafka.brokers, topic: topic ?? ready.topic };
-}
-
-function linesOf<Line>(file: string): Line[] {
-  const text = readFileSync(join(values.logs, file), "utf8");
-  return text
-    .split("\n")
-    .filter((line) => line !== "")
-    .map((line) => JSON.parse(line) as Line);
+/** Ctrl-C, a SIGTERM, or that time; a second Ctrl-C ends at once. */
+function stopAfter(ms: number | undefined): AbortSignal {
+  const stopping = new AbortController();
+  for (const signal of ["SIGINT", "SIGTERM"] as const) {
+    process.once(signal, () => stopping.abort());
+  }
+  if (ms !== undefined) setTimeout(() => stopping.abort(), ms);
+  return stopping.signal;
 }
 
 process.exit(await main());

@@ -11,6 +11,7 @@ export interface BenchOptions {
   readonly loadProcesses: number;
   readonly jsonFile: string | undefined;
   readonly seed: number;
+  readonly scale: number;
   readonly variants: readonly Variant[];
   readonly patienceS: number;
   readonly p99MsMax: number;
@@ -57,6 +58,7 @@ export function parseBenchOptions(
     "load-processes",
     "patience",
     "p99",
+    "scale",
     "seed",
   ] as const;
   const bad = numbers.find((name) => values[name] !== undefined && !/^\d+$/.test(values[name]));
@@ -74,6 +76,7 @@ export function parseBenchOptions(
       loadProcesses: Math.max(1, Number(values["load-processes"])),
       jsonFile: values.json,
       seed: Number(values.seed),
+      scale: Math.max(1, Number(values.scale)),
       variants: [AS_IT_COMES, ...variants.filter((variant) => variant !== undefined)],
       patienceS: Number(values.patience),
       p99MsMax: Number(values.p99),
@@ -97,6 +100,7 @@ function parse(args: readonly string[]) {
       patience: { ...TEXT, default: "20" },
       p99: { ...TEXT, default: "100" },
       seed: { ...TEXT, default: "1" },
+      scale: { ...TEXT, default: "1" },
       variant: { ...TEXT, multiple: true },
       "cpu-prof": FLAG,
       show: TEXT,

@@ -42,6 +42,11 @@ export class Receiver {
     return this.#told.size === this.#conversations.length;
   }
 
+  /** The last one it was told. */
+  position(conversation: string): string | undefined {
+    return this.#told.get(conversation);
+  }
+
   /** It comes back by itself, on any edge. */
   drop(): void {
     this.#wire.drop();

@@ -1,6 +1,7 @@
 import { type WriteStream, createWriteStream, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
+import { bodySum } from "@millrace/testkit/judge";
 import { type ChatLine, seededRandom } from "./chat-line.ts";
 import { Receiver } from "./receiver.ts";
 import { type Published, Sender } from "./sender.ts";
@@ -128,10 +129,11 @@ export class Replay {
     }
   }
 
-  #published(from: string, { c, key, pos, ms }: Published): void {
+  #published(from: string, { c, key, pos, ts, body, ms }: Published): void {
     this.#unanswered--;
     this.#latenciesMs.push(ms);
-    this.#publishedLog?.write(`${JSON.stringify({ c, from, key, pos })}\n`);
+    const line = { c, from, key, pos, ts, sum: bodySum(body) };
+    this.#publishedLog?.write(`${JSON.stringify(line)}\n`);
   }
 
   #startReceivers(): void {

@@ -11,6 +11,8 @@ export interface Outgoing {
 
 export interface Published extends Outgoing {
   readonly pos: string;
+  /** The log's append time. */
+  readonly ts: number;
   readonly ms: number;
 }
 
@@ -122,9 +124,10 @@ export class Sender {
     if (frame.id === undefined || inFlight === undefined) return;
     this.#inFlight.delete(frame.id);
     const { message, sentMs } = inFlight;
-    if (frame.t === "pubd" && frame.pos !== undefined) {
+    const { pos, ts = 0 } = frame;
+    if (frame.t === "pubd" && pos !== undefined) {
       const ms = performance.now() - sentMs;
-      this.#options.onPublished({ ...message, pos: frame.pos, ms });
+      this.#options.onPublished({ ...message, pos, ts, ms });
     } else if (RETRYABLE.has(frame.code ?? "")) this.#refused.push(message);
     else throw new Error(`a message was refused for good: ${JSON.stringify(frame)}`);
     if (this.#refused.length === 0) this.#pump();

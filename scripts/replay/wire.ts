@@ -12,6 +12,7 @@ export interface Down {
   readonly from?: string;
   readonly key?: string;
   readonly body?: string;
+  readonly ts?: number;
   readonly code?: string;
   readonly retryMs?: number;
   readonly reason?: string;

@@ -114,8 +114,11 @@ export class SteadyLoad {
     const isSettled = (): boolean => this.#senders.every(({ sender }) => sender.isIdle);
     await waitFor(isSettled, { what: "every publish is settled", timeoutMs: SETTLE_MS });
     const stored = await this.#read();
+    const ends = new Map(stored.map(({ c, pos }) => [c, offsetOf(pos)]));
     const isDelivered = (): boolean =>
-      this.#receivers.every(({ receiver }) => receiver.received >= stored.length);
+      this.#receivers.every(({ receiver }) =>
+        [...ends].every(([c, end]) => offsetOf(receiver.position(c)) >= end),
+      );
     // Something that never comes is the judge's to name.
     await waitFor(isDelivered, { what: "", timeoutMs: SETTLE_MS }).catch(() => undefined);
     await this.stop();
@@ -175,6 +178,10 @@ export class SteadyLoad {
     const stored = await readTopic({ brokers, topic, epoch });
     return stored.filter(({ c }) => conversations.includes(c));
   }
+}
+
+function offsetOf(position = ""): bigint {
+  return BigInt(position.split(".")[2] ?? 0);
 }
 
 function framesIn(file: string): Told[] {

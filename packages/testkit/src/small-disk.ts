@@ -30,18 +30,11 @@ export class SmallDisk {
   /** To the last byte. */
   fill(): void {
     const file = openSync(this.#filler, "w");
-    try {
-      for (let size = PIECE_BYTES; size >= 1;) {
-        try {
-          writeSync(file, Buffer.alloc(size));
-        } catch (error) {
-          if ((error as NodeJS.ErrnoException).code !== "ENOSPC") throw error;
-          size >>= 1;
-        }
-      }
-    } finally {
-      closeSync(file);
+    let size = PIECE_BYTES;
+    while (size >= 1) {
+      if (!writes(file, size)) size >>= 1;
     }
+    closeSync(file);
   }
 
   relieve(): void {
@@ -55,5 +48,16 @@ export class SmallDisk {
 
   get #filler(): string {
     return join(this.path, "filler");
+  }
+}
+
+/** False where the disk has no room for that. */
+function writes(file: number, size: number): boolean {
+  try {
+    writeSync(file, Buffer.alloc(size));
+    return true;
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "ENOSPC") return false;
+    throw error;
   }
 }

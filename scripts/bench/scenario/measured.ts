@@ -14,7 +14,7 @@ export interface Bench {
   readonly patienceS: number;
   /** The bound at which a rising rate has gone too far. */
   readonly p99MsMax: number;
-  /** Lets a smaller run be made of the same scenario: for tests. */
+  /** Of clients, conversations and rates; below 1 in tests. */
   readonly scale: number;
 }
 
@@ -53,6 +53,8 @@ export async function opened(
   const full: FleetPlan = {
     subscribes: true,
     checksPrev: false,
+    hasKeys: true,
+    acknowledges: false,
     keepsKeys: false,
     issuerFolder: bench.stage.issuerFolder,
     seed: bench.seed,

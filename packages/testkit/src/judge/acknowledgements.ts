@@ -1,5 +1,5 @@
 import { bodySum } from "./body-sum.ts";
-import { type Acknowledged, type Stored, offsetOf } from "./evidence.ts";
+import { type Acknowledged, type Stored, offsetOf, partitionOf } from "./evidence.ts";
 import type { KeyRecord } from "./key-record.ts";
 import type { OffenceKind, Offences } from "./offence.ts";
 
@@ -34,7 +34,7 @@ export class Acknowledgements {
   readonly #isComplete: boolean;
   readonly #partitions = new Map<string, PartitionState>();
   /** Of each conversation: the first and the last that were acknowledged. */
-  readonly #spans = new Map<string, { first: bigint; last: bigint }>();
+  readonly #spans = new Map<string, { partition: number; first: bigint; last: bigint }>();
   /** Acknowledgements that came when the topic's part was forgotten. */
   unjudged = 0;
 
@@ -64,7 +64,7 @@ export class Acknowledgements {
     const { c, pos } = acknowledged;
     const state = this.#partition(pos);
     const offset = offsetOf(pos);
-    this.#extend(c, offset);
+    this.#extend(c, partitionOf(pos), offset);
     const kept = state.stored.get(pos);
     const other = state.acknowledged.get(pos) ?? acknowledged;
     if (kept !== undefined) this.#compare(kept, acknowledged);
@@ -72,6 +72,15 @@ export class Acknowledgements {
     else if (offset > state.read) state.acknowledged.set(pos, acknowledged);
     else if (offset > state.forgottenTo) this.#lost(acknowledged);
     else this.unjudged += 1;
+  }
+
+  /** How far the topic has to be read for all that is owed: by partition, the offset behind it. */
+  get owedTo(): Map<number, bigint> {
+    const owed = new Map<number, bigint>();
+    for (const { partition, last } of this.#spans.values()) {
+      if (last > (owed.get(partition) ?? 0n)) owed.set(partition, last);
+    }
+    return owed;
   }
 
   /** The topic has been read to its end, and the logs to theirs. */
@@ -118,9 +127,9 @@ export class Acknowledgements {
     this.#offences.add({ kind, where: TOPIC, c: place.c, pos: place.pos, text });
   }
 
-  #extend(c: string, offset: bigint): void {
+  #extend(c: string, partition: number, offset: bigint): void {
     const span = this.#spans.get(c);
-    if (span === undefined) this.#spans.set(c, { first: offset, last: offset });
+    if (span === undefined) this.#spans.set(c, { partition, first: offset, last: offset });
     else if (offset > span.last) span.last = offset;
     else if (offset < span.first) span.first = offset;
   }

@@ -26,6 +26,12 @@ export class ConversationWindow {
     return this.#messages[index - this.#base];
   }
 
+  /** A message that nobody here is told of. */
+  skip(message: Stored): void {
+    this.push(message);
+    this.dropBefore(this.end);
+  }
+
   /** Where the first message behind that offset is, or will be. */
   indexBehind(offset: bigint): number {
     let low = 0;

@@ -35,3 +35,7 @@ export interface Acknowledged {
 export function offsetOf(position: string): bigint {
   return BigInt(position.split(".")[2] ?? 0);
 }
+
+export function partitionOf(position: string): number {
+  return Number(position.split(".")[1] ?? 0);
+}

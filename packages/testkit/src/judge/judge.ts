@@ -1,7 +1,12 @@
 import { Acknowledgements } from "./acknowledgements.ts";
 import { ConversationWindow } from "./conversation-window.ts";
-import { type Acknowledged, type Stored, type Told } from "./evidence.ts";
-import { type Offence, type OffenceKind, Offences } from "./offence.ts";
+import type { Acknowledged, Stored, Told } from "./evidence.ts";
+import {
+  type ConversationOffences,
+  type Offence,
+  type OffenceCounts,
+  Offences,
+} from "./offence.ts";
 import { ReceiverJudge } from "./receiver-judge.ts";
 import { type Repeats, TopicJudge } from "./topic-judge.ts";
 
@@ -26,13 +31,12 @@ export interface Verdict {
   readonly told: number;
   readonly repeatedKeys: number;
   readonly repeats: Repeats;
-  readonly counts: Record<OffenceKind, number>;
+  readonly counts: OffenceCounts;
   /** The first ones of each kind and place. */
   readonly offences: readonly Offence[];
+  readonly byConversation: readonly ConversationOffences[];
   /** What could not be judged, because its counterpart had been forgotten. */
   readonly unjudged: number;
-  /** What receivers have passed over so far; at the end it is missing. */
-  readonly passedOver: number;
 }
 
 const TELLING = new Set(["subd", "msg", "gap", "live"]);
@@ -61,6 +65,7 @@ export class Judge {
   #messages = 0;
   #acknowledged = 0;
   #told = 0;
+  #unjudged = 0;
 
   constructor(options: JudgeOptions = {}) {
     const { strictKeys = false, isComplete = false } = options;
@@ -75,7 +80,9 @@ export class Judge {
   stored(message: Stored): void {
     this.#messages += 1;
     this.#topic.stored(message);
-    this.#conversation(message.c).window.push(message);
+    const { window, receivers } = this.#conversation(message.c);
+    if (receivers.size === 0) window.skip(message);
+    else window.push(message);
   }
 
   acknowledged(acknowledged: Acknowledged): void {
@@ -102,35 +109,59 @@ export class Judge {
     }
   }
 
-  /** All has been read: what is still owed is missing. */
-  end(): Verdict {
-    this.#acknowledgements.end();
+  /** How far the topic has to be read for what receivers are owed until now: by partition. */
+  get owedTo(): Map<number, bigint> {
+    return this.#acknowledgements.owedTo;
+  }
+
+  /** How many messages receivers still have to be told. */
+  get owed(): number {
+    let owed = 0;
     for (const [c, { receivers }] of this.#conversations) {
-      const isAll = this.#options.owed === "everything";
-      const until = isAll ? EVERYTHING : this.#acknowledgements.lastOf(c);
-      for (const receiver of receivers.values()) receiver.end(until);
+      for (const receiver of receivers.values()) owed += receiver.owed(this.#until(c));
     }
+    return owed;
+  }
+
+  /** The receivers' logs are over: what they are still owed is missing, and they need no more. */
+  endReceivers(): void {
+    for (const [c, { receivers }] of this.#conversations) {
+      for (const receiver of receivers.values()) {
+        receiver.end(this.#until(c));
+        this.#unjudged += receiver.unjudged;
+      }
+      receivers.clear();
+    }
+    this.prune();
+  }
+
+  /** All has been read. */
+  end(): Verdict {
+    this.endReceivers();
+    this.#acknowledgements.end();
     return this.verdict;
   }
 
   get verdict(): Verdict {
     const { repeats } = this.#topic;
-    const offences = this.#offences.first;
-    const conversations = [...this.#conversations.values()];
-    const receivers = conversations.flatMap((one) => [...one.receivers.values()]);
+    const { first, counts, byConversation } = this.#offences;
     return {
-      isProved: offences.length === 0,
+      isProved: first.length === 0,
       messages: this.#messages,
-      conversations: conversations.length,
+      conversations: this.#conversations.size,
       acknowledged: this.#acknowledged,
       told: this.#told,
       repeatedKeys: Object.values(repeats).reduce((sum, count) => sum + count, 0),
       repeats,
-      counts: this.#offences.counts,
-      offences,
-      unjudged: this.#acknowledgements.unjudged,
-      passedOver: receivers.reduce((sum, { passedOver }) => sum + passedOver, 0),
+      counts,
+      offences: first,
+      byConversation,
+      unjudged: this.#unjudged + this.#acknowledgements.unjudged,
     };
+  }
+
+  #until(c: string): bigint {
+    return this.#options.owed === "everything" ? EVERYTHING : this.#acknowledgements.lastOf(c);
   }
 
   #receiver(receiver: string, c: string, frame: Told): ReceiverJudge {
@@ -172,10 +203,12 @@ export function judge(
 ): Verdict {
   const { stored, told, acknowledged = [] } = evidence;
   const court = new Judge({ owed: "everything", ...options });
+  const frames = Object.entries(told).flatMap(([receiver, all]) =>
+    all.map((frame) => [receiver, frame] as const),
+  );
+  for (const [receiver, frame] of frames) court.begin(receiver, frame);
   for (const one of acknowledged) court.acknowledged(one);
   for (const message of stored) court.stored(message);
-  for (const [receiver, frames] of Object.entries(told)) {
-    for (const frame of frames) court.told(receiver, frame);
-  }
+  for (const [receiver, frame] of frames) court.told(receiver, frame);
   return court.end();
 }

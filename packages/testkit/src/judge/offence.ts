@@ -28,17 +28,30 @@ export interface Offence {
   readonly text: string;
 }
 
+export type OffenceCounts = Record<OffenceKind, number>;
+
+/** What is wrong with one conversation, and where that began. */
+export interface ConversationOffences {
+  readonly c: string;
+  readonly counts: OffenceCounts;
+  readonly first: Offence;
+}
+
 /** The first of each kind are kept for each place, and all are counted. */
 const KEPT_OF_KIND = 5;
 
 export class Offences {
   readonly #first: Offence[] = [];
   readonly #kept = new Map<string, number>();
-  readonly #counts = new Map<OffenceKind, number>();
+  readonly #conversations = new Map<string, ConversationOffences>();
+  readonly counts = noOffences();
 
   add(offence: Offence): void {
-    const { kind, where } = offence;
-    this.#counts.set(kind, this.count(kind) + 1);
+    const { kind, where, c } = offence;
+    this.counts[kind] += 1;
+    const conversation = this.#conversations.get(c) ?? { c, counts: noOffences(), first: offence };
+    conversation.counts[kind] += 1;
+    this.#conversations.set(c, conversation);
     const name = `${where}/${kind}`;
     const kept = this.#kept.get(name) ?? 0;
     if (kept >= KEPT_OF_KIND) return;
@@ -51,12 +64,13 @@ export class Offences {
     return this.#first;
   }
 
-  count(kind: OffenceKind): number {
-    return this.#counts.get(kind) ?? 0;
+  /** Those in which something is wrong. */
+  get byConversation(): readonly ConversationOffences[] {
+    return [...this.#conversations.values()];
   }
+}
 
-  get counts(): Record<OffenceKind, number> {
-    const counts = OFFENCE_KINDS.map((kind) => [kind, this.count(kind)] as const);
-    return Object.fromEntries(counts) as Record<OffenceKind, number>;
-  }
+function noOffences(): OffenceCounts {
+  const counts = OFFENCE_KINDS.map((kind) => [kind, 0] as const);
+  return Object.fromEntries(counts) as OffenceCounts;
 }

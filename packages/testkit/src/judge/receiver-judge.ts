@@ -30,22 +30,29 @@ export class ReceiverJudge {
   /** Told last: what the next frame must continue. */
   #position: string | undefined;
   #highest: bigint;
+  /** Nothing up to there is owed. */
+  #start: bigint;
   #next: number;
+  /** Frames of messages that were forgotten before it began. */
+  unjudged = 0;
 
   constructor(options: ReceiverJudgeOptions) {
     this.#options = options;
-    this.#highest = offsetOf(options.start);
-    this.#next = options.window.indexBehind(this.#highest);
+    this.#start = offsetOf(options.start);
+    this.#highest = this.#start;
+    this.#next = options.window.indexBehind(this.#start);
   }
 
   /** What of the window it still needs. */
   get next(): number {
+    this.#upcoming();
     return this.#next;
   }
 
-  /** Passed over so far; most of them may still be on their way in a log that is being written. */
-  get passedOver(): number {
-    return this.#passed.size;
+  /** How many it has not been told that it is owed up to there. */
+  owed(until: bigint): number {
+    const { window } = this.#options;
+    return this.#passed.size + Math.max(0, window.indexBehind(until) - this.next);
   }
 
   told(frame: Told): void {
@@ -56,7 +63,8 @@ export class ReceiverJudge {
     const begins = t === "msg" ? prev : t === "gap" ? after : this.#position;
     const isContinued = begins === this.#position;
     const before = `${t} at ${pos} continues ${begins}, but ${this.#position} was told last`;
-    this.#position = pos;
+    // After one that came again the chain goes on where it was.
+    if (t !== "msg" || offsetOf(pos) > this.#highest) this.#position = pos;
     const isClean = t === "msg" ? this.#message(frame) : t !== "gap" || this.#gap(frame);
     if (!isContinued && isClean) this.#offend("broken", pos, before);
   }
@@ -77,10 +85,10 @@ export class ReceiverJudge {
     const hasSkipped = this.#passTo(offset);
     this.#highest = offset;
     const { window } = this.#options;
-    const stored = window.at(this.#next);
+    const stored = this.#upcoming();
     if (stored?.pos !== pos) {
-      // Before the window began it can't be known.
-      if (offset > window.droppedTo) this.#offend("foreign", pos, `${pos} is not in the topic`);
+      if (offset <= window.droppedTo) this.unjudged += 1;
+      else this.#offend("foreign", pos, `${pos} is not in the topic`);
       return false;
     }
     this.#next += 1;
@@ -100,8 +108,8 @@ export class ReceiverJudge {
 
   #gap({ after, pos = "" }: Told): boolean {
     const offset = offsetOf(pos);
-    const { gapsAllowed, window } = this.#options;
-    if (gapsAllowed) this.#next = Math.max(this.#next, window.indexBehind(offset));
+    const { gapsAllowed } = this.#options;
+    if (gapsAllowed) this.#start = offset;
     else this.#offend("gap", pos, `a gap from ${after} to ${pos}`);
     // In another incarnation offsets begin anew.
     this.#highest = offset;
@@ -112,7 +120,7 @@ export class ReceiverJudge {
   #passTo(offset: bigint): boolean {
     let hasSkipped = false;
     for (;;) {
-      const stored = this.#options.window.at(this.#next);
+      const stored = this.#upcoming();
       if (stored === undefined || offsetOf(stored.pos) >= offset) return hasSkipped;
       hasSkipped = true;
       this.#next += 1;
@@ -121,8 +129,17 @@ export class ReceiverJudge {
     }
   }
 
+  /** The next message that is owed, as far as the topic has been read. */
+  #upcoming(): Stored | undefined {
+    for (;;) {
+      const stored = this.#options.window.at(this.#next);
+      if (stored === undefined || offsetOf(stored.pos) > this.#start) return stored;
+      this.#next += 1;
+    }
+  }
+
   #take(): Stored | undefined {
-    const stored = this.#options.window.at(this.#next);
+    const stored = this.#upcoming();
     if (stored !== undefined) this.#next += 1;
     return stored;
   }

@@ -29,6 +29,7 @@ type Step =
   | { readonly kind: "drain"; readonly client: number; readonly bytes: number }
   | { readonly kind: "advance"; readonly byMs: number }
   | { readonly kind: "settle" }
+  | { readonly kind: "blocks"; readonly are: "lost" | "away" | "there" }
   | { readonly kind: "available"; readonly conversation: string; readonly is: boolean }
   | { readonly kind: "retain"; readonly conversation: string; readonly share: number }
   | { readonly kind: "behind"; readonly conversation: string; readonly by: number | undefined }
@@ -90,6 +91,10 @@ const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 12, arbitrary: fc.record({ kind: kinds("settle") }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: kinds("blocks"), are: kinds("lost", "away", "there") }),
+  },
   { weight: 3, arbitrary: fc.record({ kind: kinds("available"), conversation, is: fc.boolean() }) },
   {
     weight: 2,
@@ -162,6 +167,10 @@ class Run {
         return world.topic.appendHoles(world.partition(action.conversation), 1);
       case "settle":
         return world.clock.settle();
+      case "blocks":
+        if (action.are === "lost") world.blocks.blocks.clear();
+        else world.blocks.isAway = action.are === "away";
+        return;
       case "advance":
         return world.clock.advance(action.byMs);
       case "available":

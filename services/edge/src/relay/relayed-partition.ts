@@ -1,7 +1,12 @@
 import type { LogChunk, LogRecord } from "@millrace/log";
 import type { Timer } from "@millrace/runtime";
 import { type Told, told } from "../hub/told.ts";
-import { PartitionTail, type TailOptions, type TailSink } from "../tail/partition-tail.ts";
+import {
+  PartitionTail,
+  type TailFollower,
+  type TailOptions,
+  type TailSink,
+} from "../tail/partition-tail.ts";
 import type { PartitionSource } from "../tail/tails.ts";
 import { BucketMark, type Piece } from "./bucket-mark.ts";
 import { bucketOf } from "./relay-bucket.ts";
@@ -17,6 +22,8 @@ export interface RelayedPartitionOptions extends TailOptions {
     hasIn(partition: number, bucket: number): boolean;
   };
   readonly sender: RelaySender;
+  /** Hears only of what is read because `read` asked for it. */
+  readonly keys: TailFollower;
   readonly receiver: RelayReceiver;
 }
 
@@ -34,8 +41,8 @@ const INTEREST_MS = 10_000;
 /** Where nobody reads, the log is asked that often how long it is. */
 const BOUNDS_MS = 5_000;
 
-/** For so long the log is read for the follower after that was last needed. */
-const FOLLOWER_MS = 60_000;
+/** For so long the log is read for the keys after that was last needed. */
+const KEYS_MS = 60_000;
 
 interface Followed {
   readonly bucket: number;
@@ -70,12 +77,17 @@ export class RelayedPartition implements PartitionSource {
   /** Tails that were stopped, and may still be waiting for the log's last answer. */
   readonly #ending = new Set<Promise<void>>();
   #isOwner = false;
-  /** Whether the present direct tail tells the follower what it reads. */
+  /** Whether the present direct tail tells the keys what it reads. */
   #isFed = false;
-  #followerUntilMs = Number.NEGATIVE_INFINITY;
+  #keysUntilMs = Number.NEGATIVE_INFINITY;
   #calmSinceMs: number | undefined;
   #boundsMs: number;
   #timer: Timer | undefined;
+  /** A tail that has begun knows how long the log is before anything comes. */
+  readonly #ear: TailFollower = {
+    began: (_, position) => this.#knows(position),
+    passed: () => undefined,
+  };
   #isStopped = false;
 
   constructor(options: RelayedPartitionOptions) {
@@ -129,7 +141,7 @@ export class RelayedPartition implements PartitionSource {
   }
 
   read(): void {
-    this.#followerUntilMs = this.#options.clock.nowMs() + FOLLOWER_MS;
+    this.#keysUntilMs = this.#options.clock.nowMs() + KEYS_MS;
     if (this.#isFed || this.#isStopped) return;
     // The follower has to hear of a run from its beginning.
     this.#endDirect();
@@ -192,7 +204,7 @@ export class RelayedPartition implements PartitionSource {
   #check(): void {
     const { clock, hubs, receiver } = this.#options;
     const nowMs = clock.nowMs();
-    let isNeeded = this.#isOwner || this.#known === undefined || nowMs < this.#followerUntilMs;
+    let isNeeded = this.#isOwner || this.#known === undefined || nowMs < this.#keysUntilMs;
     for (const [bucket, followed] of this.#followed) {
       if (hubs.hasIn(this.partition, bucket)) followed.wantedMs = nowMs;
       if (nowMs - followed.wantedMs > INTEREST_MS) {
@@ -225,24 +237,13 @@ export class RelayedPartition implements PartitionSource {
     const isLow = at === undefined || from === undefined || at.offset <= from.offset;
     if (this.#direct !== undefined && isLow) return;
     this.#endDirect();
-    const { sender, follower, origin, clock, ...options } = this.#options;
-    this.#isFed = clock.nowMs() < this.#followerUntilMs;
-    const fed = this.#isFed ? follower : undefined;
+    const { sender, keys, followers = [], origin, clock, ...options } = this.#options;
+    this.#isFed = clock.nowMs() < this.#keysUntilMs;
     this.#direct = new PartitionTail(this.partition, from ?? origin, {
       ...options,
       clock,
       hubs: { take: (chunk) => this.#take(chunk), break: () => this.#break() },
-      follower: {
-        began: (partition, position) => {
-          this.#knows(position);
-          sender.began(partition, position);
-          fed?.began(partition, position);
-        },
-        passed: (chunk) => {
-          sender.passed(chunk);
-          fed?.passed(chunk);
-        },
-      },
+      followers: [this.#ear, sender, ...followers, ...(this.#isFed ? [keys] : [])],
     });
     this.#direct.start();
   }
@@ -290,7 +291,8 @@ export class RelayedPartition implements PartitionSource {
   #handOn({ epoch, base, next }: Piece, records: readonly LogRecord[], endOffset: bigint): void {
     const { partition } = this;
     // The size is for whoever keeps a chunk, and nobody keeps this one.
-    this.#options.hubs.take({ epoch, partition, from: base, next, records, bytes: 0, endOffset });
+    const chunk = { epoch, partition, from: base, next, records, bytes: 0, endOffset };
+    this.#options.hubs.take(chunk, this.#options.log.epoch?.partitions ?? 1);
   }
 
   #knows(end: Told): void {

@@ -18,8 +18,8 @@ export interface TailFollower {
 
 /** Where the records of a tail go. */
 export interface TailSink {
-  /** The next part of the run. */
-  take(chunk: LogChunk): void;
+  /** The next part of the run; the keys are spread over that many partitions. */
+  take(chunk: LogChunk, partitions: number): void;
   /** The run has ended at that place, and another begins. */
   break(partition: number): void;
 }
@@ -30,7 +30,7 @@ export interface TailOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: EdgeLimits;
-  readonly follower?: TailFollower;
+  readonly followers?: readonly TailFollower[];
 }
 
 /**
@@ -144,8 +144,7 @@ export class PartitionTail implements PartitionSource {
       case "chunk":
         this.#retryMs = RETRY_MS_MIN;
         this.#heard(outcome.endOffset);
-        this.#options.follower?.passed(outcome);
-        this.#options.hubs.take(outcome);
+        this.#handOn(outcome);
         if (outcome.next !== this.#position?.offset) {
           this.#position = told(outcome.epoch, this.partition, outcome.next);
         }
@@ -160,6 +159,12 @@ export class PartitionTail implements PartitionSource {
       case "unavailable":
         return this.#backOff();
     }
+  }
+
+  #handOn(chunk: LogChunk): void {
+    const { followers = [], hubs, log } = this.#options;
+    for (const follower of followers) follower.passed(chunk);
+    hubs.take(chunk, log.epoch?.partitions ?? 1);
   }
 
   /** A new leader may not know its end yet: it is asked for a while before the tail believes it. */
@@ -202,7 +207,7 @@ export class PartitionTail implements PartitionSource {
   #goOnAt(position: Told): void {
     this.#position = position;
     this.#runStart = position;
-    this.#options.follower?.began(this.partition, position);
+    for (const follower of this.#options.followers ?? []) follower.began(this.partition, position);
     this.#retryMs = RETRY_MS_MIN;
   }
 

@@ -13,6 +13,8 @@ import { CursorJournal } from "../session/cursor-journal.ts";
 import { Cursors } from "../session/cursors.ts";
 import { PartitionTail } from "../tail/partition-tail.ts";
 import { Tails } from "../tail/tails.ts";
+import { finderOn } from "./finder-on.ts";
+import { MemoryBlockStore } from "./memory-block-store.ts";
 import type { WorldView } from "./client-view.ts";
 import { MessageArchive } from "./message-archive.ts";
 import { TestClient } from "./test-client.ts";
@@ -28,6 +30,9 @@ const SMALL_LIMITS: EdgeLimits = {
   catchUpBytes: 700,
   readBytes: 900,
 };
+
+/** So few that a handful of messages makes a block. */
+const BLOCK_OFFSETS = 8;
 
 /** A clock that a test moves. */
 export interface TestClock extends Clock {
@@ -46,6 +51,7 @@ export class DeliveryWorld {
   readonly topic: MemoryTopic;
   readonly log: MemoryLog;
   readonly archive = new MessageArchive();
+  readonly blocks = new MemoryBlockStore();
   readonly hubs: Hubs;
   readonly tails: Tails;
   readonly metrics: EdgeMetrics = createMetrics();
@@ -72,20 +78,38 @@ export class DeliveryWorld {
     this.log = log;
     const hubs = new Hubs(logger, this.metrics);
     this.hubs = hubs;
-    const tailOptions = { log, hubs, clock, logger, limits };
+    const { metrics } = this;
+    const { index, finder } = finderOn(log, {
+      clock,
+      metrics,
+      readBytes: limits.readBytes,
+      store: this.blocks,
+      blockOffsets: BLOCK_OFFSETS,
+    });
+    const tailOptions = { log, hubs, clock, logger, limits, followers: [index] };
     this.tails = new Tails({
       log,
       clock,
       sourceOf: (partition, origin) => new PartitionTail(partition, origin, tailOptions),
     });
     this.#flusher = new Flusher(clock, limits.flushesPerTurn);
-    const { tails, metrics } = this;
+    const { tails } = this;
     const gate = new TurnGate(clock, 2);
-    this.#catchUp = new CatchUp({ log, hubs, tails, clock, gate, limits, logger, metrics });
+    this.#catchUp = new CatchUp({
+      log,
+      finder,
+      hubs,
+      tails,
+      clock,
+      gate,
+      limits,
+      logger,
+      metrics,
+    });
     const store = { read: async () => ({ kind: "none" }) as const, write: async () => [] };
     const journal = new CursorJournal({ log, clock, limits });
     const cursors = new Cursors({ store, journal, clock, limits });
-    this.#startPoints = new StartPoints({ log, cursors, limits });
+    this.#startPoints = new StartPoints({ log, finder, cursors, limits });
   }
 
   get clients(): ReadonlySet<TestClient> {
@@ -148,7 +172,6 @@ export class DeliveryWorld {
       catchUp: this.#catchUp,
       startPoints: this.#startPoints,
       world: this.#view(),
-      onChange: () => undefined,
       onClose: () => this.#clients.delete(client),
     });
     this.#clients.add(client);

@@ -172,6 +172,7 @@ export class RelayEdge {
       limits: LIMITS,
       sender: this.#sender,
       receiver: this.#receiver,
+      keys: { began: () => undefined, passed: () => undefined },
       hubs: {
         take: (chunk) => this.#take(chunk),
         break: () => this.#break(),

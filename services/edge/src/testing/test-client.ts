@@ -1,14 +1,12 @@
 import type { ConversationId, DownFrame, From } from "@millrace/schemas";
 import { Outbox } from "../connection/outbox.ts";
 import type { Flusher } from "../connection/flusher.ts";
-import { Subscriptions, type SubscriptionsOptions } from "../connection/subscriptions.ts";
+import { Subscriptions, type SubscriptionsContext } from "../connection/subscriptions.ts";
+import type { Told } from "../hub/told.ts";
 import { ClientView, type WorldView } from "./client-view.ts";
 import { FakeSocket } from "./fake-socket.ts";
 
-type TestClientOptions = Omit<
-  SubscriptionsOptions,
-  "user" | "holder" | "outbox" | "mayRead" | "send"
-> & {
+type TestClientOptions = SubscriptionsContext & {
   readonly flusher: Flusher;
   readonly world: WorldView;
   /** What its socket buffers before it drops. */
@@ -21,6 +19,9 @@ export class TestClient {
   readonly socket: FakeSocket;
   readonly view: ClientView;
   readonly frames: DownFrame[] = [];
+  /** What operators have ruled about its user. */
+  readonly removed = new Set<string>();
+  readonly beginnings = new Map<string, Told>();
   readonly #outbox: Outbox;
   readonly #subscriptions: Subscriptions;
   readonly #onClose: () => void;
@@ -32,21 +33,27 @@ export class TestClient {
     const onFrame = (text: string): void => this.#onFrame(JSON.parse(text) as DownFrame);
     const socket = new FakeSocket({ capacityBytes, onFrame });
     this.socket = socket;
-    const outbox = new Outbox({ socket, limits, flusher, onOverflow: () => this.close() });
+    const outbox = new Outbox(socket, { limits, flusher }, { onOverflow: () => this.close() });
     this.#outbox = outbox;
-    this.#subscriptions = new Subscriptions({
-      ...options,
+    this.#subscriptions = new Subscriptions(options, {
       user: "alice",
       holder: { kind: "session", id: "s" },
       outbox,
-      mayRead: () => true,
+      mayRead: (conversation) => !this.removed.has(conversation),
+      beginning: (conversation) => this.beginnings.get(conversation),
       send: (frame) => outbox.answer(JSON.stringify(frame)),
+      onSubscription: () => undefined,
     });
   }
 
   subscribe(text: string, from: From): void {
     const id = this.view.ask("sub", text, from);
     void this.#subscriptions.subscribe({ id, conversation: text as ConversationId, from });
+  }
+
+  /** As a session does whose former connection was subscribed after that position. */
+  restore(text: string, start: string): void {
+    void this.#subscriptions.restore(text as ConversationId, start);
   }
 
   unsubscribe(text: string): void {
@@ -57,6 +64,11 @@ export class TestClient {
   skip(text: string): void {
     const id = this.view.ask("skip", text);
     void this.#subscriptions.skip({ id, conversation: text as ConversationId });
+  }
+
+  /** It holds, and what is open hears of it. */
+  onRuled(text: string): void {
+    this.#subscriptions.onRuled(text as ConversationId);
   }
 
   /** The peer reads that many bytes. */

@@ -13,11 +13,11 @@ import { Scans } from "./scans.ts";
 import { TailPoller } from "./tail-poller.ts";
 
 /** Newest bytes and running scans of all partitions together. */
-const CACHE_BYTES = 67_108_864;
+export const LOG_CACHE_BYTES = 67_108_864;
 
 /** Reads of the topic by exact offsets, never through a group. */
 export class KafkaReader implements LogReader {
-  readonly #cache = new ChunkCache({ bytesMax: CACHE_BYTES });
+  readonly #cache = new ChunkCache({ bytesMax: LOG_CACHE_BYTES });
   readonly #requests: PartitionRequests;
   readonly #judge: FetchJudge;
   readonly #tails: TailPoller;
