@@ -101,6 +101,13 @@ export const EDGE_OPTIONS = {
     min: 0,
     max: MEMORY_MB_MAX,
   }),
+  delivery: choiceOption({
+    meaning:
+      "`direct`: each edge reads the whole log; `relay`: from the partitions' owners through Redis",
+    fallback: "direct",
+    type: "way",
+    choices: ["direct", "relay"],
+  }),
   isDevelopment: booleanOption({
     meaning: "topic settings that break a promise are only warned about",
     fallback: false,

@@ -45,12 +45,12 @@ import type { Sessions } from "./session/sessions.ts";
 import { type TopicParts, assertPartitions, kafkaLog, settleTopic } from "./edge-topics.ts";
 import { EdgeRoom } from "./edge-room.ts";
 import type { ProcessProbe } from "./vitals/process-probe.ts";
+import { type EdgeRelay, createRelay } from "./edge-relay.ts";
 import { EdgeClients } from "./edge-clients.ts";
 import { type EdgeRights, createRights } from "./edge-rights.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
 import { connectRedis } from "./redis/redis-link.ts";
 import { DecodedRecords } from "./tail/decoded-records.ts";
-import { PartitionTail } from "./tail/partition-tail.ts";
 import { Tails } from "./tail/tails.ts";
 
 /** A running edge. */
@@ -138,8 +138,11 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     drain: async () => {
       const { drainMs } = config;
       server.refuseNewcomers();
+      // Who takes them over reads on while this edge still relays.
+      const handedOver = parts.relay.leave();
       await drainConnections(clients.connections, { clock, random: Math.random, drainMs });
       const settleMs = drainMs * SETTLE_SHARE;
+      await handedOver;
       await end({ ...parts, log, cursorsLog, ruled, server, settleMs });
       await dependencies.tracing?.close(settleMs);
       room.close();
@@ -178,6 +181,7 @@ async function startPages(
 }
 
 interface Parts {
+  readonly relay: EdgeRelay;
   readonly dedup: Dedup;
   readonly context: ConnectionContext;
   readonly cursors: Cursors;
@@ -206,10 +210,8 @@ function assemble(
   const decoded = new DecodedRecords();
   const dedup = createDedup({ ...core, decoded });
   const { index, finder } = createFinder({ ...core, decoded });
-  const tailOptions = { log, hubs, clock, logger, limits, followers: [dedup.feed, index] };
-  const sourceOf = (partition: number, origin: "end" | "start"): PartitionTail =>
-    new PartitionTail(partition, origin, tailOptions);
-  const tails = new Tails({ log, clock, sourceOf });
+  const relay = createRelay(config, { ...core, hubs, keys: dedup.feed, followers: [index] });
+  const tails = new Tails({ log, clock, sourceOf: relay.sourceOf });
   const { gate = dedup.gateFor(tails) } = core;
   const { cursors, rebuilder } = createCursors({ ...core, log: core.cursorsLog, messages: log });
   rebuilder.start();
@@ -248,7 +250,7 @@ function assemble(
     rights,
   };
   const history = new History({ log, finder, clock, gate: turns, limits });
-  return { context, cursors, rebuilder, dedup, history };
+  return { context, cursors, rebuilder, relay, dedup, history };
 }
 
 function createFinder(parts: {
@@ -323,6 +325,7 @@ async function end(
   },
 ): Promise<void> {
   const { log, cursorsLog, ruled, server, cursors, rebuilder, context, dedup, settleMs } = parts;
+  const { relay } = parts;
   dedup.feed.stop();
   await Promise.all([
     // First the log, so that no tail waits in a long poll any more.
@@ -333,5 +336,6 @@ async function end(
   ]);
   dedup.flush();
   await context.tails.stop();
+  relay.stop();
   server.close();
 }

@@ -98,7 +98,11 @@ export const EDGE_METRICS = {
     "millrace_rulings_silence_seconds",
     "time since the edge last heard from the topic of rulings; a quiet one answers every 5 s",
   ),
-  deliveryMode: gauge("millrace_delivery_mode", "1 for the mode that tails are in", ["mode"]),
+  deliveryMode: gauge(
+    "millrace_delivery_mode",
+    "partitions whose records come directly from the log, or by the relay",
+    ["mode"],
+  ),
   redisUp: gauge("millrace_redis_up", "1 while Redis answers"),
   redisRefusals: counter(
     "millrace_redis_refusals_total",

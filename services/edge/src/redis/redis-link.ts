@@ -14,6 +14,9 @@ export interface RedisClient {
   zrevrange(key: string, first: number, last: number): Promise<string[]>;
   publish(channel: string, text: string): Promise<number>;
   subscribe(channel: string): Promise<unknown>;
+  spublish(channel: string, message: Buffer): Promise<unknown>;
+  ssubscribe(channel: string): Promise<unknown>;
+  sunsubscribe(channel: string): Promise<unknown>;
   getdel(key: string): Promise<string | null>;
   set(key: string, value: string, unit: "PX", lifeMs: number): Promise<unknown>;
   set(key: string, value: Buffer, unit: "PX", lifeMs: number, when: "NX"): Promise<unknown>;
@@ -23,6 +26,7 @@ export interface RedisClient {
   ): void;
   on(event: "ready", listener: () => void): unknown;
   on(event: "message", listener: (channel: string, text: string) => void): unknown;
+  on(event: "smessageBuffer", listener: (channel: Buffer, message: Buffer) => void): unknown;
   on(event: "error", listener: (error: Error) => void): unknown;
   quit(): Promise<unknown>;
   disconnect(): void;
@@ -32,6 +36,8 @@ export interface RedisLinkOptions {
   readonly logger: Logger;
   /** Without it, the address says all there is to say. */
   readonly credentials?: CredentialFolder;
+  /** Sharded channels are heard on it: in a cluster, on connections to the nodes that have them. */
+  readonly isHearing?: boolean;
 }
 
 const COMMAND_TIMEOUT_MS = 1_000;
@@ -122,10 +128,10 @@ export class RedisLink {
   }
 
   #connect(): RedisClient | undefined {
-    const { logger, credentials } = this.#options;
+    const { logger, credentials, isHearing = false } = this.#options;
     let client: RedisClient;
     try {
-      client = clientOf(redisPlace(this.#addresses, credentials));
+      client = clientOf(redisPlace(this.#addresses, credentials), isHearing);
     } catch (cause) {
       logger.warn({ error: reasonOf(cause) }, "redis can't be connected to");
       return undefined;
@@ -163,7 +169,7 @@ function deposedServers(): (error: Error) => boolean {
   };
 }
 
-function clientOf({ isCluster, nodes, security }: RedisPlace): RedisClient {
+function clientOf({ isCluster, nodes, security }: RedisPlace, isHearing: boolean): RedisClient {
   const connection = {
     ...security,
     commandTimeout: COMMAND_TIMEOUT_MS,
@@ -183,6 +189,7 @@ function clientOf({ isCluster, nodes, security }: RedisPlace): RedisClient {
   return new Cluster([...nodes], {
     redisOptions: connection,
     enableOfflineQueue: false,
+    shardedSubscribers: isHearing,
     slotsRefreshTimeout: CONNECT_TIMEOUT_MS,
     // It would need one right more, and where that is missing it would say nothing of it.
     enableReadyCheck: false,

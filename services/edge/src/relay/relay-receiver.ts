@@ -65,6 +65,11 @@ export class RelayReceiver {
     if (this.#channels.delete(name)) void this.#options.source.unhear(name);
   }
 
+  /** A connection that hears nothing yet. */
+  hearAll(): void {
+    for (const name of this.#channels.keys()) this.#hear(name);
+  }
+
   /** A message of the source. */
   heard(name: string, bytes: Buffer): void {
     const channel = this.#channels.get(name);

@@ -22,7 +22,6 @@ export function sampleEdge(
   },
 ): void {
   const { log, cursors, tails, catchUp, publisher, health, connections } = parts;
-  metrics.deliveryMode.set({ mode: "direct" }, 1);
   onScrape(metrics.redisUp, (gauge) => gauge.set(health.isUp ? 1 : 0));
   onScrape(metrics.partitionsUnused, (gauge) => gauge.set(log.unusedPartitions));
   onScrape(metrics.cursorsPending, (gauge) => gauge.set(cursors.pending));

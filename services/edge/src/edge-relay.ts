@@ -1,0 +1,119 @@
+import { randomBytes } from "node:crypto";
+import { type Ownership, createOwnershipGroup } from "@millrace/log";
+import type { EdgeConfig } from "./config.ts";
+import type { SessionParts } from "./edge-sessions.ts";
+import type { EdgeMetrics } from "./metrics.ts";
+import { connectRedis } from "./redis/redis-link.ts";
+import { RedisRelay } from "./relay/redis-relay.ts";
+import { RelayReceiver } from "./relay/relay-receiver.ts";
+import { RelaySender } from "./relay/relay-sender.ts";
+import { RelayedPartition, type RelayedPartitionOptions } from "./relay/relayed-partition.ts";
+import { PartitionTail, type TailFollower } from "./tail/partition-tail.ts";
+import type { PartitionSource } from "./tail/tails.ts";
+import { onScrape } from "./watch/edge-gauges.ts";
+
+export interface EdgeRelay {
+  sourceOf(partition: number, origin: "end" | "start"): PartitionSource;
+  /** Gives its partitions away; they are relayed on until others surely do. */
+  leave(): Promise<void>;
+  stop(): void;
+}
+
+type RelayParts = SessionParts & {
+  readonly metrics: EdgeMetrics;
+} & Omit<RelayedPartitionOptions, "partition" | "origin" | "sender" | "receiver">;
+
+const INCARNATION_BYTES = 6;
+
+/** How this edge gets its records: all from the log, or from whoever owns a partition. */
+export function createRelay(config: EdgeConfig, parts: RelayParts): EdgeRelay {
+  return config.delivery === "relay" ? relayed(config, parts) : direct(parts);
+}
+
+function direct(parts: RelayParts): EdgeRelay {
+  const { followers = [], keys, metrics, log } = parts;
+  const all = { ...parts, followers: [...followers, keys] };
+  onScrape(metrics.deliveryMode, (gauge) => {
+    gauge.set({ mode: "direct" }, log.epoch?.partitions ?? 0);
+  });
+  return {
+    sourceOf: (partition, origin) => new PartitionTail(partition, origin, all),
+    leave: async () => undefined,
+    stop: () => undefined,
+  };
+}
+
+function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
+  const { clock, logger, credentials, metrics, followers = [] } = parts;
+  const { topic } = config;
+  const link = { logger, ...credentials.redis };
+  const saying = connectRedis(config.redisUrl, link);
+  const hearing = connectRedis(config.redisUrl, { ...link, isHearing: true });
+  const post = new RedisRelay({ saying, hearing, clock, logger });
+  const incarnation = `${config.id}.${randomBytes(INCARNATION_BYTES).toString("base64url")}`;
+  const sender = new RelaySender({ topic, incarnation, post, clock });
+  const partitions = new Map<number, RelayedPartition>();
+  const receiver = new RelayReceiver({
+    topic,
+    source: post,
+    clock,
+    logger,
+    onPiece: (partition, bucket, piece) => partitions.get(partition)?.relayed(bucket, piece),
+  });
+  post.listen({
+    piece: (channel, bytes) => receiver.heard(channel, bytes),
+    ready: () => receiver.hearAll(),
+  });
+  const ownership = groupOf(config, parts);
+  ownership.onChange((owned) => {
+    sender.own(owned);
+    for (const [partition, source] of partitions) source.own(owned.has(partition));
+  });
+  onScrape(metrics.deliveryMode, (gauge) => {
+    const directly = [...partitions.values()].filter(({ isDirect }) => isDirect).length;
+    gauge.set({ mode: "direct" }, directly);
+    gauge.set({ mode: "relay" }, partitions.size - directly);
+  });
+  sender.start();
+  receiver.start();
+  ownership.join();
+  const options = { ...parts, sender, receiver, followers: [...followers, progressOf(ownership)] };
+  return {
+    sourceOf: (partition, origin) => {
+      const source = new RelayedPartition({ ...options, partition, origin });
+      partitions.set(partition, source);
+      source.own(ownership.owned.has(partition));
+      return source;
+    },
+    leave: () => ownership.leave(),
+    stop: () => {
+      sender.stop();
+      receiver.stop();
+      saying.disconnect();
+      hearing.disconnect();
+    },
+  };
+}
+
+function groupOf(config: EdgeConfig, parts: RelayParts): Ownership {
+  const { clock, logger, credentials, log } = parts;
+  const self = { edge: config.id, address: config.admin, weight: 1, isDraining: false };
+  return createOwnershipGroup({
+    brokers: config.kafkaBrokers,
+    topic: config.topic,
+    groupId: `${config.topic}.edges`,
+    partitions: () => log.epoch?.partitions ?? 0,
+    self: () => self,
+    clock,
+    logger,
+    ...credentials.kafka,
+  });
+}
+
+/** For the tools that show how far a group is behind. */
+function progressOf(ownership: Ownership): TailFollower {
+  return {
+    began: () => undefined,
+    passed: ({ partition, next }) => ownership.progressed(partition, next),
+  };
+}
