@@ -174,6 +174,8 @@ function byBucket(records: readonly LogRecord[]): Map<number, LogRecord[]> {
   return found;
 }
 
-function slim(record: LogRecord): LogRecord {
-  return { ...record, headers: record.headers.filter(({ name }) => name === RELAYED_HEADER) };
+/** A record may read its fields when they are asked for, so that it can't be copied as a whole. */
+function slim({ offset, timestampMs, key, value, headers }: LogRecord): LogRecord {
+  const relayed = headers.filter(({ name }) => name === RELAYED_HEADER);
+  return { offset, timestampMs, key, value, headers: relayed };
 }
