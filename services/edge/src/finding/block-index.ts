@@ -64,11 +64,6 @@ export class BlockIndex implements TailFollower {
     this.#shelf = new BlockShelf({ ...options, size: this.#size });
   }
 
-  /** Of whole blocks in memory. */
-  get bytes(): number {
-    return this.#shelf.bytes;
-  }
-
   began(partition: number, { epoch, offset }: Told): void {
     const state = this.#states.get(partition);
     if (state?.epoch !== epoch) {
