@@ -13,7 +13,7 @@ Measures the edge on a real Kafka and Redis beside what the broker and a bare se
 Scenarios (default: all of them, in this order):
   ${NAMES.join("\n  ")}
 
-floor-uws alone means all of that floor's.
+floor-uws alone means all of that floor's, features alone what each of the features costs.
 
   --quick                  short windows: to see that it works, not to compare
   --variant NAME:EDGE_X=Y  also with this environment of the edge (several separated by commas),

@@ -49,6 +49,7 @@ async function bareServer(): Promise<EdgePlace & { readonly sockets: Socket[] }>
       return {
         onText: () => undefined,
         onSign: () => undefined,
+        onPong: () => undefined,
         onDrain: () => undefined,
         onClose: () => undefined,
       };

@@ -203,7 +203,7 @@ export class CatchUp {
     if (outcome.kind !== "beyond-end") progress.beyondEndSinceMs = undefined;
     switch (outcome.kind) {
       case "chunk":
-        this.#takeChunk(outcome, subscriber, progress);
+        await this.#options.gate.run(() => this.#takeChunk(outcome, subscriber, progress));
         // At the end and still behind the hub: the log lost its tail, and the tail will notice.
         return outcome.next === outcome.from ? RETRY_MS : 0;
       case "below-start":
@@ -222,6 +222,8 @@ export class CatchUp {
     const { epoch, partition } = chunk;
     const { conversation } = subscriber;
     let bytes = 0;
+    // It may have ended while it waited for its time.
+    if (subscriber.isEnded) return;
     progress.isConfirmed = true;
     for (const record of recordsOf(chunk, conversation)) {
       const position = told(epoch, partition, record.offset + 1n);

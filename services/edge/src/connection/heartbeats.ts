@@ -6,6 +6,8 @@ export interface Line {
   ping(): void;
   /** Bytes that the kernel has not taken yet: a ping waits behind them. */
   bufferedBytes(): number;
+  /** All that was ever sent on it: the kernel may still hold megabytes of it. */
+  sentBytes(): number;
   /** Nobody seems to be there any more. */
   onSilence(): void;
 }
@@ -24,6 +26,11 @@ interface Watch {
 const TICKS_PER_INTERVAL = 64;
 const TICK_MS_MIN = 5;
 
+/** A burst that no line is asked twice about; at 1 kB/s it is read within an interval. */
+const BURST_BYTES_MIN = 16_384;
+/** More than so many times what is usual is a burst that a slow peer may need long for. */
+const BURST_FACTOR = 2;
+
 /** A tick that is later than this was held back here, and the answers are still unread. */
 const LATE_MS = 1_000;
 
@@ -34,7 +41,9 @@ const LATE_MS = 1_000;
  *
  * A line stands in the wheel at its next duty (a ping, or the end of the patience with it), and
  * hearing from it moves nothing, it is only noted. So a quiet line is touched once an interval, and
- * one that talks costs no more. Only the monotonic clock counts. An edge that was held back (a
+ * one that talks costs no more. Only the monotonic clock counts. A slow peer reads a ping only after
+ * all that was sent before it, and the kernel may have taken megabytes of that at once: after such a
+ * burst, the patience with a lagging line holds until the ping behind it is answered. An edge that was held back (a
  * stopped process, a blocked loop) finds every line silent for too long; therefore, a late tick ends
  * nobody before one interval has passed again.
  */
@@ -79,6 +88,14 @@ export class Pulse implements Alarm {
   #pingedAtMs: number;
   /** Since it was last heard bytes have waited for it: so may the ping, in our buffer or the kernel's. */
   #isLagging = false;
+  /** All that was sent when it was last pinged, and how much of it since the ping before. */
+  #sentAtPing = 0;
+  #burstBytes = 0;
+  /** Such a burst it has read within an interval. */
+  #usualBytes = 0;
+  #unanswered = 0;
+  /** So many answers are still to come before that to the ping behind a larger burst. */
+  #answersToBurst = 0;
 
   constructor(line: Line, watch: Watch) {
     const { clock, wheel, pingMs } = watch;
@@ -94,6 +111,14 @@ export class Pulse implements Alarm {
   heard(): void {
     this.#aliveAtMs = this.#watch.clock.nowMs();
     this.#isLagging = false;
+  }
+
+  /** The answer to a ping: the peer has read all that was sent before it. */
+  answered(): void {
+    this.heard();
+    this.#unanswered = Math.max(0, this.#unanswered - 1);
+    this.#answersToBurst = Math.max(0, this.#answersToBurst - 1);
+    if (this.#unanswered === 0) this.#usualBytes = this.#burstBytes;
   }
 
   /** The kernel has taken bytes: the peer reads, or did until a moment ago. */
@@ -116,11 +141,24 @@ export class Pulse implements Alarm {
     if (isPingDue) this.#pingedAtMs = nowMs;
     const dueMs = Math.min(this.#pingedAtMs + pingMs, Math.max(silentAtMs, blindUntilMs));
     wheel.set(this, Math.max(dueMs, nowMs + tickMs));
-    if (isPingDue) this.#line.ping();
+    if (!isPingDue) return;
+    this.#measureBurst();
+    this.#line.ping();
+  }
+
+  /** Before each ping: what the peer has to read until it sees it. */
+  #measureBurst(): void {
+    const sentBytes = this.#line.sentBytes();
+    this.#burstBytes = sentBytes - this.#sentAtPing;
+    this.#sentAtPing = sentBytes;
+    this.#unanswered += 1;
+    const usualBytes = Math.max(BURST_BYTES_MIN, BURST_FACTOR * this.#usualBytes);
+    if (this.#burstBytes > usualBytes) this.#answersToBurst = this.#unanswered;
   }
 
   get #patienceMs(): number {
     const { pingMs, laggingPatienceMs } = this.#watch;
-    return this.#isLagging ? Math.max(laggingPatienceMs, 2 * pingMs) : 2 * pingMs;
+    const isPatient = this.#isLagging || this.#answersToBurst > 0;
+    return isPatient ? Math.max(laggingPatienceMs, 2 * pingMs) : 2 * pingMs;
   }
 }

@@ -277,7 +277,7 @@ describe("rulings", () => {
   it("hold for every frame that is handed over, whatever was under way", async () => {
     await fc.assert(
       fc.asyncProperty(
-        fc.integer({ min: 500, max: 4_000 }),
+        fc.integer({ min: 1_000, max: 4_000 }),
         fc.array(step, { maxLength: 60, size: "max" }),
         async (capacityBytes, steps) => {
           const { world, client } = await setUp(capacityBytes);

@@ -31,8 +31,10 @@ export interface Socket {
 export interface SocketListener {
   /** One text message, valid UTF-8, at most the announced `frameBytes`. */
   onText(text: string): void;
-  /** A WebSocket ping or pong: nothing but a sign of life. */
+  /** A WebSocket ping: nothing but a sign of life. */
   onSign(): void;
+  /** A WebSocket pong: an answer to a ping of ours. */
+  onPong(): void;
   /** The kernel has taken bytes; `bufferedBytes` has fallen. */
   onDrain(): void;
   onClose(code: number): void;

@@ -67,7 +67,7 @@ export class Hubs {
     // A key that belongs to another partition finds no hub of this one: it is not ours to deliver.
     if (hub === undefined || hub.partition !== partition) return;
     const position = told(epoch, partition, record.offset + 1n);
-    const receivers = hub.deliver(position, () => this.#decode(record, hub, epoch));
+    const receivers = hub.deliver(position, () => this.#decode(record, hub, position));
     if (receivers === 0) return;
     this.#metrics.deliveries.inc(receivers);
     this.#watch?.queued(record, position, receivers);
@@ -102,9 +102,10 @@ export class Hubs {
     }
   }
 
-  #decode(record: LogRecord, hub: Hub, epoch: EpochId): MessageFrame | undefined {
+  #decode(record: LogRecord, hub: Hub, position: Told): MessageFrame | undefined {
     const { conversation, partition } = hub;
-    const frame = messageFrame(record, { epoch, partition, conversation });
+    const { epoch } = position;
+    const frame = messageFrame(record, { epoch, partition, conversation }, position);
     if (!("undecodable" in frame)) return frame;
     this.skip(record, partition, frame.undecodable);
     return undefined;

@@ -46,6 +46,7 @@ beforeEach(async () => {
       return {
         onText: (text) => void socket.send(`echo ${text}`),
         onSign: () => undefined,
+        onPong: () => undefined,
         onDrain: () => undefined,
         onClose: () => void open--,
       };

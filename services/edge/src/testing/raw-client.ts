@@ -1,5 +1,8 @@
+import type { TcpNetConnectOpts, createConnection } from "node:net";
+import type { Duplex } from "node:stream";
 import { waitFor } from "@millrace/testkit";
 import { WebSocket } from "ws";
+import { PacedLine } from "./paced-line.ts";
 
 /** A frame of the server, as it came. */
 export interface DownJson {
@@ -36,6 +39,8 @@ export interface RawClientOptions {
   /** More of the query. */
   readonly query?: Readonly<Record<string, string>>;
   readonly headers?: Readonly<Record<string, string>>;
+  /** It takes no more from its line. */
+  readonly bytesPerSec?: number;
 }
 
 /**
@@ -60,10 +65,13 @@ export class RawClient {
   #nextId = 1;
 
   private constructor(options: RawClientOptions) {
-    const { url, token, device, query: more } = options;
+    const { url, token, device, query: more, bytesPerSec } = options;
     const query = new URLSearchParams({ ...(device !== undefined && { device }), ...more });
     const headers = { authorization: `Bearer ${token}`, ...options.headers };
-    this.#socket = new WebSocket(`${url}?${query}`, ["millrace.v1.json"], { headers });
+    this.#socket = new WebSocket(`${url}?${query}`, ["millrace.v1.json"], {
+      headers,
+      ...(bytesPerSec !== undefined && { createConnection: pacedBy(bytesPerSec) }),
+    });
     this.#socket.on("error", () => undefined);
     this.#socket.on("unexpected-response", (_, response) => {
       this.refusal = response.statusCode;
@@ -170,4 +178,10 @@ export class RawClient {
     }
     if (t === "subd" || t === "msg" || t === "gap" || t === "live") this.#told.set(c, pos);
   }
+}
+
+/** The library wants a function that answers with a socket, and is content with any stream. */
+function pacedBy(bytesPerSec: number): typeof createConnection {
+  const paced = (options: TcpNetConnectOpts): Duplex => new PacedLine(options, bytesPerSec);
+  return paced as unknown as typeof createConnection;
 }

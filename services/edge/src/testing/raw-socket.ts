@@ -11,6 +11,8 @@ export interface RawSocketOptions {
   readonly onData?: (data: Buffer) => void;
   /** What it offers in `Sec-WebSocket-Extensions`. */
   readonly extensions?: string;
+  /** One of loopback's many: each has ports of its own. */
+  readonly localAddress?: string;
 }
 
 /** A WebSocket by hand (RFC 6455): it sends whatever bytes a test gives it. */
@@ -34,9 +36,14 @@ export class RawSocket {
   }
 
   /** Resolves after the 101. */
-  static open({ port, token, onData, extensions }: RawSocketOptions): Promise<RawSocket> {
+  static open(options: RawSocketOptions): Promise<RawSocket> {
+    const { port, token, onData, extensions, localAddress } = options;
     return new Promise((resolve, reject) => {
-      const socket = connect({ port, host: "127.0.0.1" });
+      const socket = connect({
+        port,
+        host: "127.0.0.1",
+        ...(localAddress !== undefined && { localAddress }),
+      });
       socket.once("error", reject);
       if (onData !== undefined) socket.on("data", onData);
       socket.once("data", (data: Buffer) => {
@@ -77,6 +84,11 @@ export class RawSocket {
 
   destroy(): void {
     this.#socket.destroy();
+  }
+
+  /** RST, as from a machine that is gone and back. */
+  reset(): void {
+    this.#socket.resetAndDestroy();
   }
 }
 
