@@ -148,17 +148,17 @@ async function tokenOf(claims: Readonly<Record<string, unknown>> = {}): Promise<
 /** What the edge says to 40 kB of headers that come in pieces, as they do on any real network. */
 async function answerToLongHeaders(): Promise<string> {
   const socket = connectTcp(edge.port, "127.0.0.1");
-  let answer = "";
-  socket.on("data", (data) => (answer += data.toString()));
+  const answer: Buffer[] = [];
+  socket.on("data", (data: Buffer) => answer.push(data));
   socket.on("error", ignore);
   socket.write("GET /v1/connect HTTP/1.1\r\nHost: edge\r\n");
-  for (let piece = 0; piece < 40 && answer === ""; piece++) {
+  for (let piece = 0; piece < 40 && answer.length === 0; piece++) {
     socket.write(`X-${piece}: ${"x".repeat(1_000)}\r\n`);
     await sleep(2);
   }
-  await waitFor(() => answer !== "", { what: "an answer" });
+  await waitFor(() => answer.length > 0, { what: "an answer" });
   socket.destroy();
-  return answer;
+  return Buffer.concat(answer).toString();
 }
 
 /** Each refusal of the table, provoked on a real edge. A status without a row fails by its type. */

@@ -199,7 +199,8 @@ function assemble(
 ): Parts {
   const { logger, clock, limits, log, metrics, sessions, admission, clients, tracing } = core;
   const flusher = new Flusher(clock, limits.flushesPerTurn);
-  const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
+  const delivered = new DeliveryWatch({ flusher, clock, metrics, tracing });
+  const hubs = new Hubs(logger, metrics, delivered, () => log.epoch?.partitions);
   const dedup = createDedup(core);
   const tails = new Tails({ log, hubs, clock, logger, limits, follower: dedup.feed });
   const { gate = dedup.gateFor(tails) } = core;

@@ -3,7 +3,6 @@ import { type Clock, type Logger, delay } from "@millrace/runtime";
 import type { Hubs } from "../hub/hubs.ts";
 import { type Told, told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
-import { foreignnessOf } from "./foreign-record.ts";
 
 const LONG_POLL_MS = 5_000;
 const RETRY_MS_MIN = 50;
@@ -124,7 +123,11 @@ export class PartitionTail {
       case "chunk":
         this.#retryMs = RETRY_MS_MIN;
         this.#heard(outcome.endOffset);
-        this.#handOn(outcome);
+        this.#options.follower?.passed(outcome);
+        for (const record of outcome.records) {
+          this.#options.hubs.deliver(record, outcome.epoch, this.partition);
+        }
+        this.#options.hubs.passed();
         if (outcome.next !== this.#position?.offset) {
           this.#position = told(outcome.epoch, this.partition, outcome.next);
         }
@@ -139,18 +142,6 @@ export class PartitionTail {
       case "unavailable":
         return this.#backOff();
     }
-  }
-
-  #handOn(chunk: LogChunk): void {
-    const { follower, hubs, log } = this.#options;
-    const place = { partition: this.partition, partitions: log.epoch?.partitions ?? 1 };
-    follower?.passed(chunk);
-    for (const record of chunk.records) {
-      const why = foreignnessOf(record, place);
-      if (why === undefined) hubs.deliver(record, chunk.epoch, this.partition);
-      else hubs.skip(record, this.partition, why);
-    }
-    hubs.passed();
   }
 
   /** A new leader may not know its end yet: it is asked for a while before the tail believes it. */
