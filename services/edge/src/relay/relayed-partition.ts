@@ -292,7 +292,7 @@ export class RelayedPartition implements PartitionSource {
     const { partition } = this;
     // The size is for whoever keeps a chunk, and nobody keeps this one.
     const chunk = { epoch, partition, from: base, next, records, bytes: 0, endOffset };
-    this.#options.hubs.take(chunk, this.#options.log.epoch?.partitions ?? 1);
+    this.#options.hubs.take(chunk);
   }
 
   #knows(end: Told): void {

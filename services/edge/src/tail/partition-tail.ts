@@ -18,8 +18,8 @@ export interface TailFollower {
 
 /** Where the records of a tail go. */
 export interface TailSink {
-  /** The next part of the run; the keys are spread over that many partitions. */
-  take(chunk: LogChunk, partitions: number): void;
+  /** The next part of the run. */
+  take(chunk: LogChunk): void;
   /** The run has ended at that place, and another begins. */
   break(partition: number): void;
 }
@@ -162,9 +162,9 @@ export class PartitionTail implements PartitionSource {
   }
 
   #handOn(chunk: LogChunk): void {
-    const { followers = [], hubs, log } = this.#options;
+    const { followers = [], hubs } = this.#options;
     for (const follower of followers) follower.passed(chunk);
-    hubs.take(chunk, log.epoch?.partitions ?? 1);
+    hubs.take(chunk);
   }
 
   /** A new leader may not know its end yet: it is asked for a while before the tail believes it. */
