@@ -1,14 +1,19 @@
-import type { ConversationId, DownFrame, From } from "@millrace/schemas";
+import type { ConversationId, DownFrame, From, Position } from "@millrace/schemas";
 import { Outbox } from "../connection/outbox.ts";
 import type { Flusher } from "../connection/flusher.ts";
 import { Subscriptions, type SubscriptionsOptions } from "../connection/subscriptions.ts";
+import type { Acknowledgements } from "../session/acknowledgements.ts";
+import type { AckBook } from "./ack-book.ts";
 import { ClientView, type WorldView } from "./client-view.ts";
 import { FakeSocket } from "./fake-socket.ts";
 
 type TestClientOptions = Omit<
   SubscriptionsOptions,
-  "user" | "holder" | "outbox" | "mayRead" | "send"
+  "user" | "holder" | "outbox" | "mayRead" | "send" | "onChange"
 > & {
+  /** Whose cursors these are, and what was acknowledged. */
+  readonly book: AckBook;
+  readonly acknowledgements: Acknowledgements;
   readonly flusher: Flusher;
   readonly world: WorldView;
   /** What its socket buffers before it drops. */
@@ -23,12 +28,19 @@ export class TestClient {
   readonly frames: DownFrame[] = [];
   readonly #outbox: Outbox;
   readonly #subscriptions: Subscriptions;
+  readonly #acknowledgements: Acknowledgements;
+  readonly #book: AckBook;
   readonly #onClose: () => void;
+  /** What the session would keep: where each subscription began. */
+  readonly starts = new Map<string, string>();
+  #isClosed = false;
 
   constructor(options: TestClientOptions) {
-    const { limits, flusher, world, capacityBytes } = options;
+    const { limits, flusher, world, capacityBytes, book } = options;
     this.#onClose = options.onClose;
-    this.view = new ClientView(world);
+    this.#acknowledgements = options.acknowledgements;
+    this.#book = book;
+    this.view = new ClientView(world, book);
     const onFrame = (text: string): void => this.#onFrame(JSON.parse(text) as DownFrame);
     const socket = new FakeSocket({ capacityBytes, onFrame });
     this.socket = socket;
@@ -37,10 +49,30 @@ export class TestClient {
     this.#subscriptions = new Subscriptions({
       ...options,
       user: "alice",
-      holder: { kind: "session", id: "s" },
+      holder: book.holder,
       outbox,
       mayRead: () => true,
       send: (frame) => outbox.answer(JSON.stringify(frame)),
+      onChange: (conversation, start) => {
+        if (start === undefined) this.starts.delete(conversation);
+        else this.starts.set(conversation, start);
+      },
+    });
+  }
+
+  /** As a connect with `restore` does for what the session had. */
+  restore(text: string, start: string): void {
+    this.starts.set(text, start);
+    this.view.expectRestored(text, start);
+    void this.#subscriptions.restore(text as ConversationId, start);
+  }
+
+  /** Everything up to that position is processed. */
+  ack(text: string, position: Position): void {
+    const key = { user: "alice", holder: this.#book.holder, conversation: text as ConversationId };
+    const confirm = this.#book.requested(text, position);
+    void this.#acknowledgements.take(key, position).then(({ kind }) => {
+      if (kind === "stored" && !this.#isClosed) confirm();
     });
   }
 
@@ -72,6 +104,7 @@ export class TestClient {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#onClose();
     this.#subscriptions.end();
     this.#outbox.close();
