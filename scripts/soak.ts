@@ -13,7 +13,13 @@ async function main(): Promise<number> {
     console.log(USAGE);
     return 0;
   }
-  const result = await new Soak(options, (line) => console.error(line)).run();
+  let result: SoakResult;
+  try {
+    result = await new Soak(options, (line) => console.error(line)).run();
+  } catch (error) {
+    console.error(`the soak failed: ${error instanceof Error ? error.message : String(error)}`);
+    return 1;
+  }
   if (options.isJson) console.log(JSON.stringify(result));
   else showResult(result);
   return result.isProved ? 0 : 1;

@@ -15,6 +15,9 @@ const TELL_S = 10;
 /** One receiver subscribes to that many conversations at most, and they are read by few. */
 const CONVERSATIONS_MAX = 300;
 
+/** After the last fault everything that was sent is answered and received within that time. */
+const CATCH_UP_MS = 300_000;
+
 export interface SoakResult {
   readonly isProved: boolean;
   readonly seed: number;
@@ -42,7 +45,7 @@ export class Soak {
   readonly #trends = new Trends();
   readonly #faults: FaultDone[] = [];
   readonly #startMs = performance.now();
-  #isOver = false;
+  readonly #ended = new AbortController();
 
   constructor(options: SoakOptions, tell: (line: string) => void) {
     this.#options = options;
@@ -64,14 +67,14 @@ export class Soak {
       const replaying = replay.run();
       await Promise.race([this.#hurt(product), replaying]);
       await product.whenServing();
-      const report = await replaying;
+      const report = await Promise.race([replaying, tooLate(this.#ended.signal)]);
       const liveCode = await live.end();
       const verify = await audit(place);
       const isProved = verify.isProved && report.isComplete && verify.unjudged === 0;
       const [faults, trends] = [this.#faults, this.#trends.all];
       return { isProved, seed, minutes, faults, replay: report, liveCode, verify, trends };
     } finally {
-      this.#isOver = true;
+      this.#ended.abort();
       clearInterval(sampling);
       live.kill();
       await product.stop();
@@ -122,7 +125,7 @@ export class Soak {
     for (const fault of faultPlan({ random: seededRandom(seed), kinds, edges, everyMs })) {
       if (performance.now() + fault.waitMs + fault.freezeMs > endMs) break;
       await sleep(fault.waitMs);
-      if (this.#isOver) return;
+      if (this.#ended.signal.aborted) return;
       const atS = Math.round((performance.now() - this.#startMs) / 1_000);
       const { kind } = fault;
       const edge = kind.startsWith("edge") ? `edge-${fault.edge + 1}` : undefined;
@@ -137,4 +140,10 @@ export class Soak {
     const pids = product.pids.set("soak", process.pid);
     this.#trends.sample(pids, performance.now());
   }
+}
+
+/** Rejects after the patience is over; an end before that leaves nothing behind. */
+async function tooLate(signal: AbortSignal): Promise<never> {
+  await sleep(CATCH_UP_MS, undefined, { signal, ref: false }).catch(() => undefined);
+  throw new Error(`not all was received ${CATCH_UP_MS / 1_000} s after the last fault`);
 }

@@ -8,8 +8,10 @@ import type { ReadyFile } from "../start/ready-file.ts";
 import type { Fault } from "./fault-plan.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const START_MS = 120_000;
-const SERVES_MS = 60_000;
+const START_MS = 180_000;
+
+/** A broker that was killed first reads its log again, and edges are started after it. */
+const SERVES_MS = 240_000;
 const END_MS = 45_000;
 
 /** Its Kafka and Redis are its own, whatever the environment gives: nobody else's are to be killed. */

@@ -38,9 +38,14 @@ export class AckBook {
     };
   }
 
-  /** Whether a subscription from the cursor may begin there. */
-  judge(conversation: string, pos: string): void {
-    const { requested = [], confirmed } = this.#entries.get(conversation) ?? {};
+  /** What a request that is made now can rely on. */
+  confirmed(conversation: string): Position | undefined {
+    return this.#entries.get(conversation)?.confirmed;
+  }
+
+  /** Whether a subscription from the cursor may begin there, that was asked for with that known. */
+  judge(conversation: string, pos: string, confirmed: Position | undefined): void {
+    const requested = this.#entries.get(conversation)?.requested ?? [];
     // Nothing need have been stored: then it is as if nothing had been acknowledged.
     if (confirmed === undefined) return;
     if (!requested.includes(pos)) throw new Error(`${pos} was never acknowledged`);

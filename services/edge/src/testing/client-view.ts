@@ -1,5 +1,13 @@
 import { must } from "@millrace/runtime";
-import type { DownFrame, From, GapFrame, LiveFrame, MsgFrame, SubdFrame } from "@millrace/schemas";
+import type {
+  DownFrame,
+  From,
+  GapFrame,
+  LiveFrame,
+  MsgFrame,
+  Position,
+  SubdFrame,
+} from "@millrace/schemas";
 import type { AckBook } from "./ack-book.ts";
 import { type MessageArchive, positionOf } from "./message-archive.ts";
 
@@ -30,6 +38,8 @@ interface Request {
   readonly epoch: string;
   /** The log's time when it was made. */
   readonly atMs: number;
+  /** What was said to be acknowledged by then. */
+  readonly confirmed: Position | undefined;
 }
 
 /**
@@ -42,7 +52,7 @@ export class ClientView {
   readonly #world: WorldView;
   readonly #book: AckBook;
   /** What the session's former connection had, and where it had begun. */
-  readonly #restored = new Map<string, string>();
+  readonly #restored = new Map<string, { start: string; confirmed: Position | undefined }>();
   readonly #requests = new Map<number, Request>();
   readonly #deliveries = new Map<string, Delivery>();
   /** Every position told, for later resumes. */
@@ -73,13 +83,15 @@ export class ClientView {
     const id = this.#nextId++;
     const { end } = this.#world.bounds(conversation);
     const [epoch, atMs] = [this.#world.epoch(), this.#world.wallMs()];
-    this.#requests.set(id, { t, conversation, end, epoch, atMs, ...(from && { from }) });
+    const confirmed = this.#book.confirmed(conversation);
+    const known = { conversation, end, epoch, atMs, confirmed };
+    this.#requests.set(id, { t, ...known, ...(from && { from }) });
     return id;
   }
 
   /** The server is about to bring back a subscription that had begun there. */
   expectRestored(conversation: string, start: string): void {
-    this.#restored.set(conversation, start);
+    this.#restored.set(conversation, { start, confirmed: this.#book.confirmed(conversation) });
   }
 
   onFrame(frame: DownFrame): void {
@@ -163,18 +175,20 @@ export class ClientView {
   }
 
   #onRestored(conversation: string, pos: string): void {
-    const start = this.#restored.get(conversation);
-    if (start === undefined) throw new Error(`${conversation} is restored and was not to be`);
+    const restored = this.#restored.get(conversation);
+    if (restored === undefined) throw new Error(`${conversation} is restored and was not to be`);
     this.#restored.delete(conversation);
+    const { start, confirmed } = restored;
     if (!this.#book.hasAny(conversation)) {
       if (pos !== start) throw new Error(`${conversation} restored at ${pos}, not ${start}`);
-    } else this.#book.judge(conversation, pos);
+    } else this.#book.judge(conversation, pos, confirmed);
   }
 
-  #judgeStart({ from, conversation, end, epoch, atMs }: Request, pos: string): void {
+  #judgeStart(request: Request, pos: string): void {
+    const { from, conversation, end, epoch, atMs } = request;
     const position = positionOf(pos);
     if (from?.kind === "acked" && this.#book.hasAny(conversation)) {
-      return this.#book.judge(conversation, pos);
+      return this.#book.judge(conversation, pos, request.confirmed);
     }
     if (from?.kind === "after" && pos !== from.text) throw new Error(`${pos}, not ${from.text}`);
     if (position.epoch !== this.#world.epoch()) return;

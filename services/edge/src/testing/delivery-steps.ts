@@ -56,10 +56,10 @@ export type StartWish =
 const conversation = fc.constantFrom(...CONVERSATIONS);
 const client = fc.nat(CLIENTS - 1);
 const edge = fc.nat(EDGES - 1);
-const how = fc.constantFrom<Resume>("told", "told", "acked", "restore");
+const how = fc.constantFrom<Resume>("told", "acked", "restore");
 
 const startWish: fc.Arbitrary<StartWish> = fc.oneof(
-  fc.record({ kind: kinds("live", "earliest", "acked") }),
+  fc.record({ kind: kinds("live", "earliest", "acked", "acked") }),
   fc.record({ kind: fc.constant("last" as const), count: fc.integer({ min: 1, max: 8 }) }),
   fc.record({ kind: fc.constant("told" as const), index: fc.nat(1_000) }),
   fc.record({ kind: fc.constant("ahead" as const), by: fc.integer({ min: 1, max: 5 }) }),
@@ -88,11 +88,11 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 9, arbitrary: fc.record({ kind: kinds("stall", "flow"), client }) },
   { weight: 3, arbitrary: fc.record({ kind: kinds("reconnect"), client, edge, how }) },
   {
-    weight: 5,
+    weight: 9,
     arbitrary: fc.record({ kind: kinds("ack"), client, conversation, back: fc.nat(6) }),
   },
   { weight: 1, arbitrary: fc.record({ kind: kinds("kill"), edge, how }) },
-  { weight: 1, arbitrary: fc.record({ kind: kinds("store"), isAway: fc.boolean() }) },
+  { weight: 2, arbitrary: fc.record({ kind: kinds("store"), isAway: fc.boolean() }) },
   {
     weight: 12,
     arbitrary: fc.record({
