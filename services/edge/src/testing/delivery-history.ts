@@ -15,7 +15,7 @@ import {
 } from "./delivery-steps.ts";
 import { DeliveryWorld } from "./delivery-world.ts";
 import { MemoryCursorStore, StoreLink } from "./memory-cursor-store.ts";
-import { MessageArchive } from "./message-archive.ts";
+import { MessageArchive, positionOf } from "./message-archive.ts";
 import type { TestClient } from "./test-client.ts";
 
 /** One edge of the history, and what ties it to the others. */
@@ -184,9 +184,11 @@ export class DeliveryHistory {
       case "drain":
         return one.drain(action.bytes);
       case "ack": {
-        const text = one.view.positions(action.conversation).at(-1 - action.back);
-        if (text !== undefined)
-          one.ack(action.conversation, must(parsePosition(text), "a position"));
+        const positions = one.view.positions(action.conversation);
+        for (const back of action.backs) {
+          const text = positions.at(-1 - back);
+          if (text !== undefined) one.ack(action.conversation, positionOf(text));
+        }
         return;
       }
       case "reconnect":

@@ -30,7 +30,8 @@ export type Step =
       readonly kind: "ack";
       readonly client: number;
       readonly conversation: string;
-      readonly back: number;
+      /** One after the other, counted back from the newest position. */
+      readonly backs: readonly number[];
     }
   | { readonly kind: "kill"; readonly edge: number; readonly how: Resume }
   | { readonly kind: "store"; readonly isAway: boolean }
@@ -59,7 +60,7 @@ const edge = fc.nat(EDGES - 1);
 const how = fc.constantFrom<Resume>("told", "acked", "restore");
 
 const startWish: fc.Arbitrary<StartWish> = fc.oneof(
-  fc.record({ kind: kinds("live", "earliest", "acked", "acked") }),
+  fc.record({ kind: kinds("live", "earliest", "acked", "acked", "acked") }),
   fc.record({ kind: fc.constant("last" as const), count: fc.integer({ min: 1, max: 8 }) }),
   fc.record({ kind: fc.constant("told" as const), index: fc.nat(1_000) }),
   fc.record({ kind: fc.constant("ahead" as const), by: fc.integer({ min: 1, max: 5 }) }),
@@ -89,7 +90,12 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   { weight: 3, arbitrary: fc.record({ kind: kinds("reconnect"), client, edge, how }) },
   {
     weight: 9,
-    arbitrary: fc.record({ kind: kinds("ack"), client, conversation, back: fc.nat(6) }),
+    arbitrary: fc.record({
+      kind: kinds("ack"),
+      client,
+      conversation,
+      backs: fc.array(fc.nat(6), { minLength: 1, maxLength: 3 }),
+    }),
   },
   { weight: 1, arbitrary: fc.record({ kind: kinds("kill"), edge, how }) },
   { weight: 2, arbitrary: fc.record({ kind: kinds("store"), isAway: fc.boolean() }) },
