@@ -24,8 +24,6 @@ describe("the same histories find out when", () => {
       const module = (await import(path)) as { readonly checkDelivery: typeof Check };
       const found = await module.checkDelivery({ runs: RUNS_OF_MUTANT, isShrunk: false });
       expect(found.failed).toBe(true);
-      if (process.env["MUTANTS_TOLD"])
-        process.stderr.write(`${found.numRuns} ${mutant.name}: ${String(found.errorInstance)}\n`);
     },
     120_000,
   );

@@ -35,7 +35,7 @@ interface ClientSeat {
  * One history: two edges on one log, and clients that judge all they are told. Whatever happens,
  * each of them sees a log without a hole, and once everything is at rest it has all of it.
  */
-export class DeliveryHistory {
+class DeliveryHistory {
   readonly #setting: Setting;
   readonly #clock = new FakeClock();
   readonly #topic: MemoryTopic;

@@ -1,6 +1,6 @@
 import * as fc from "fast-check";
 
-export const CONVERSATIONS = ["room:a", "room:b", "room:c", "room:d"];
+const CONVERSATIONS = ["room:a", "room:b", "room:c", "room:d"];
 export const CLIENTS = 3;
 export const EDGES = 2;
 
