@@ -201,7 +201,8 @@ function assemble(
   const { logger, clock, limits, log, metrics, sessions, admission, rights, clients } = core;
   const { tracing } = core;
   const flusher = new Flusher(clock, limits.flushesPerTurn);
-  const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
+  const delivered = new DeliveryWatch({ flusher, clock, metrics, tracing });
+  const hubs = new Hubs(logger, metrics, delivered, () => log.epoch?.partitions);
   const decoded = new DecodedRecords();
   const dedup = createDedup({ ...core, decoded });
   const { index, finder } = createFinder({ ...core, decoded });
