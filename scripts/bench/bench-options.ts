@@ -27,6 +27,9 @@ export type ParsedOptions =
 /** The edge as it comes, which every other variant is compared with. */
 const AS_IT_COMES: Variant = { name: "as it comes", env: {} };
 
+/** Of the edge, or of the V8 that it runs on. */
+const SETTING = /^(?:EDGE_\w+|NODE_OPTIONS)=/;
+
 const TEXT = { type: "string" } as const;
 const FLAG = { type: "boolean", default: false } as const;
 
@@ -49,7 +52,10 @@ export function parseBenchOptions(
   if (unknown !== undefined) return { kind: "wrong", why: `there is no scenario "${unknown}"` };
   const variants = (values.variant ?? []).map(variantOf);
   if (variants.includes(undefined)) {
-    return { kind: "wrong", why: "a variant is name:EDGE_A=value, several separated by commas" };
+    return {
+      kind: "wrong",
+      why: "a variant is name:EDGE_A=value or name:NODE_OPTIONS=value, several separated by commas",
+    };
   }
   const numbers = [
     "edge-core",
@@ -116,8 +122,9 @@ function namesOf(name: string, known: readonly string[]): readonly string[] {
 }
 
 function variantOf(text: string): Variant | undefined {
-  const [, name, settings] = /^([\w-]+):(EDGE_\w+=[^,]*(?:,EDGE_\w+=[^,]*)*)$/.exec(text) ?? [];
+  const [, name, settings] = /^([\w-]+):(.+)$/.exec(text) ?? [];
   if (name === undefined || settings === undefined) return undefined;
+  if (!settings.split(",").every((setting) => SETTING.test(setting))) return undefined;
   const env = settings.split(",").map((setting) => {
     const at = setting.indexOf("=");
     return [setting.slice(0, at), setting.slice(at + 1)] as const;

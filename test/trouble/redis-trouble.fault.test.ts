@@ -130,7 +130,12 @@ class Viewer {
     await waitFor(() => this.#isSaved(session), patience);
     // The other edge may be on its way to Redis still.
     this.#client = await waitFor(() => this.#resume(session), patience);
-    await this.#client.next(({ t, c }) => t === "live" && c === "room:other", "what it had");
+    // Both are remembered; what is not known yet of a cursor is said, and never guessed.
+    for (const name of [HOME, "room:other"]) {
+      const isTold = ({ t, c, restored, code }: DownJson): boolean =>
+        c === name && (restored === true || (t === "err" && code === "unavailable"));
+      await this.#client.next(isTold, `${name} is restored`);
+    }
     await waitFor(() => before.closeCode === 4409, { what: "the end of the former connection" });
     const answer = await ackedOf(this.#client, HOME);
     expect(answer).toMatchObject({ t: "subd", pos: this.#acked });

@@ -10,6 +10,10 @@ export interface LoadPlan {
   readonly subscribes: boolean;
   /** Checks the continuity of every message. */
   readonly checksPrev: boolean;
+  /** Publishes have a key each: the edge appends it once. */
+  readonly hasKeys: boolean;
+  /** Each message is acknowledged as it comes. */
+  readonly acknowledges: boolean;
   /** Remembers the keys of acknowledged publishes. */
   readonly keepsKeys: boolean;
   readonly issuerFolder: string;

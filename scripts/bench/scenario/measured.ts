@@ -53,6 +53,8 @@ export async function opened(
   const full: FleetPlan = {
     subscribes: true,
     checksPrev: false,
+    hasKeys: true,
+    acknowledges: false,
     keepsKeys: false,
     issuerFolder: bench.stage.issuerFolder,
     seed: bench.seed,

@@ -9,6 +9,7 @@ import {
   steady,
 } from "./chat.ts";
 import { compression } from "./compression.ts";
+import { feature } from "./features.ts";
 import { idle } from "./idle.ts";
 import { kill } from "./kill.ts";
 import { logFloor } from "./log-floor.ts";
@@ -40,7 +41,13 @@ export const SCENARIOS: readonly Entry[] = [
   entry("resume-deep", (name) => resume(name, 400)),
   entry("resume-cost", () => resumeCost),
   entry("kill", () => kill),
-  entry("compression", () => compression),
+  entry("features-plain", (name) => feature(name, "plain")),
+  entry("features-keys", (name) => feature(name, "keys")),
+  entry("features-acks", (name) => feature(name, "acks")),
+  entry("features-metrics", (name) => feature(name, "metrics")),
+  entry("features-tracing", (name) => feature(name, "tracing")),
+  entry("features-again", (name) => feature(name, "again")),
+  entry("features-compression", (name) => compression(name)),
 ];
 
 function entry(name: string, make: (name: string) => Scenario): Entry {

@@ -27,6 +27,8 @@ export interface Served {
   readonly port: number;
   readonly pid: number;
   readonly topic: string;
+  /** Where its metrics are read; the bare server has none. */
+  readonly metrics: string;
   /** Begins and ends a CPU profile; the end tells its file. Only where profiles were asked for. */
   readonly profiler?: { begin(): void; end(): Promise<string> };
   kill(): Promise<void>;
@@ -116,9 +118,9 @@ export class BenchStage {
     this.#endings.push(() => edge.kill());
     await pin(edge.pid, this.cores?.edge);
     this.meter.watch("edge", [edge.pid]);
-    const { port, pid, child } = edge;
+    const { port, pid, child, metrics } = edge;
     const profiler = profileFolder === undefined ? undefined : profilerOf(child, prefix);
-    return { port, pid, topic, ...(profiler && { profiler }), kill: () => edge.kill() };
+    return { port, pid, topic, metrics, ...(profiler && { profiler }), kill: () => edge.kill() };
   }
 
   /** The bare server: what the WebSocket library itself costs. */
@@ -133,7 +135,7 @@ export class BenchStage {
     await waitFor(() => answersHttp(port), { what: "the bare server listens" });
     await pin(child.pid, this.cores?.edge);
     this.meter.watch("edge", [child.pid]);
-    return { port, pid: child.pid, topic: "", kill: () => end(child) };
+    return { port, pid: child.pid, topic: "", metrics: "", kill: () => end(child) };
   }
 
   async fleet(processes = this.#options.loadProcesses): Promise<LoadFleet> {

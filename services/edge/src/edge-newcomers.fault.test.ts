@@ -3,12 +3,15 @@ import { type EdgeProcess, RedisServer, TcpProxy, waitFor } from "@millrace/test
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
 import { Chatters } from "./testing/chatters.ts";
-import { EdgeStage, publish, subscribe } from "./testing/edge-stage.ts";
+import { type EdgePlace, EdgeStage, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
 import { percentile } from "./testing/percentile.ts";
 import { processState } from "./testing/process-state.ts";
+import { ask, messagesPath } from "./testing/http-client.ts";
 import { printMeasured } from "./testing/measured.ts";
 import { RawClient } from "./testing/raw-client.ts";
+import type { ProcessProbe } from "./vitals/process-probe.ts";
 
+const MIB = 1_048_576;
 const IS_FULL = process.env["MILLRACE_FULL"] === "1";
 
 let stage: EdgeStage;
@@ -97,12 +100,12 @@ it("Strangers cannot crowd out users", async () => {
     what: "their descriptors are free",
   });
   const grownBytes = processState(edge.pid).rssBytes - before.rssBytes;
-  expect(grownBytes).toBeLessThan(64 * 1_048_576);
+  expect(grownBytes).toBeLessThan(64 * MIB);
   const text = await (await fetch(edge.metrics)).text();
   // Whoever goes on after so many a second is not even looked at.
   expect(counted(text, 'millrace_limited_total{limit="handshakesPerAddress"}')).toBeGreaterThan(0);
   const p99Ms = Math.round(percentile(tookMs, 0.99));
-  printMeasured({ users, p99Ms, strangers, goneS, grownMib: grownBytes / 1_048_576 });
+  printMeasured({ users, p99Ms, strangers, goneS, grownMib: grownBytes / MIB });
 });
 
 function counted(text: string, series: string): number {
@@ -194,6 +197,35 @@ async function comeIn(
   }
 }
 
+it("An edge short of memory turns newcomers away, and serves those who are there", async () => {
+  const memory = { budgetBytes: 4_096 * MIB, rssBytes: 0 };
+  const probe: ProcessProbe = {
+    descriptorsMax: Number.POSITIVE_INFINITY,
+    memoryBytes: memory.budgetBytes,
+    sendBufferBytes: 4 * MIB,
+    descriptors: () => 0,
+    rssBytes: () => memory.rssBytes,
+    heapShare: () => 0,
+  };
+  const edge = await stage.start("edge-1", { probe });
+  const [c, token] = ["room:full", await stage.issuer.token({ sub: "late" })];
+  const [one, two] = [await stage.connect(edge, "one"), await stage.connect(edge, "two")];
+  await subscribe(two, c, "live");
+  memory.rssBytes = memory.budgetBytes;
+  const ready = async (): Promise<number> => (await ask(edge.port, "/readyz")).status;
+  await waitFor(async () => (await ready()) === 503, { what: "it is not ready" });
+  const late = await RawClient.attempt({ url: edge.ws, token });
+  expect([late.refusal, (late.retryAfterS ?? 0) >= 1]).toEqual([503, true]);
+  const told = await ask(edge.port, "/v1/connect", { token });
+  expect([told.status, told.json?.["error"]]).toEqual([503, "unavailable"]);
+  await publish(one, c, ["still"]);
+  await whenHas(two, c, ["still"]);
+  expect((await ask(edge.port, messagesPath(c), { token })).status).toBe(200);
+  memory.rssBytes = 0;
+  await waitFor(async () => (await ready()) === 200, { what: "it is ready" });
+  expect((await attempt(edge, 0)).refusal).toBeUndefined();
+});
+
 // C-070
 it("An edge that runs out of descriptors says so and keeps working", async () => {
   const [descriptorsMax, clients, leaving] = [512, 700, 300];
@@ -244,7 +276,7 @@ it("An edge that runs out of descriptors says so and keeps working", async () =>
   expect(edge.child.hasExited).toBe(false);
 });
 
-async function attempt(edge: EdgeProcess, index: number): Promise<RawClient> {
+async function attempt(edge: EdgePlace, index: number): Promise<RawClient> {
   const token = await stage.issuer.token({ sub: `user-${index}` });
   const client = await RawClient.attempt({ url: edge.ws, token });
   stage.atEnd(() => Promise.resolve(client.terminate()));

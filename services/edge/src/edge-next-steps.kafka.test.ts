@@ -1,4 +1,6 @@
-import type { AddressInfo } from "node:net";
+import { createServer } from "node:http";
+import { type AddressInfo, connect as connectTcp } from "node:net";
+import { setTimeout as sleep } from "node:timers/promises";
 import { type ClientState, type Environment, connect } from "@millrace/client/node";
 import { silentLogger } from "@millrace/runtime";
 import {
@@ -143,6 +145,22 @@ async function tokenOf(claims: Readonly<Record<string, unknown>> = {}): Promise<
   return stage.issuer.token({ sub: "alice", ...claims });
 }
 
+/** What the edge says to 40 kB of headers that come in pieces, as they do on any real network. */
+async function answerToLongHeaders(): Promise<string> {
+  const socket = connectTcp(edge.port, "127.0.0.1");
+  const heard: Buffer[] = [];
+  socket.on("data", (data) => heard.push(data));
+  socket.on("error", ignore);
+  socket.write("GET /v1/connect HTTP/1.1\r\nHost: edge\r\n");
+  for (let piece = 0; piece < 40 && heard.length === 0; piece++) {
+    socket.write(`X-${piece}: ${"x".repeat(1_000)}\r\n`);
+    await sleep(2);
+  }
+  await waitFor(() => heard.length > 0, { what: "an answer" });
+  socket.destroy();
+  return Buffer.concat(heard).toString();
+}
+
 /** Each refusal of the table, provoked on a real edge. A status without a row fails by its type. */
 const REFUSED: Readonly<Record<RefusalStatus, () => Promise<Tried>>> = {
   400: async () => tried(`${edge.ws}?access_token=x`, await tokenOf()),
@@ -155,11 +173,25 @@ const REFUSED: Readonly<Record<RefusalStatus, () => Promise<Tried>>> = {
     return tried(`${edge.ws}?session=${session}&attempt=0`, await tokenOf());
   },
   429: async () => {
-    const all = Array.from({ length: 64 }, () => stage.connect(edge, "crowd"));
-    await Promise.all(all);
+    // One after the other: many at once are newcomers that are told to wait.
+    let held = 0;
+    while (held < 64) {
+      const client = await stage.connect(edge, "crowd").catch((error: unknown) => String(error));
+      if (typeof client !== "string") held++;
+      else expect(client).toContain("503");
+    }
     return tried(edge.ws, await tokenOf({ sub: "crowd" }));
   },
-  431: async () => tried(edge.ws, `${await tokenOf()}${"x".repeat(20_000)}`),
+  // The HTTP layer's own, once headers come in pieces, which the SDK's loopback line does not do.
+  431: async () => {
+    const layer = createServer((_, response) => response.writeHead(431).end());
+    layer.on("upgrade", (_, socket) => socket.end("HTTP/1.1 431 Too Large\r\n\r\n"));
+    await new Promise<void>((resolve) => layer.listen(0, "127.0.0.1", resolve));
+    const { port } = layer.address() as AddressInfo;
+    const outcome = await tried(`ws://127.0.0.1:${port}/v1/connect`, await tokenOf());
+    layer.close();
+    return outcome;
+  },
   503: async () => {
     bare.isReady = false;
     const outcome = await tried(`ws://127.0.0.1:${bare.port}/v1/connect`, await tokenOf());
@@ -211,6 +243,10 @@ describe("what a client does next", () => {
       expect(Buffer.byteLength(reason)).toBeLessThanOrEqual(REASON_BYTES_MAX);
     },
   );
+
+  it("Headers beyond their limit get 431", async () => {
+    expect(await answerToLongHeaders()).toMatch(/^HTTP\/1.1 431 /);
+  });
 
   it("The words of an error inside reach no client, however long they are", async () => {
     const outcome = { kind: "not-appended", why: EMOJI } as const;

@@ -35,7 +35,13 @@ export class EdgeRoom {
     const { sendBufferBytes, descriptorsMax } = probe;
     const budgetBytes = memoryMb === 0 ? probe.memoryBytes : memoryMb * MIB;
     const plan = planMemory(limits, { budgetBytes, sendBufferBytes });
-    const connectionsMax = Math.min(plan.connections, descriptorsMax - limits.descriptorReserve);
+    const clientDescriptors = descriptorsMax - limits.descriptorReserve;
+    if (clientDescriptors <= limits.descriptorReserve) {
+      throw new Error(
+        `${descriptorsMax} descriptors are too few; raise the system's limit (ulimit -n)`,
+      );
+    }
+    const connectionsMax = Math.min(plan.connections, clientDescriptors);
     logger.info({ connectionsMax, memoryMb: Math.floor(budgetBytes / MIB) }, "room for clients");
     this.#parts = { ...parts, probe };
     this.#memoryBytes = plan.ownBytes;

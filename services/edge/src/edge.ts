@@ -8,7 +8,7 @@ import { CatchUp } from "./catchup/catch-up.ts";
 import { StartPoints } from "./catchup/start-point.ts";
 import { TurnGate } from "./catchup/turn-gate.ts";
 import type { EdgeConfig } from "./config.ts";
-import type { ConnectionContext } from "./connection/connection.ts";
+import type { ConnectionContext } from "./connection/connection-context.ts";
 import { drainConnections } from "./connection/drain.ts";
 import { Flusher } from "./connection/flusher.ts";
 import { openCredentials } from "./edge-credentials.ts";
@@ -124,19 +124,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const cursorsLog = kafkaLog(config, cursorsTopicOf(config.topic), shared);
   const isGiven = dependencies.log !== undefined;
   await Promise.all([openLogs(config, { log, cursorsLog, isGiven }, shared), ruled.open()]);
-  const core = {
-    ...dependencies,
-    ...shared,
-    metrics,
-    redis,
-    health,
-    sessions,
-    admission,
-    rights,
-    clients,
-    log,
-    cursorsLog,
-  };
+  const core = { ...dependencies, ...doors, metrics, redis, health, admission, log, cursorsLog };
   const parts = assemble(config, core);
   await whenReached(parts, log, clock);
   const { history, context } = parts;
@@ -213,7 +201,8 @@ function assemble(
   const { logger, clock, limits, log, metrics, sessions, admission, rights, clients } = core;
   const { tracing } = core;
   const flusher = new Flusher(clock, limits.flushesPerTurn);
-  const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
+  const delivered = new DeliveryWatch({ flusher, clock, metrics, tracing });
+  const hubs = new Hubs(logger, metrics, delivered, () => log.epoch?.partitions);
   const decoded = new DecodedRecords();
   const dedup = createDedup({ ...core, decoded });
   const { index, finder } = createFinder({ ...core, decoded });

@@ -141,6 +141,11 @@ export const LIMIT_TABLE = {
     value: (l) => `${count(LAST_MAX)}, ${bytes(l.historyBytesMax)}, ${l.historyScanMs / 1_000} s`,
     outcome: "it ends there, and its `pos` says where to go on",
   },
+  rulings: {
+    meaning: "rulings of operators that hold, before another is refused, and that an edge can keep",
+    value: (l) => `${count(l.rulingsTaken)}, ${count(l.rulingsMax)}`,
+    outcome: "another one is refused; nobody is served: 503, close 4503",
+  },
   pendingCursors: {
     meaning: "cursors that wait for Redis",
     value: ({ pendingCursorsMax }) => count(pendingCursorsMax),

@@ -102,7 +102,7 @@ export interface EdgeLimits {
   readonly descriptorReserve: number;
   /** Rulings of operators that hold at once; beyond it another one is refused. */
   readonly rulingsTaken: number;
-  /** So many an edge can keep, about 0.4 KiB each; beyond it, it serves nobody. */
+  /** So many an edge can keep, about 0.7 KiB each; beyond it, it serves nobody. */
   readonly rulingsMax: number;
 }
 
@@ -163,13 +163,19 @@ export const LIMITS: EdgeLimits = {
   handshakeBurst: 1_000,
   checksPendingMax: 1_000,
   connectionsMax: 50_000,
-  loopLateMsMax: 250,
+  loopLateMsMax: 500,
   memoryShareMax: 0.9,
   fullConnectionsShare: 1 / 32,
   descriptorReserve: 48,
-  rulingsTaken: 190_000,
-  rulingsMax: 200_000,
+  rulingsTaken: 95_000,
+  rulingsMax: 100_000,
 };
+
+/**
+ * So many times `frameBytes` the socket's library collects of one message before it cuts the line:
+ * room enough to tell the client with 1009 of a message that is not far too large.
+ */
+export const PAYLOAD_FACTOR = 4;
 
 /** Header fields, ids and Avro framing beside body and meta; the test measures it. */
 const RECORD_OVERHEAD_BYTES = 4_096;

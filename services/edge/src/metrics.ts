@@ -64,7 +64,7 @@ export const EDGE_METRICS = {
   ),
   recordsSkipped: counter(
     "millrace_records_skipped_total",
-    "records that are no messages of ours: foreign, without a key, in another partition than their key's",
+    "records that are no messages of ours: unreadable (where somebody has subscribed), without a key, or in another partition than their key's",
   ),
   gaps: counter("millrace_gaps_total", "gaps told to subscribers", ["reason"]),
   lagging: counter("millrace_lagging_total", "times a live subscriber fell behind"),

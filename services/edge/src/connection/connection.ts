@@ -1,4 +1,3 @@
-import type { Clock, Logger } from "@millrace/runtime";
 import {
   type CloseCode,
   type ConversationId,
@@ -10,57 +9,22 @@ import {
   type UserId,
   parseMessage,
 } from "@millrace/schemas";
-import type { Renewal } from "../admission/admission.ts";
 import type { Identity } from "../admission/identity.ts";
-import type { CatchUp } from "../catchup/catch-up.ts";
-import type { StartPoints } from "../catchup/start-point.ts";
-import type { Hubs } from "../hub/hubs.ts";
 import type { Told } from "../hub/told.ts";
-import type { EdgeLimits } from "../limits.ts";
-import type { EdgeMetrics } from "../metrics.ts";
 import { ConnectionPublishes, type PublishesOwner } from "../publish/connection-publishes.ts";
-import type { Publisher } from "../publish/publisher.ts";
-import { NO_READ, type Rights } from "../rights/rights.ts";
-import type { SessionEntry, SessionHold, Sessions } from "../session/sessions.ts";
+import { NO_READ } from "../rights/rights.ts";
+import type { SessionEntry, SessionHold } from "../session/sessions.ts";
 import { FrameRate } from "../rates/frame-rate.ts";
-import type { PublishRate, PublishRates } from "../rates/publish-rates.ts";
-import { TokenBucket } from "../rates/token-bucket.ts";
-import type { Acknowledgements } from "../session/acknowledgements.ts";
+import type { PublishRate } from "../rates/publish-rates.ts";
 import type { CursorHolder, RulingSubject } from "@millrace/schemas/record";
-import type { Tails } from "../tail/tails.ts";
+import type { ConnectionContext } from "./connection-context.ts";
 import { Credential } from "./credential.ts";
-import type { Flusher } from "./flusher.ts";
 import { rateLimited } from "./frame-refusals.ts";
-import type { Heartbeats, Line, Pulse } from "./heartbeats.ts";
+import type { Line, Pulse } from "./heartbeats.ts";
 import { Outbox, type OutboxOwner } from "./outbox.ts";
 import type { Socket, SocketListener } from "./socket.ts";
 import { Subscriptions, type SubscriptionsOwner } from "./subscriptions.ts";
-import type { TokenHolder, TokenLives } from "./token-life.ts";
-
-/** What all connections of an edge share. */
-export interface ConnectionContext {
-  readonly edgeId: string;
-  readonly pingMs: number;
-  readonly clock: Clock;
-  readonly limits: EdgeLimits;
-  readonly logger: Logger;
-  readonly metrics: EdgeMetrics;
-  readonly flusher: Flusher;
-  readonly hubs: Hubs;
-  readonly tails: Tails;
-  readonly catchUp: CatchUp;
-  readonly startPoints: StartPoints;
-  readonly publisher: Publisher;
-  readonly acknowledgements: Acknowledgements;
-  readonly sessions: Sessions;
-  readonly rights: Rights;
-  readonly heartbeats: Heartbeats;
-  readonly tokenLives: TokenLives;
-  readonly publishRates: PublishRates;
-  /** Judges a token as the handshake does. */
-  readonly renew: (token: string) => Promise<Renewal>;
-  readonly onClosed: (connection: Connection, code: number) => void;
-}
+import type { TokenHolder } from "./token-life.ts";
 
 /** Who is connected, and with which session. */
 export interface ConnectionNames {
@@ -90,7 +54,6 @@ export class Connection implements SocketListener, Owner {
   #subscriptionsMade: Subscriptions | undefined;
   #frameRateMade: FrameRate | undefined;
   #publishRate: PublishRate | undefined;
-  #subscribeRate: TokenBucket | undefined;
   /** Requests without an answer yet. */
   #requests: Set<RequestId> | undefined;
   #isClosed = false;
@@ -379,10 +342,9 @@ export class Connection implements SocketListener, Owner {
 
   #maySubscribe(frame: Extract<UpFrame, { t: "sub" }>): boolean {
     const { id, conversation } = frame;
-    const retryMs = this.#takeSubscribe();
+    const retryMs = this.#frameRate.takeSubscribe();
     if (retryMs > 0) {
       this.#refuse(rateLimited({ kind: "frame", frame }, "subscribes", retryMs));
-      this.#frameRate.noteRefusal();
       this.#countLimited("subscribes");
       return false;
     }
@@ -396,14 +358,6 @@ export class Connection implements SocketListener, Owner {
     const message = `${subscriptions} subscriptions are held already`;
     this.#refuse({ code: "too-many-subscriptions", message, id });
     return false;
-  }
-
-  /** Its bucket is there from the first one on: many connections never subscribe. */
-  #takeSubscribe(): number {
-    const { clock, limits } = this.#context;
-    const { subscribesPerSec: perSec, announced } = limits;
-    this.#subscribeRate ??= new TokenBucket({ clock, perSec, burst: announced.subscriptions });
-    return this.#subscribeRate.take();
   }
 
   #acknowledge(frame: Extract<UpFrame, { t: "ack" }>): void {

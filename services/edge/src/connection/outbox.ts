@@ -35,6 +35,15 @@ const NOTHING = new Uint8Array();
 /** Where batches are put together: the socket has copied one when `send` returns. */
 const scratch = Buffer.allocUnsafe(BATCH_BYTES_MAX + BRACKETS_BYTES);
 
+/** What stands in the scratch, and of which frames it was made. */
+interface Batch {
+  readonly frames: readonly Uint8Array[];
+  readonly bytes: Uint8Array;
+}
+
+const NO_BATCH: Batch = { frames: [], bytes: NOTHING };
+let lastBatch = NO_BATCH;
+
 /**
  * What is due to one socket, in order: answers, which are never dropped, and tells (messages, gaps,
  * `live`), which can be read from the log again. All that gathers within one turn of the loop
@@ -54,6 +63,8 @@ export class Outbox {
   #items: Item[] = [];
   #tellBytes = 0;
   #answerBytes = 0;
+  /** The flusher has it. */
+  #isDue = false;
   #isFull = false;
   #timesFull = 0;
   #sentBytes = 0;
@@ -97,7 +108,7 @@ export class Outbox {
     const bytes = Buffer.from(frame);
     this.#items.push({ owner: undefined, frame: bytes });
     this.#answerBytes += bytes.length;
-    if (!this.#isFull) this.#flusher.due(this);
+    if (!this.#isFull) this.#becomeDue();
     else if (this.#answerBytes > this.#limits.answerBytesMax) this.#owner.onOverflow();
   }
 
@@ -107,19 +118,28 @@ export class Outbox {
     if (this.#tellBytes > this.#limits.dueBytesMax) {
       this.#becomeFull();
       // Answers may wait behind the discarded tells on a socket that is not full at all.
-      this.#flusher.due(this);
+      this.#becomeDue();
       return false;
     }
     this.#items.push({ owner, position, frame });
     this.#tellBytes += frame.length;
-    this.#flusher.due(this);
+    this.#becomeDue();
     return true;
+  }
+
+  #becomeDue(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#flusher.due(this);
   }
 
   /** Writes what is due; called by the flusher at the end of the turn. */
   flush(): void {
+    this.#isDue = false;
     if (this.#isClosed) return;
-    if (this.#items.length > 0) this.#socket.cork(this);
+    // One frame leaves in one write anyway.
+    if (this.#items.length === 1) this.write();
+    else if (this.#items.length > 1) this.#socket.cork(this);
     // The socket may have closed under the write.
     if (this.#isClosed) return;
     if (this.#isFull && this.#answerBytes > this.#limits.answerBytesMax) this.#owner.onOverflow();
@@ -250,8 +270,30 @@ function runEnd(items: readonly Item[], start: number, room: number): number {
   return end;
 }
 
-/** A JSON array of the frames whose owner still wants them; valid until the next call. */
+/**
+ * A JSON array of the frames whose owner still wants them; valid until the next call. Those who
+ * listen to one conversation get the same batch one after the other: it is put together once.
+ */
 function batchOf(items: readonly Item[], start: number, end: number): Uint8Array {
+  if (isLastBatch(items, start, end)) return lastBatch.bytes;
+  const bytes = composedBatch(items, start, end);
+  const run = items.slice(start, end);
+  const isShared = run.every(({ owner }) => owner?.isEnded !== true);
+  lastBatch = isShared ? { frames: run.map(({ frame }) => frame), bytes } : NO_BATCH;
+  return bytes;
+}
+
+function isLastBatch(items: readonly Item[], start: number, end: number): boolean {
+  const { frames } = lastBatch;
+  if (frames.length !== end - start) return false;
+  for (let index = start; index < end; index++) {
+    const item = items[index];
+    if (item?.frame !== frames[index - start] || item?.owner?.isEnded === true) return false;
+  }
+  return true;
+}
+
+function composedBatch(items: readonly Item[], start: number, end: number): Uint8Array {
   let at = 0;
   let frames = 0;
   for (let index = start; index < end; index++) {

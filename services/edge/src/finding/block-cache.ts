@@ -14,10 +14,6 @@ export class BlockCache {
     this.#bytesMax = bytesMax;
   }
 
-  get bytes(): number {
-    return this.#bytes;
-  }
-
   get(key: string): Block | undefined {
     const block = this.#blocks.get(key);
     if (block === undefined) return undefined;

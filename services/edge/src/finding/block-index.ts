@@ -64,11 +64,6 @@ export class BlockIndex implements TailFollower {
     this.#shelf = new BlockShelf({ ...options, size: this.#size });
   }
 
-  /** Of whole blocks in memory. */
-  get bytes(): number {
-    return this.#shelf.bytes;
-  }
-
   began(partition: number, { epoch, offset }: Told): void {
     const state = this.#states.get(partition);
     if (state?.epoch !== epoch) {
@@ -113,17 +108,16 @@ export class BlockIndex implements TailFollower {
     const step = last < first ? -1n : 1n;
     const numbers: bigint[] = [];
     for (let number = first; numbers.length < LOAD_BLOCKS; number += step) {
-      if (this.#mayBeWhole(place, number)) numbers.push(number);
+      if (this.#isPassed(place, number)) numbers.push(number);
       if (number === last) break;
     }
     await this.#shelf.load(place, numbers);
   }
 
-  /** What the tail has not passed nobody has put away. */
-  #mayBeWhole({ epoch, partition }: LogPlace, number: bigint): boolean {
+  /** Only what the tail has passed: of what lies behind it nobody here would hear that it was lost. */
+  #isPassed({ epoch, partition }: LogPlace, number: bigint): boolean {
     const state = this.#states.get(partition);
-    if (state?.epoch !== epoch) return true;
-    return (number + 1n) * this.#size <= state.tailNext;
+    return state?.epoch === epoch && (number + 1n) * this.#size <= state.tailNext;
   }
 
   #take(chunk: LogChunk, { isTail }: { readonly isTail: boolean }): void {

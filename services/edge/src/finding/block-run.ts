@@ -1,4 +1,4 @@
-import { BLOCK_OFFSETS, Block, type Extent } from "./block.ts";
+import { BLOCK_OFFSETS, Block, type Extent, type OffsetRange } from "./block.ts";
 
 /** Entries of a new run; it doubles. */
 const ENTRIES_MIN = 64;
@@ -50,12 +50,14 @@ export class BlockRun implements Extent {
     this.#next = later.#next;
   }
 
-  offsetsOf(hash: number): readonly bigint[] {
-    const first = hash * BLOCK_OFFSETS;
+  offsetsOf(hash: number, { from, upTo, most = Infinity }: OffsetRange): readonly bigint[] {
+    const base = hash * BLOCK_OFFSETS;
+    const first = base + Math.max(0, Number(from - this.start));
+    const end = base + Math.min(BLOCK_OFFSETS, Number(upTo - this.start));
     const offsets: bigint[] = [];
-    for (let index = 0; index < this.#size; index++) {
-      const place = (this.#entries[index] ?? -1) - first;
-      if (place >= 0 && place < BLOCK_OFFSETS) offsets.push(this.start + BigInt(place));
+    for (let index = 0; index < this.#size && offsets.length < most; index++) {
+      const entry = this.#entries[index] ?? -1;
+      if (entry >= first && entry < end) offsets.push(this.start + BigInt(entry - base));
     }
     return offsets;
   }

@@ -44,10 +44,6 @@ export class BlockShelf {
     this.#cache = new BlockCache(options.bytesMax);
   }
 
-  get bytes(): number {
-    return this.#cache.bytes;
-  }
-
   /** The block with that number, as far as this edge knows. */
   get(place: LogPlace, number: bigint): Block | undefined {
     return this.#cache.get(keyOf(place, number));

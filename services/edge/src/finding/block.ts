@@ -7,8 +7,14 @@ export interface Extent {
   readonly next: bigint;
   /** Of keys and values, per offset: what a read costs, about. */
   readonly bytesPerOffset: number;
-  /** Rising; a superset, because two conversations may share a hash. */
-  offsetsOf(hash: number): readonly bigint[];
+  /** Rising, the first `most` of them; a superset, because two conversations may share a hash. */
+  offsetsOf(hash: number, range: OffsetRange): readonly bigint[];
+}
+
+export interface OffsetRange {
+  readonly from: bigint;
+  readonly upTo: bigint;
+  readonly most?: number;
 }
 
 /**
@@ -39,14 +45,15 @@ export class Block implements Extent {
     return this.bytes / Number(this.next - this.from);
   }
 
-  offsetsOf(hash: number): readonly bigint[] {
-    const first = hash * BLOCK_OFFSETS;
-    const end = first + BLOCK_OFFSETS;
+  offsetsOf(hash: number, { from, upTo, most = Infinity }: OffsetRange): readonly bigint[] {
+    const base = hash * BLOCK_OFFSETS;
+    const first = base + Math.max(0, Number(from - this.from));
+    const end = base + Math.min(BLOCK_OFFSETS, Number(upTo - this.from));
     const offsets: bigint[] = [];
-    for (let index = this.#indexFrom(first); index < this.entries.length; index++) {
+    for (let index = this.#indexFrom(first); offsets.length < most; index++) {
       const entry = this.entries[index] ?? end;
       if (entry >= end) break;
-      offsets.push(this.from + BigInt(entry - first));
+      offsets.push(this.from + BigInt(entry - base));
     }
     return offsets;
   }

@@ -65,6 +65,8 @@ const step = fc.oneof(
       conversation,
       from: share,
       upTo: share,
+      /** Also what the tail has not passed, as history asks for. */
+      isAhead: fc.boolean(),
       count: fc.integer({ min: 1, max: 6 }),
     }),
   },
@@ -262,11 +264,14 @@ class Run {
   async #find(action: Extract<Step, { kind: "find" }>): Promise<void> {
     const { finder, position } = this.#edge(action.edge);
     const { id: epoch } = this.#topic.epoch;
-    // What the tail has not passed is read as it stands; what it says of another log is over.
-    if (position.epoch !== epoch) return;
     const place = { epoch, partition: 0, conversation: action.conversation };
-    const known = (offset: bigint): bigint => (offset < position.offset ? offset : position.offset);
-    const [from, upTo] = [this.#offsetAt(action.from), known(this.#offsetAt(action.upTo))];
+    // A tail that is still in another log says nothing of this one.
+    const tailNext = position.epoch === epoch ? position.offset : 0n;
+    const end = this.#offsetAt(action.upTo);
+    const [from, upTo] = [
+      this.#offsetAt(action.from),
+      action.isAhead || end < tailNext ? end : tailNext,
+    ];
     const early = from / 2n;
     this.#judgeCount(await finder.count(place, early, upTo), action.conversation, early, upTo);
     this.#judgeCount(finder.countNow(place, early, upTo), action.conversation, early, upTo);

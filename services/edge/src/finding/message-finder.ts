@@ -33,6 +33,9 @@ export interface MessageFinderOptions {
  */
 const MERGE_BYTES = 65_536;
 
+/** As many go into one range: who reads more asks again. */
+const MESSAGES_MAX = 1_024;
+
 /** What a record has beside key and value: headers, framing. */
 const RECORD_OVERHEAD_BYTES = 80;
 /** Records differ in size, and a fetch begins with a whole batch. */
@@ -78,7 +81,7 @@ export class MessageFinder {
     while (at < upTo) {
       const extent = index.extentAt(ground, at);
       if (extent !== undefined) {
-        const offsets = within(extent.offsetsOf(hash), at, upTo);
+        const offsets = extent.offsetsOf(hash, { from: at, upTo, most: MESSAGES_MAX });
         if (offsets.length > 0) return this.#firstOf(offsets, extent);
         at = extent.next;
       } else if (hasAsked) {
@@ -107,7 +110,7 @@ export class MessageFinder {
     while (at > start) {
       const extent = index.extentAt(ground, at - 1n);
       if (extent !== undefined) {
-        const offsets = within(extent.offsetsOf(hash), start, at);
+        const offsets = extent.offsetsOf(hash, { from: start, upTo: at });
         if (offsets.length > 0) return this.#lastOf(offsets.slice(-count), extent);
         at = extent.from;
       } else if (hasAsked) {
@@ -130,7 +133,7 @@ export class MessageFinder {
     for (let blocks = 0; at < upTo && blocks < COUNT_BLOCKS_MAX; blocks++) {
       const extent = await this.#extent(ground, at, upTo);
       if (extent === undefined) return undefined;
-      count += within(extent.offsetsOf(hash), at, upTo).length;
+      count += extent.offsetsOf(hash, { from: at, upTo }).length;
       at = extent.next;
     }
     return at < upTo ? undefined : count;
@@ -143,7 +146,7 @@ export class MessageFinder {
     for (let at = from; at < upTo;) {
       const extent = this.#options.index.extentAt(ground, at);
       if (extent === undefined) return undefined;
-      count += within(extent.offsetsOf(hash), at, upTo).length;
+      count += extent.offsetsOf(hash, { from: at, upTo }).length;
       at = extent.next;
     }
     return count;
@@ -199,12 +202,4 @@ function reachOf({ bytesPerOffset }: Extent): bigint {
 
 function nothingBefore(offset: bigint): ReadRange {
   return { from: offset, upTo: offset, bytesMax: 0, isKnown: true };
-}
-
-/** Those in [from, upTo) of rising offsets. */
-function within(offsets: readonly bigint[], from: bigint, upTo: bigint): readonly bigint[] {
-  const first = offsets[0];
-  const last = offsets.at(-1);
-  if (first === undefined || last === undefined || (first >= from && last < upTo)) return offsets;
-  return offsets.filter((offset) => offset >= from && offset < upTo);
 }

@@ -177,13 +177,13 @@ export class History {
     // Retention may pass the place before anything is read there.
     const isPassed = read.begin > from;
     const gap = isPassed ? { reason: missing?.reason ?? "expired", to: read.begin } : missing;
-    const told = gap && (await this.#gap(position, place, gap));
+    const untold = gap && (await this.#gap(position, place, gap));
     return {
       kind: "page",
       messages: read.messages,
       pos: textAt(place, read.next),
       head: textAt(place, read.endOffset),
-      ...(told && { gap: told }),
+      ...(untold && { gap: untold }),
     };
   }
 

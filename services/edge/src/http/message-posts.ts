@@ -88,7 +88,7 @@ export class MessagePosts {
     const parsed = this.#parse(post, json.fields);
     if (parsed.kind === "refused") return this.#fail(parsed.failure);
     // The body may have been long in coming.
-    const { rights, publishRates } = this.#options;
+    const { rights } = this.#options;
     if (!rights.mayWrite(post.identity, post.conversation)) return this.#fail(NO_WRITE);
     return this.#answerOf(await this.#publish(post, parsed.frame));
   }

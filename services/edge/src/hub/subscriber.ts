@@ -119,6 +119,8 @@ export class Subscriber implements TellOwner {
 
   /** A live message; `prev` and `shared` are the hub's, fixed before the first receiver's turn. */
   offer(message: MessageFrame, prev: Told, shared: Uint8Array): void {
+    // Nearly always it is the very object that the last message left there.
+    if (this.#queued === prev) return void this.tell(message.told, shared);
     if (message.told.offset <= this.#queued.offset) return;
     const isInStep = this.#queued.text === prev.text;
     this.tell(message.told, isInStep ? shared : message.encode(this.#queued.text));

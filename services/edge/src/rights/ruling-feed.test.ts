@@ -251,6 +251,10 @@ describe("the fold of the topic of rulings", () => {
           await world.clock.settle();
           expect(world.held.toSorted()).toEqual(expected.toSorted());
           expect(world.rulings.size).toBe(expected.length);
+          for (const { word: about } of steps) {
+            const holds = last.get(subjectText(about.ruling)) !== undefined;
+            expect(world.rulings.has(about.ruling)).toBe(holds);
+          }
           for (const user of [undefined, ALICE])
             expect(pages(world, user)).toEqual(
               world.held.filter((text) => !user || text.includes("/alice")),

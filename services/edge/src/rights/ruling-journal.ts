@@ -54,7 +54,7 @@ export class RulingJournal {
   rule(record: ControlRecord): Promise<RuleOutcome> {
     const { ruling } = record;
     const { rulings, limits } = this.#options;
-    if (!rulings.has(ruling) && rulings.size >= limits.rulingsTaken) {
+    if (!rulings.has(ruling) && !rulings.hasRoom(limits.rulingsTaken)) {
       const message = "as many rulings hold as an edge can keep: lift some";
       return Promise.resolve({ kind: "refused", code: "unavailable", message });
     }

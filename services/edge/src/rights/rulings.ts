@@ -10,22 +10,19 @@ export interface RulingPage {
   readonly next?: string;
 }
 
-/** Names are sorted whenever so many more than a page have gathered. */
-const SORT_FACTOR = 2;
-
 /**
  * What operators have ruled and not lifted: of each subject the newest word, as the log has it.
  * A fold: the same log gives the same rulings, also where compaction has taken older words away.
  *
- * Bound: `rulingsMax`, about 0.4 KiB each. Bans that have ended by themselves make room; when there
+ * Bound: `rulingsMax`, about 0.7 KiB each. Bans that have ended by themselves make room; when there
  * is none, `take` says so, and the edge serves nobody rather than forget one.
  */
 export class Rulings {
   readonly #clock: Pick<Clock, "wallMs">;
   readonly #rulingsMax: number;
-  /** By user, because most users have none, and then one look is enough. */
-  readonly #users = new Map<UserId, Map<string, ControlRecord>>();
-  #size = 0;
+  readonly #records = new Map<string, ControlRecord>();
+  /** How many each user has: most have none, and then nothing else is looked at. */
+  readonly #counts = new Map<UserId, number>();
 
   constructor(clock: Pick<Clock, "wallMs">, { rulingsMax }: { readonly rulingsMax: number }) {
     this.#clock = clock;
@@ -33,37 +30,32 @@ export class Rulings {
   }
 
   get size(): number {
-    return this.#size;
-  }
-
-  get isFull(): boolean {
-    if (this.#size >= this.#rulingsMax) this.#forgetEnded();
-    return this.#size >= this.#rulingsMax;
+    return this.#records.size;
   }
 
   has(subject: RulingSubject): boolean {
-    return this.#users.get(subject.user)?.has(subjectText(subject)) ?? false;
+    return this.#of(subject) !== undefined;
+  }
+
+  /** Whether fewer hold than so many. */
+  hasRoom(most: number): boolean {
+    if (this.size >= most) this.#forgetEnded();
+    return this.size < most;
   }
 
   /** False: there is no room for it. */
   take(record: ControlRecord): boolean {
     const { ruling } = record;
     if (!this.has(ruling)) {
-      if (this.isFull) return false;
-      this.#size += 1;
+      if (!this.hasRoom(this.#rulingsMax)) return false;
+      this.#count(ruling.user, 1);
     }
-    const own = this.#users.get(ruling.user) ?? new Map<string, ControlRecord>();
-    own.set(subjectText(ruling), record);
-    this.#users.set(ruling.user, own);
+    this.#records.set(subjectText(ruling), record);
     return true;
   }
 
   lift(subject: RulingSubject): void {
-    const { user } = subject;
-    const own = this.#users.get(user);
-    if (own?.delete(subjectText(subject)) !== true) return;
-    this.#size -= 1;
-    if (own.size === 0) this.#users.delete(user);
+    if (this.#records.delete(subjectText(subject))) this.#count(subject.user, -1);
   }
 
   isBanned(user: UserId): boolean {
@@ -90,22 +82,27 @@ export class Rulings {
     readonly count: number;
   }): RulingPage {
     const { user, after, count } = wish;
-    let found: [string, ControlRecord][] = [];
-    for (const own of user === undefined ? this.#users.values() : [this.#users.get(user)]) {
-      for (const [text, record] of own ?? []) {
-        if (text <= after || this.#hasEnded(record)) continue;
-        found.push([text, record]);
-        if (found.length > SORT_FACTOR * count) found = firstOf(found, count + 1);
-      }
+    let first: [string, ControlRecord][] = [];
+    let bound: string | undefined;
+    for (const entry of this.#records) {
+      const [text, record] = entry;
+      if (text <= after || (bound !== undefined && text > bound)) continue;
+      if (this.#hasEnded(record) || (user !== undefined && record.ruling.user !== user)) continue;
+      first.push(entry);
+      if (first.length <= 2 * count) continue;
+      // Not sorted as a whole, which would hold up everything else.
+      first = firstOf(first, count + 1);
+      bound = first.at(-1)?.[0];
     }
-    const first = firstOf(found, count + 1);
+    first = firstOf(first, count + 1);
     const records = first.slice(0, count).map(([, record]) => record);
     const last = first[count - 1]?.[0];
     return { records, ...(first.length > count && last !== undefined && { next: last }) };
   }
 
   #of(subject: RulingSubject): ControlRecord | undefined {
-    return this.#users.get(subject.user)?.get(subjectText(subject));
+    if (!this.#counts.has(subject.user)) return undefined;
+    return this.#records.get(subjectText(subject));
   }
 
   #hasEnded({ ruling }: ControlRecord): boolean {
@@ -114,9 +111,15 @@ export class Rulings {
   }
 
   #forgetEnded(): void {
-    for (const own of this.#users.values()) {
-      for (const record of own.values()) if (this.#hasEnded(record)) this.lift(record.ruling);
+    for (const record of this.#records.values()) {
+      if (this.#hasEnded(record)) this.lift(record.ruling);
     }
+  }
+
+  #count(user: UserId, by: number): void {
+    const sum = (this.#counts.get(user) ?? 0) + by;
+    if (sum > 0) this.#counts.set(user, sum);
+    else this.#counts.delete(user);
   }
 }
 

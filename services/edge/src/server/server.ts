@@ -1,6 +1,5 @@
 import { type Logger, assert, must } from "@millrace/runtime";
 import { CLOSES, type CloseCode, SUBPROTOCOL } from "@millrace/schemas";
-import { PAYLOAD_FACTOR } from "../vitals/memory-plan.ts";
 import uWS from "uWebSockets.js";
 import type { Admission, Decision } from "../admission/admission.ts";
 import type { Identity } from "../admission/identity.ts";
@@ -10,7 +9,7 @@ import { refusalAnswer } from "../http/http-answer.ts";
 import { HttpApi, NOT_READY } from "../http/http-api.ts";
 import type { HttpExchange } from "../http/http-exchange.ts";
 import type { HttpServices } from "../http/routes.ts";
-import type { EdgeLimits } from "../limits.ts";
+import { type EdgeLimits, PAYLOAD_FACTOR } from "../limits.ts";
 import type { SessionEntry } from "../session/sessions.ts";
 import { CorkAnchor } from "./cork-anchor.ts";
 import { LibraryExchange } from "./library-exchange.ts";

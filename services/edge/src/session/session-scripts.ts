@@ -58,38 +58,50 @@ return tonumber(ARGV[1]) <= tonumber(known[2]) and 1 or 0
 `;
 
 /**
- * KEYS: session, its subscriptions, the user's set. ARGV: id, device, attempt, conn, edge, last
- * active, begun, lifetime ms, "1" where it is still connected, "1" where all its subscriptions
- * follow, lifetime ms of one never used, "1" where it was used; then those, or the ones that changed: conversation and start, "" where it is gone. Answers
- * `mine`, also where another stands there with a lower attempt: a promoted replica may never have heard
- * who came after it; `new`, where Redis did not know it, be it that it has lost it; `replaced` by a newer
- * connection; or `ended`.
+ * Many at a time. KEYS: of each, the session, its subscriptions, the user's set. ARGV: lifetime ms,
+ * lifetime ms of one never used, then of each id, device, attempt, conn, edge, last active, begun, "1"
+ * where it is still connected, "1" where it was used, "1" where all its subscriptions follow, and how many
+ * follow; then those, or the ones that changed: conversation and start, "" where it is gone. Answers of
+ * each `mine`, also where another stands there with a lower attempt: a promoted replica may never have
+ * heard who came after it; `new`, where Redis did not know it, be it that it has lost it; `replaced` by a
+ * newer connection; or `ended`.
  */
 export const TOUCH = `${LET_SET_LIVE}
-local known = redis.call('HMGET', KEYS[1], 'conn', 'ended', 'attempt', 'used')
-if known[2] then return 'ended' end
-if known[1] and known[1] ~= ARGV[4] and known[1] ~= '' then
-  if tonumber(known[3]) >= tonumber(ARGV[3]) then return 'replaced' end
+local at = 3
+local function touch(key, subscriptions, set)
+  local id, device, attempt, conn, edge = unpack(ARGV, at, at + 4)
+  local seen, since, connected, used, whole, count = unpack(ARGV, at + 5, at + 10)
+  local first = at + 11
+  at = first + 2 * tonumber(count)
+  local known = redis.call('HMGET', key, 'conn', 'ended', 'attempt', 'used')
+  if known[2] then return 'ended' end
+  if known[1] and known[1] ~= conn and known[1] ~= '' then
+    if tonumber(known[3]) >= tonumber(attempt) then return 'replaced' end
+  end
+  if known[1] == '' and connected == '0' then return 'mine' end
+  local lifetime = ARGV[2]
+  if known[4] or used == '1' then
+    redis.call('HSET', key, 'used', '1')
+    lifetime = ARGV[1]
+  end
+  if connected == '0' then conn, edge = '', '' end
+  redis.call('HSET', key, 'device', device, 'attempt', attempt, 'conn', conn, 'edge', edge,
+    'seen', seen, 'since', since)
+  redis.call('PEXPIRE', key, lifetime)
+  if whole == '1' then redis.call('DEL', subscriptions) end
+  for index = first, at - 1, 2 do
+    if ARGV[index + 1] == '' then redis.call('HDEL', subscriptions, ARGV[index])
+    else redis.call('HSET', subscriptions, ARGV[index], ARGV[index + 1]) end
+  end
+  redis.call('PEXPIRE', subscriptions, lifetime)
+  letSetLive(set, id, seen, lifetime)
+  return known[1] and 'mine' or 'new'
 end
-if known[1] == '' and ARGV[9] == '0' then return 'mine' end
-local lifetime = ARGV[11]
-if known[4] or ARGV[12] == '1' then
-  redis.call('HSET', KEYS[1], 'used', '1')
-  lifetime = ARGV[8]
+local answer = {}
+for index = 1, #KEYS, 3 do
+  answer[#answer + 1] = touch(KEYS[index], KEYS[index + 1], KEYS[index + 2])
 end
-local conn, edge = ARGV[4], ARGV[5]
-if ARGV[9] == '0' then conn, edge = '', '' end
-redis.call('HSET', KEYS[1], 'device', ARGV[2], 'attempt', ARGV[3], 'conn', conn, 'edge', edge,
-  'seen', ARGV[6], 'since', ARGV[7])
-redis.call('PEXPIRE', KEYS[1], lifetime)
-if ARGV[10] == '1' then redis.call('DEL', KEYS[2]) end
-for index = 13, #ARGV, 2 do
-  if ARGV[index + 1] == '' then redis.call('HDEL', KEYS[2], ARGV[index])
-  else redis.call('HSET', KEYS[2], ARGV[index], ARGV[index + 1]) end
-end
-redis.call('PEXPIRE', KEYS[2], lifetime)
-letSetLive(KEYS[3], ARGV[1], ARGV[6], lifetime)
-return known[1] and 'mine' or 'new'
+return answer
 `;
 
 /** KEYS: session, its subscriptions, the user's set. ARGV: id, lifetime ms. Answers conn and edge. */

@@ -140,11 +140,13 @@ export class Sessions {
     if (start === undefined) held.subscriptions?.delete(conversation);
     else (held.subscriptions ??= new Map()).set(conversation, start);
     this.#unsaved(held, [conversation]);
-    if (this.#saving.has(held)) return;
+    const isFirst = this.#saving.size === 0;
     this.#saving.add(held);
+    if (!isFirst) return;
     this.#options.clock.after(this.#options.saveEveryMs, () => {
-      this.#saving.delete(held);
-      if (this.#held.get(connectionId) === held) void this.#touch(held, true);
+      const due = [...this.#saving].filter((one) => this.#isHeld(one));
+      this.#saving.clear();
+      void this.#touch(due, true);
     });
   }
 
@@ -152,7 +154,7 @@ export class Sessions {
     const held = this.#held.get(connectionId);
     if (held === undefined) return;
     this.#held.delete(connectionId);
-    await this.#touch(held, false);
+    await this.#touch([held], false);
   }
 
   list(user: UserId): Promise<readonly SessionView[] | undefined> {
@@ -192,11 +194,17 @@ export class Sessions {
     clock.after(TICK_MS, () => {
       if (this.#isStopped) return;
       const nowMs = clock.nowMs();
-      for (const held of this.#held.values()) {
-        if (nowMs - held.touchedMs >= touchEveryMs) void this.#touch(held, true);
-      }
+      const held = [...this.#held.values()];
+      void this.#touch(
+        held.filter(({ touchedMs }) => nowMs - touchedMs >= touchEveryMs),
+        true,
+      );
       this.#tick();
     });
+  }
+
+  #isHeld(held: Held): boolean {
+    return this.#held.get(held.entry.connectionId) === held;
   }
 
   /** A client may change its mind without end while Redis is away: what waits is bounded. */
@@ -212,24 +220,33 @@ export class Sessions {
     if (unsaved.size > this.#options.unsavedMax) held.unsaved = "all";
   }
 
-  async #touch(held: Held, isConnected: boolean): Promise<void> {
-    const { unsaved } = held;
-    held.touchedMs = this.#options.clock.nowMs();
-    held.unsaved = undefined;
-    const outcome = await this.#options.store.touch(this.#viewOf(held, unsaved, isConnected));
-    // Not saved: with the next touch.
-    if (outcome === undefined) {
-      if (unsaved !== undefined) this.#unsaved(held, unsaved);
-    } else if (outcome === "new") {
-      // A Redis that has lost the session has lost its subscriptions, too.
-      if (held.subscriptions === undefined || unsaved === "all") return;
-      held.unsaved = "all";
-      await this.#touch(held, isConnected);
-    } else if (outcome !== "mine" && isConnected) this.close(held.entry.connectionId, outcome);
+  async #touch(all: readonly Held[], isConnected: boolean): Promise<void> {
+    const nowMs = this.#options.clock.nowMs();
+    const views = all.map((held) => this.#viewOf(held, isConnected));
+    const unsaved = all.map((held) => held.unsaved);
+    for (const held of all) {
+      held.touchedMs = nowMs;
+      held.unsaved = undefined;
+    }
+    const outcomes = await this.#options.store.touch(views);
+    const lost: Held[] = [];
+    for (const [index, held] of all.entries()) {
+      const outcome = outcomes[index];
+      const names = unsaved[index];
+      // Not saved: with the next touch.
+      if (outcome === undefined) {
+        if (names !== undefined) this.#unsaved(held, names);
+      } else if (outcome === "new") {
+        // A Redis that has lost the session has lost its subscriptions, too.
+        if (held.subscriptions !== undefined && names !== "all") lost.push(held);
+      } else if (outcome !== "mine" && isConnected) this.close(held.entry.connectionId, outcome);
+    }
+    for (const held of lost) held.unsaved = "all";
+    if (lost.length > 0) await this.#touch(lost, isConnected);
   }
 
-  #viewOf(held: Held, unsaved: Held["unsaved"], isConnected: boolean): HeldSession {
-    const { owner, entry, sinceMs, lastActiveMs, subscriptions = NONE } = held;
+  #viewOf(held: Held, isConnected: boolean): HeldSession {
+    const { owner, entry, sinceMs, lastActiveMs, unsaved, subscriptions = NONE } = held;
     const names = unsaved === "all" ? [...subscriptions.keys()] : [...(unsaved ?? [])];
     return {
       user: owner.user,

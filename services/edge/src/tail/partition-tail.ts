@@ -3,7 +3,6 @@ import { type Clock, type Logger, delay } from "@millrace/runtime";
 import type { Hubs } from "../hub/hubs.ts";
 import { type Told, told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
-import { foreignnessOf } from "./foreign-record.ts";
 
 const LONG_POLL_MS = 5_000;
 const RETRY_MS_MIN = 50;
@@ -142,14 +141,9 @@ export class PartitionTail {
   }
 
   #handOn(chunk: LogChunk): void {
-    const { followers = [], hubs, log } = this.#options;
-    const place = { partition: this.partition, partitions: log.epoch?.partitions ?? 1 };
+    const { followers = [], hubs } = this.#options;
     for (const follower of followers) follower.passed(chunk);
-    for (const record of chunk.records) {
-      const why = foreignnessOf(record, place);
-      if (why === undefined) hubs.deliver(record, chunk.epoch, this.partition);
-      else hubs.skip(record, this.partition, why);
-    }
+    for (const record of chunk.records) hubs.deliver(record, chunk.epoch, this.partition);
     hubs.passed();
   }
 

@@ -101,7 +101,7 @@ export class EdgeStage {
     const config = readEdgeConfig(environment);
     if (!config.ok) throw new Error(config.problems.join("; "));
     const parts = {
-      logger: process.env.DBG ? (console as never) : silentLogger,
+      logger: silentLogger,
       clock: systemClock,
       ...dependencies,
     };

@@ -19,6 +19,8 @@ export class TestClient {
   readonly socket: FakeSocket;
   readonly view: ClientView;
   readonly frames: DownFrame[] = [];
+  /** Hears of each frame as it is read, while others still wait to be written. */
+  onRead: (frame: DownFrame) => void = () => undefined;
   /** What operators have ruled about its user. */
   readonly removed = new Set<string>();
   readonly beginnings = new Map<string, Told>();
@@ -93,5 +95,6 @@ export class TestClient {
   #onFrame(frame: DownFrame): void {
     this.frames.push(frame);
     this.view.onFrame(frame);
+    this.onRead(frame);
   }
 }

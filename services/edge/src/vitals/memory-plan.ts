@@ -1,5 +1,5 @@
 import { LOG_CACHE_BYTES } from "@millrace/log";
-import type { EdgeLimits } from "../limits.ts";
+import { type EdgeLimits, PAYLOAD_FACTOR } from "../limits.ts";
 
 /** What memory there is, and what of it lies outside of our hands. */
 export interface MemoryBudget {
@@ -29,6 +29,10 @@ const PROCESS_BYTES = 160 * MIB;
 /** Of the keys of `dedupMs`, each in a table of numbers. */
 const KEY_BYTES = 24;
 const CURSOR_BYTES = 512;
+/** Measured with 200,000 removals of as many users. */
+const RULING_BYTES = 704;
+/** Messages, cursors, rulings: each is read by a reader of its own. */
+const LOGS = 3;
 const HEADERS_BYTES = 16_384;
 /** Text in memory, and as the answer's bytes. */
 const PAGE_FACTOR = 2;
@@ -38,8 +42,6 @@ const QUIET_BYTES = 16_384;
 /** A publish is held as text and as a record, each with what stands around the body. */
 const PUBLISH_FACTOR = 2;
 const PUBLISH_OVERHEAD_BYTES = 4_096;
-/** What the socket's library collects of one message, before it is too large. */
-export const PAYLOAD_FACTOR = 4;
 /** One batch may be handed over beyond the bound. */
 const BATCH_BYTES = 65_536;
 
@@ -69,11 +71,12 @@ function fixedParts(limits: EdgeLimits): Record<string, number> {
   return {
     process: PROCESS_BYTES,
     "keys of dedupMs": limits.dedupKeysMax * KEY_BYTES,
-    "newest bytes of the log": LOG_CACHE_BYTES,
+    "newest bytes of the logs": LOGS * LOG_CACHE_BYTES,
     "index of blocks": limits.indexBytesMax,
     "pages of history": limits.historyScansMax * limits.historyBytesMax * PAGE_FACTOR,
     "HTTP requests": limits.httpRequestsMax * announced.frameBytes,
     "handshakes that are looked at": limits.checksPendingMax * HEADERS_BYTES,
+    "rulings of operators": limits.rulingsMax * RULING_BYTES,
     "cursors that wait for Redis": limits.pendingCursorsMax * CURSOR_BYTES,
   };
 }

@@ -98,7 +98,7 @@ describe("the edge looks at what it may run out of", () => {
     await clock.advance(10);
     expect(vitals.shortage).toBeUndefined();
     for (let turn = 0; turn < 8; turn++) {
-      clock.freeze(500);
+      clock.freeze(1_000);
       await clock.advance(1);
     }
     expect([vitals.shortage, vitals.isShort]).toEqual(["loop", false]);
@@ -132,11 +132,16 @@ describe("the bounds added up", () => {
   });
 
   it("A memory that holds too little of them is told what to change", () => {
-    const tight = (): unknown => planMemory(LIMITS, { budgetBytes: 256 * MIB, sendBufferBytes });
-    expect(tight).toThrow(/256 MiB is too little: .* MiB for 100 connections .*EDGE_MEMORY_MB/);
-    const lowered = { ...LIMITS, dedupKeysMax: 100_000, pendingCursorsMax: 1_000 };
+    const tight = (): unknown => planMemory(LIMITS, { budgetBytes: 512 * MIB, sendBufferBytes });
+    expect(tight).toThrow(/512 MiB is too little: .* MiB for 100 connections .*EDGE_MEMORY_MB/);
+    const lowered = {
+      ...LIMITS,
+      rulingsMax: 1_000,
+      dedupKeysMax: 100_000,
+      pendingCursorsMax: 1_000,
+    };
     const roomier = { ...lowered, historyScansMax: 2, httpRequestsMax: 16, checksPendingMax: 100 };
-    const plan = planMemory(roomier, { budgetBytes: 512 * MIB, sendBufferBytes });
+    const plan = planMemory(roomier, { budgetBytes: 640 * MIB, sendBufferBytes });
     expect(plan.connections).toBeGreaterThan(500);
   });
 });

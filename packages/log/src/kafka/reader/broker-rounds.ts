@@ -75,7 +75,8 @@ export class BrokerRounds {
     for (const poll of this.#polls.values()) {
       if (this.#stays(poll)) waitMs = Math.min(waitMs, poll.deadlineMs - nowMs);
     }
-    if (this.#polls.size === 0) return;
+    // Where all have left, those that waited for their places may have to follow them.
+    if (this.#polls.size === 0) return this.#end();
     this.#isBusy = true;
     this.#fetch(Math.max(0, Math.ceil(waitMs))).then(
       (answer) => this.#took(answer),

@@ -32,11 +32,10 @@ export class KafkaReader implements LogReader {
     link.onEpoch(() => cache.clear());
   }
 
-  async readFrom(request: ReadRequest): Promise<ReadOutcome> {
-    const moved = this.#judge.otherEpoch(request);
-    if (moved !== undefined) return moved;
-    const cached = this.#cache.get(request.partition, request.offset, request.epoch);
-    if (cached !== undefined) return cached;
+  readFrom(request: ReadRequest): Promise<ReadOutcome> {
+    const { partition, offset, epoch } = request;
+    const known = this.#judge.otherEpoch(request) ?? this.#cache.get(partition, offset, epoch);
+    if (known !== undefined) return Promise.resolve(known);
     return request.waitMs > 0 ? this.#tails.poll(request) : this.#scans.read(request);
   }
 
