@@ -4,6 +4,7 @@ import { partitionOf } from "@millrace/schemas";
 import { KafkaCluster, SmallDisk, configureTopic, waitFor, withAdmin } from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, expect, inject, it } from "vitest";
 import { EdgeStage, type LocalEdge } from "../../services/edge/src/testing/edge-stage.ts";
+import { enter, lastingToken } from "./enter.ts";
 import { SteadyLoad } from "./steady-load.ts";
 
 const IS_FULL = process.env["MILLRACE_FULL"] === "1";
@@ -64,10 +65,6 @@ afterAll(async () => {
   disk?.unmount();
 });
 
-function tokenOf(sub: string): Promise<string> {
-  return stage.issuer.token({ sub, exp: Math.floor(Date.now() / 1_000) + 3_600 });
-}
-
 /** On conversations of its own, over both edges. */
 async function startLoad(perSecond = 60): Promise<{ load: SteadyLoad; conversations: string[] }> {
   const number = loads++;
@@ -76,7 +73,7 @@ async function startLoad(perSecond = 60): Promise<{ load: SteadyLoad; conversati
     edges: edges.map(({ ws }) => ws),
     brokers: cluster.brokers,
     topic: stage.topic,
-    tokenFor: tokenOf,
+    tokenFor: (sub) => lastingToken(stage, sub),
     conversations,
     senders: 3,
     receivers: 2,
@@ -117,8 +114,7 @@ function areInSync(): Promise<boolean> {
 
 /** The broker says "not enough replicas" once it has seen that one is gone. */
 async function whenRefusedForReplicas(): Promise<void> {
-  const token = await tokenOf("asker");
-  const asker = await stage.connectByToken(must(edges[0], "an edge"), token, {});
+  const asker = await enter(stage, must(edges[0], "an edge"), "asker");
   const isRefused = async (): Promise<boolean> => {
     const startMs = performance.now();
     const answer = await asker.request({ t: "pub", c: "room:few", body: "with too few" });
