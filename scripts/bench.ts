@@ -13,16 +13,17 @@ Measures the edge on a real Kafka and Redis beside what the broker and a bare se
 Scenarios (default: all of them, in this order):
   ${NAMES.join("\n  ")}
 
-floor-uws alone means all of that floor's.
+floor-uws alone means all of that floor's, features alone what each of the features costs.
 
   --quick                  short windows: to see that it works, not to compare
-  --variant NAME:EDGE_X=Y  also with this environment of the edge (several separated by commas),
-                           shown as a ratio to the edge as it comes; repeatable
+  --variant NAME:EDGE_X=Y  also with this environment of the edge (several separated by commas,
+                           also NODE_OPTIONS=--flag), shown as a ratio to the edge as it comes; repeatable
   --cpu-prof               profiles the edge in each window, and names its top functions
   --patience SECONDS       for so long a window is measured again while others use the machine
                            (default 20)
   --p99 MS                 the bound at which a rising rate has gone too far (default 100)
   --json FILE              the results (default .millrace/bench/<time>.json)
+  --scale N                so many times the clients, conversations and rates (default 1)
   --seed N                 of all that is random here (default 1)
   --load-processes N       default 2
   --edge-core N            core of what is measured (default 0)

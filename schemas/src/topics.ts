@@ -3,12 +3,24 @@ export const MESSAGES_TOPIC = "chat.messages";
 
 /** The compacted topic of the acknowledged positions in a topic of messages: `chat.cursors`. */
 export function cursorsTopicOf(messagesTopic: string): string {
-  return `${messagesTopic.replace(/\.messages$/, "")}.cursors`;
+  return `${familyOf(messagesTopic)}.cursors`;
+}
+
+/** The compacted topic of what operators rule about users' rights: `chat.control`. */
+export function controlTopicOf(messagesTopic: string): string {
+  return `${familyOf(messagesTopic)}.control`;
+}
+
+function familyOf(messagesTopic: string): string {
+  return messagesTopic.replace(/\.messages$/, "");
 }
 
 export const PARTITIONS_DEVELOPMENT = 12;
 
 export const CURSOR_PARTITIONS = 6;
+
+/** One, so that rulings have one order. */
+export const CONTROL_PARTITIONS = 1;
 
 /** A cursor that was not moved for that long is forgotten, in the topic as in Redis. */
 export const CURSOR_RETENTION_MS = 30 * 24 * 3_600_000;

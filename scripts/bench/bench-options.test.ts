@@ -20,10 +20,12 @@ test("without a name all scenarios run, and a floor's own name means all of that
 });
 
 test("a variant is another environment of the edge, beside the edge as it comes", () => {
-  const { variants } = optionsOf("--variant", "slow:EDGE_PING_MS=100,EDGE_LOG_LEVEL=debug");
-  expect(variants).toEqual([
+  const big = "big:NODE_OPTIONS=--max-semi-space-size=64";
+  const slow = "slow:EDGE_PING_MS=100,EDGE_LOG_LEVEL=debug";
+  expect(optionsOf("--variant", slow, "--variant", big).variants).toEqual([
     { name: "as it comes", env: {} },
     { name: "slow", env: { EDGE_PING_MS: "100", EDGE_LOG_LEVEL: "debug" } },
+    { name: "big", env: { NODE_OPTIONS: "--max-semi-space-size=64" } },
   ]);
 });
 
@@ -31,6 +33,7 @@ test.each([
   ["nonsense"],
   ["--variant=slow"],
   ["--variant=slow:PATH=x"],
+  ["--variant=slow:EDGE_PING_MS=1,PATH=x"],
   ["--seed=x"],
   ["--unknown"],
 ])("%s is refused before anything is started", (arg) => {

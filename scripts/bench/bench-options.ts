@@ -11,6 +11,7 @@ export interface BenchOptions {
   readonly loadProcesses: number;
   readonly jsonFile: string | undefined;
   readonly seed: number;
+  readonly scale: number;
   readonly variants: readonly Variant[];
   readonly patienceS: number;
   readonly p99MsMax: number;
@@ -25,6 +26,9 @@ export type ParsedOptions =
 
 /** The edge as it comes, which every other variant is compared with. */
 const AS_IT_COMES: Variant = { name: "as it comes", env: {} };
+
+/** Of the edge, or of the V8 that it runs on. */
+const SETTING = /^(?:EDGE_\w+|NODE_OPTIONS)=/;
 
 const TEXT = { type: "string" } as const;
 const FLAG = { type: "boolean", default: false } as const;
@@ -48,7 +52,10 @@ export function parseBenchOptions(
   if (unknown !== undefined) return { kind: "wrong", why: `there is no scenario "${unknown}"` };
   const variants = (values.variant ?? []).map(variantOf);
   if (variants.includes(undefined)) {
-    return { kind: "wrong", why: "a variant is name:EDGE_A=value, several separated by commas" };
+    return {
+      kind: "wrong",
+      why: "a variant is name:EDGE_A=value or name:NODE_OPTIONS=value, several separated by commas",
+    };
   }
   const numbers = [
     "edge-core",
@@ -57,6 +64,7 @@ export function parseBenchOptions(
     "load-processes",
     "patience",
     "p99",
+    "scale",
     "seed",
   ] as const;
   const bad = numbers.find((name) => values[name] !== undefined && !/^\d+$/.test(values[name]));
@@ -74,6 +82,7 @@ export function parseBenchOptions(
       loadProcesses: Math.max(1, Number(values["load-processes"])),
       jsonFile: values.json,
       seed: Number(values.seed),
+      scale: Math.max(1, Number(values.scale)),
       variants: [AS_IT_COMES, ...variants.filter((variant) => variant !== undefined)],
       patienceS: Number(values.patience),
       p99MsMax: Number(values.p99),
@@ -97,6 +106,7 @@ function parse(args: readonly string[]) {
       patience: { ...TEXT, default: "20" },
       p99: { ...TEXT, default: "100" },
       seed: { ...TEXT, default: "1" },
+      scale: { ...TEXT, default: "1" },
       variant: { ...TEXT, multiple: true },
       "cpu-prof": FLAG,
       show: TEXT,
@@ -112,8 +122,9 @@ function namesOf(name: string, known: readonly string[]): readonly string[] {
 }
 
 function variantOf(text: string): Variant | undefined {
-  const [, name, settings] = /^([\w-]+):(EDGE_\w+=[^,]*(?:,EDGE_\w+=[^,]*)*)$/.exec(text) ?? [];
+  const [, name, settings] = /^([\w-]+):(.+)$/.exec(text) ?? [];
   if (name === undefined || settings === undefined) return undefined;
+  if (!settings.split(",").every((setting) => SETTING.test(setting))) return undefined;
   const env = settings.split(",").map((setting) => {
     const at = setting.indexOf("=");
     return [setting.slice(0, at), setting.slice(at + 1)] as const;

@@ -2,6 +2,7 @@ import { mkdirSync, writeFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import type { BenchOptions } from "./bench-options.ts";
 import { type Machine, describeMachine } from "./report/machine.ts";
+import { featureRatios } from "./report/feature-ratios.ts";
 import { formatReport } from "./report/report.ts";
 import type { Bench, ScenarioResult } from "./scenario/measured.ts";
 import { SCENARIOS } from "./scenario/scenarios.ts";
@@ -29,8 +30,8 @@ export async function runBench(options: BenchOptions): Promise<number> {
   const stage = await BenchStage.open({ cores, loadProcesses, profileFolder, tell });
   const stop = (): void => void stage.close().then(() => process.exit(130));
   process.once("SIGINT", stop).once("SIGTERM", stop);
-  const { seed, isQuick, patienceS, p99MsMax } = options;
-  const bench: Bench = { stage, seed, isQuick, patienceS, p99MsMax, tell, scale: 1 };
+  const { seed, isQuick, patienceS, p99MsMax, scale } = options;
+  const bench: Bench = { stage, seed, isQuick, patienceS, p99MsMax, tell, scale };
   const command = ["npm run bench --", ...process.argv.slice(2)].join(" ");
   const machine = await describeMachine(cores);
   const file = options.jsonFile ?? `${FOLDER}/${stamp}.json`;
@@ -40,7 +41,8 @@ export async function runBench(options: BenchOptions): Promise<number> {
   // After each scenario: an hour of measuring is not lost with its last minute.
   const add = (result: ScenarioResult): void => {
     results.push(result);
-    writeFileSync(file, `${JSON.stringify(run, undefined, 2)}\n`);
+    const ratios = featureRatios(results);
+    writeFileSync(file, `${JSON.stringify({ ...run, ratios }, undefined, 2)}\n`);
   };
   const failed = await runAll(bench, options, add);
   await stage.close();

@@ -1,11 +1,12 @@
 import { type WriteStream, createWriteStream } from "node:fs";
-import { type Down, Wire } from "./wire.ts";
+import { type Down, type TokenFor, Wire } from "./wire.ts";
 
 export interface ReceiverOptions {
   readonly edges: readonly string[];
   readonly user: string;
   readonly conversations: readonly string[];
   readonly random: () => number;
+  readonly tokenFor?: TokenFor;
   /** NDJSON: every frame that tells something of a conversation. */
   readonly file: string;
 }
@@ -27,18 +28,23 @@ export class Receiver {
   constructor(options: ReceiverOptions) {
     this.#conversations = options.conversations;
     this.#log = createWriteStream(options.file);
-    const { edges, user, random } = options;
+    const { edges, user, random, tokenFor } = options;
     const listener = {
       onOpen: () => this.#subscribe(this.#conversations),
       onFrame: (frame: Down) => this.#take(frame),
       onLost: () => this.#subscribing.clear(),
     };
-    this.#wire = new Wire({ edges, user, random, listener });
+    this.#wire = new Wire({ edges, user, random, listener, ...(tokenFor && { tokenFor }) });
   }
 
   /** It knows where each of its conversations begins. */
   get isReady(): boolean {
     return this.#told.size === this.#conversations.length;
+  }
+
+  /** The last one it was told. */
+  position(conversation: string): string | undefined {
+    return this.#told.get(conversation);
   }
 
   /** It comes back by itself, on any edge. */

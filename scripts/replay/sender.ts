@@ -1,6 +1,6 @@
 import { systemClock } from "@millrace/runtime";
 import { TokenBucket } from "../../services/edge/src/rates/token-bucket.ts";
-import { type Down, Wire } from "./wire.ts";
+import { type Down, type TokenFor, Wire } from "./wire.ts";
 
 /** A message on its way; its key says which of its sender's it is. */
 export interface Outgoing {
@@ -20,6 +20,7 @@ export interface SenderOptions {
   readonly edges: readonly string[];
   readonly user: string;
   readonly random: () => number;
+  readonly tokenFor?: TokenFor;
   readonly onPublished: (published: Published) => void;
 }
 
@@ -51,13 +52,13 @@ export class Sender {
 
   constructor(options: SenderOptions) {
     this.#options = options;
-    const { edges, user, random } = options;
+    const { edges, user, random, tokenFor } = options;
     const listener = {
       onOpen: (welcome: Down) => this.#opened(welcome),
       onFrame: (frame: Down) => this.#answered(frame),
       onLost: () => this.#lost(),
     };
-    this.#wire = new Wire({ edges, user, random, listener });
+    this.#wire = new Wire({ edges, user, random, listener, ...(tokenFor && { tokenFor }) });
   }
 
   get isIdle(): boolean {

@@ -20,6 +20,12 @@ export interface Down {
   readonly limits?: { readonly publishPerSec: number; readonly publishBurst: number };
 }
 
+/** A token for that user; by default of the development issuer, with all rights. */
+export type TokenFor = (user: string) => Promise<string>;
+
+const developmentToken: TokenFor = (user) =>
+  Promise.resolve(signToken({ user, read: ["*"], write: ["*"] }));
+
 export interface WireListener {
   /** The line is up, and the server has spoken. */
   onOpen(welcome: Down): void;
@@ -43,6 +49,7 @@ export class Wire {
   readonly #user: string;
   readonly #listener: WireListener;
   readonly #random: () => number;
+  readonly #tokenFor: TokenFor;
   #socket: WebSocket | undefined;
   #isUp = false;
   #isEnded = false;
@@ -53,12 +60,14 @@ export class Wire {
     readonly user: string;
     readonly listener: WireListener;
     readonly random: () => number;
+    readonly tokenFor?: TokenFor;
   }) {
     this.#edges = options.edges;
     this.#user = options.user;
     this.#listener = options.listener;
     this.#random = options.random;
-    this.#connect();
+    this.#tokenFor = options.tokenFor ?? developmentToken;
+    void this.#connect();
   }
 
   send(frames: readonly object[]): void {
@@ -84,10 +93,10 @@ export class Wire {
     this.#socket?.terminate();
   }
 
-  #connect(): void {
+  async #connect(): Promise<void> {
+    const token = await this.#tokenFor(this.#user);
     if (this.#isEnded) return;
     const edge = this.#edges[Math.floor(this.#random() * this.#edges.length)] ?? "";
-    const token = signToken({ user: this.#user, read: ["*"], write: ["*"] });
     const headers = { authorization: `Bearer ${token}` };
     const options = { headers, perMessageDeflate: false, handshakeTimeout: HANDSHAKE_MS };
     const socket = new WebSocket(edge, ["millrace.v1.json"], options);
@@ -114,6 +123,6 @@ export class Wire {
     this.#isUp = false;
     if (wasUp) this.#listener.onLost();
     const mostMs = Math.min(BACKOFF_MS_MAX, BACKOFF_MS_MIN * 2 ** this.#attempts++);
-    setTimeout(() => this.#connect(), this.#random() * mostMs);
+    setTimeout(() => void this.#connect(), this.#random() * mostMs);
   }
 }

@@ -4,7 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { credentialsIn } from "@millrace/runtime";
-import { MESSAGES_TOPIC, cursorsTopicOf } from "@millrace/schemas";
+import { MESSAGES_TOPIC, controlTopicOf, cursorsTopicOf } from "@millrace/schemas";
 import { type Message, encodeMessage } from "@millrace/schemas/record";
 import {
   CertificateAuthority,
@@ -63,7 +63,8 @@ beforeAll(async () => {
   await setScramPassword(brokers, { user: "edge", password: PASSWORD });
   const operations = ["READ", "WRITE", "DESCRIBE_CONFIGS", "CREATE"] as const;
   const principal = "User:edge";
-  for (const topic of [MESSAGES_TOPIC, cursorsTopicOf(MESSAGES_TOPIC)]) {
+  const own = [cursorsTopicOf(MESSAGES_TOPIC), controlTopicOf(MESSAGES_TOPIC)];
+  for (const topic of [MESSAGES_TOPIC, ...own]) {
     await allowOnTopic(brokers, { principal, topic, operations });
   }
 });

@@ -132,7 +132,11 @@ describe("npm start", () => {
       expect(await answersRedis(Number(new URL(content.redis.url).port))).toBe(true);
       expect(await answersKafka("127.0.0.1", portOf(content.kafka.brokers[0]))).toBe(true);
       const subjects = await fetch(`${content.registry?.http}/subjects`);
-      expect(await subjects.json()).toEqual(["chat.messages-value", "chat.cursors-value"]);
+      expect(await subjects.json()).toEqual([
+        "chat.messages-value",
+        "chat.cursors-value",
+        "chat.control-value",
+      ]);
       const keys = JSON.parse(readFileSync(content.issuer.jwks, "utf8"));
       expect(keys).toMatchObject({ keys: [{ alg: "ES256" }] });
       const pids = pidsOf(content);

@@ -11,7 +11,6 @@ interface Segment {
   next: bigint;
   endOffset: bigint;
   bytes: number;
-  lastUsed: number;
   readonly records: LogRecord[];
   readonly index: RecordIndex;
 }
@@ -30,16 +29,23 @@ const SEGMENT_BYTES = 262_144;
 /** What an object for a record costs beside its bytes, about. */
 const RECORD_BYTES = 150;
 
+/** What a segment costs beside its records, about: small reads leave many of them. */
+const SEGMENT_OVERHEAD_BYTES = 500;
+
 /**
  * Chunks that were read lately, so that many readers of the same range cost one fetch: what tails
- * have brought (the newest bytes of each partition), and what scans are going through. Beyond the
+ * have brought (the newest bytes of each partition), and what catch-ups are going through. Beyond the
  * bound the segment that was not used for the longest time goes.
+ *
+ * The segments of a partition are sorted by `from`, and none lies within another, so their ends rise
+ * as well: the last one that begins at or before an offset is the only one worth a look.
  */
 export class ChunkCache {
   readonly #bytesMax: number;
   readonly #partitions = new Map<number, Segment[]>();
+  /** In the order of use. */
+  readonly #used = new Set<Segment>();
   #bytes = 0;
-  #uses = 0;
 
   constructor({ bytesMax }: ChunkCacheOptions) {
     this.#bytesMax = bytesMax;
@@ -52,20 +58,27 @@ export class ChunkCache {
   put(chunk: LogChunk): void {
     if (chunk.next === chunk.from) return;
     const segments = this.#segmentsOf(chunk.partition);
-    const growing = segments.find((segment) => canGrow(segment, chunk));
-    if (growing === undefined) segments.push(this.#segment(chunk));
-    else this.#grow(growing, chunk);
-    this.#bytes += costOf(chunk.records, chunk.bytes);
-    while (this.#bytes > this.#bytesMax && this.#evict());
+    const at = firstBehind(segments, chunk.from);
+    const before = segments[at - 1];
+    if (before !== undefined && isWithin(chunk, before)) return;
+    if (before !== undefined && canGrow(before, chunk)) {
+      this.#grow(before, chunk);
+      this.#swallow(segments, at - 1);
+    } else this.#add(segments, at, segmentOf(chunk));
+    for (const oldest of this.#used) {
+      if (this.#bytes <= this.#bytesMax) break;
+      this.#delete(oldest);
+    }
   }
 
   /** From exactly that offset on, as far as one segment goes. */
   get(partition: number, offset: bigint, epoch: EpochId): CachedChunk | undefined {
-    const segment = this.#partitions
-      .get(partition)
-      ?.find(({ from, next, epoch: of }) => of === epoch && from <= offset && offset < next);
-    if (segment === undefined) return undefined;
-    segment.lastUsed = ++this.#uses;
+    const segments = this.#partitions.get(partition) ?? [];
+    const segment = segments[firstBehind(segments, offset) - 1];
+    if (segment === undefined || segment.epoch !== epoch || segment.next <= offset) {
+      return undefined;
+    }
+    this.#use(segment);
     return viewOf(segment, offset);
   }
 
@@ -73,8 +86,8 @@ export class ChunkCache {
   clear(partition?: number): void {
     for (const [key, segments] of this.#partitions) {
       if (partition !== undefined && key !== partition) continue;
-      for (const segment of segments) this.#bytes -= costOf(segment.records, segment.bytes);
       this.#partitions.delete(key);
+      for (const segment of segments) this.#drop(segment);
     }
   }
 
@@ -84,12 +97,11 @@ export class ChunkCache {
     return segments;
   }
 
-  #segment(chunk: LogChunk): Segment {
-    const { epoch, partition, from, next, endOffset, bytes } = chunk;
-    const records = [...chunk.records];
-    const index = new RecordIndex(records);
-    const lastUsed = ++this.#uses;
-    return { epoch, partition, from, next, endOffset, bytes, lastUsed, records, index };
+  #add(segments: Segment[], at: number, segment: Segment): void {
+    segments.splice(at, 0, segment);
+    this.#bytes += SEGMENT_OVERHEAD_BYTES + costOf(segment.records, segment.bytes);
+    this.#use(segment);
+    this.#swallow(segments, at);
   }
 
   #grow(segment: Segment, chunk: LogChunk): void {
@@ -97,22 +109,56 @@ export class ChunkCache {
     segment.next = chunk.next;
     segment.endOffset = chunk.endOffset;
     segment.bytes += chunk.bytes;
-    segment.lastUsed = ++this.#uses;
+    this.#bytes += costOf(chunk.records, chunk.bytes);
+    this.#use(segment);
   }
 
-  #evict(): boolean {
-    let oldest: Segment | undefined;
-    for (const segments of this.#partitions.values()) {
-      for (const segment of segments) {
-        if (oldest === undefined || segment.lastUsed < oldest.lastUsed) oldest = segment;
-      }
+  /** Drops what lies within the segment at that index. */
+  #swallow(segments: readonly Segment[], at: number): void {
+    const segment = segments[at];
+    const isSwallowed = (other: Segment | undefined): other is Segment =>
+      segment !== undefined && other !== undefined && other.next <= segment.next;
+    for (let next = segments[at + 1]; isSwallowed(next); next = segments[at + 1]) {
+      this.#delete(next);
     }
-    if (oldest === undefined) return false;
-    const segments = this.#segmentsOf(oldest.partition);
-    segments.splice(segments.indexOf(oldest), 1);
-    this.#bytes -= costOf(oldest.records, oldest.bytes);
-    return true;
+    const before = segments[at - 1];
+    if (before?.from === segment?.from && isSwallowed(before)) this.#delete(before);
   }
+
+  #use(segment: Segment): void {
+    this.#used.delete(segment);
+    this.#used.add(segment);
+  }
+
+  #delete(segment: Segment): void {
+    const segments = this.#segmentsOf(segment.partition);
+    segments.splice(segments.indexOf(segment), 1);
+    this.#drop(segment);
+  }
+
+  #drop(segment: Segment): void {
+    this.#used.delete(segment);
+    this.#bytes -= SEGMENT_OVERHEAD_BYTES + costOf(segment.records, segment.bytes);
+  }
+}
+
+function segmentOf(chunk: LogChunk): Segment {
+  const { epoch, partition, from, next, endOffset, bytes } = chunk;
+  const records = [...chunk.records];
+  return {
+    epoch,
+    partition,
+    from,
+    next,
+    endOffset,
+    bytes,
+    records,
+    index: new RecordIndex(records),
+  };
+}
+
+function isWithin(chunk: LogChunk, { epoch, next }: Segment): boolean {
+  return epoch === chunk.epoch && chunk.next <= next;
 }
 
 function canGrow(segment: Segment, chunk: LogChunk): boolean {
@@ -130,7 +176,10 @@ function costOf(records: readonly LogRecord[], bytes: number): number {
 /** Shares the segment's index, so that a thousand readers of it index it once. */
 function viewOf(segment: Segment, from: bigint): CachedChunk {
   const { epoch, partition, next, endOffset, index } = segment;
-  const first = firstAtOrAfter(segment.records, from);
+  const first = lowest(
+    segment.records.length,
+    (at) => (segment.records[at]?.offset ?? from) >= from,
+  );
   const records = segment.records.slice(first);
   const isWhole = records.length === segment.records.length;
   const bytes = isWhole ? segment.bytes : records.reduce((sum, record) => sum + bytesOf(record), 0);
@@ -140,14 +189,19 @@ function viewOf(segment: Segment, from: bigint): CachedChunk {
   return view;
 }
 
-function firstAtOrAfter(records: readonly LogRecord[], offset: bigint): number {
+/** Index of the first segment that begins behind that offset. */
+function firstBehind(segments: readonly Segment[], offset: bigint): number {
+  return lowest(segments.length, (at) => (segments[at]?.from ?? offset + 1n) > offset);
+}
+
+/** The lowest index below `length` for which it holds, which then holds for all above. */
+function lowest(length: number, holds: (index: number) => boolean): number {
   let low = 0;
-  let high = records.length;
+  let high = length;
   while (low < high) {
     const middle = (low + high) >>> 1;
-    const record = records[middle];
-    if (record !== undefined && record.offset < offset) low = middle + 1;
-    else high = middle;
+    if (holds(middle)) high = middle;
+    else low = middle + 1;
   }
   return low;
 }

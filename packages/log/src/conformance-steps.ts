@@ -100,7 +100,7 @@ export type ShortAppend = Partial<Omit<AppendRequest, "onOutcome" | "onSettled">
 /** An append with a deadline well ahead, and the promise of its outcome. */
 export function append(
   { log, clock }: ConformanceSubject,
-  value: Uint8Array,
+  value: Uint8Array | null,
   request: ShortAppend = {},
 ): Promise<AppendOutcome> {
   return new Promise((resolve) => {

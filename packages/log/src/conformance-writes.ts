@@ -40,6 +40,18 @@ export function conformanceOfWrites({ start }: Conformance): void {
     expect(kind.map(({ value }) => Buffer.from(value))).toEqual([Buffer.from(everyByte)]);
   });
 
+  it("appends a tombstone as a record without a value, among others", async () => {
+    const subject = await start();
+    const outcomes = [bytes("before"), null, new Uint8Array(), bytes("behind")].map((value) =>
+      append(subject, value),
+    );
+    for (const outcome of await Promise.all(outcomes)) expectAppended(outcome);
+    const records = await readAll(subject, { offset: 0n });
+    const values = records.map(({ value }) => (value === null ? null : text(value)));
+    expect(values).toEqual(["before", null, "", "behind"]);
+    expect(records.map(({ key }) => text(key))).toEqual(Array(4).fill("key"));
+  });
+
   it("appends a thousand records of each of two partitions in order, each once", async () => {
     const subject = await start();
     const told: string[][] = [[], []];

@@ -7,6 +7,8 @@ import type { EpochId } from "@millrace/schemas";
 export interface Log extends LogReader, LogWriter {
   /** The incarnation that was last read from the cluster; undefined before the first answer. */
   readonly epoch: Epoch | undefined;
+  /** Partitions that the topic has beyond those of its epoch: keys are not spread over them. */
+  readonly unusedPartitions: number;
   /** Hears each new incarnation, before anything of it is handed on. Returns its own end. */
   onEpoch(listener: (epoch: Epoch) => void): () => void;
   /** Resolves when the topic is readable (its epoch known); rejects when the signal aborts. */
@@ -116,7 +118,8 @@ export interface LogWriter {
 export interface AppendRequest {
   readonly partition: number;
   readonly key: Uint8Array;
-  readonly value: Uint8Array;
+  /** Null is a tombstone: compaction takes away what stands under the key, and then itself. */
+  readonly value: Uint8Array | null;
   readonly headers: readonly RecordHeader[];
   /** On the monotonic clock; a record that has not been sent by then gets `not-appended`. */
   readonly deadlineMs: number;

@@ -86,7 +86,7 @@ export function booleanOption(description: Description<boolean>): Option<boolean
 /** Values separated by commas; what surrounds them is trimmed, empty ones are an error. */
 export function listOption(
   description: Description<readonly string[]> & {
-    readonly item: RegExp;
+    readonly item: Pick<RegExp, "test">;
     readonly wanted: string;
   },
 ): Option<readonly string[]> {

@@ -21,6 +21,8 @@ export interface EdgeProcessOptions {
   readonly outputFile?: string;
   /** Another script than the edge's own. */
   readonly main?: string;
+  /** How many descriptors it may have. */
+  readonly descriptorsMax?: number;
   readonly signal?: AbortSignal;
 }
 
@@ -49,9 +51,12 @@ export async function spawnEdge(options: EdgeProcessOptions): Promise<EdgeProces
   const port = options.port ?? (await freePort());
   const metricsPort = options.metricsPort ?? (await freePortBeside(port));
   const place = { EDGE_ID: id, EDGE_HOST: HOST, EDGE_PORT: String(port) };
+  const node = [process.execPath, "--import", "tsx", main];
+  const [command = "", ...args] =
+    options.descriptorsMax === undefined ? node : limited(options.descriptorsMax, node);
   const child = startChild({
-    command: process.execPath,
-    args: ["--import", "tsx", main],
+    command,
+    args,
     cwd: ROOT,
     env: { ...place, EDGE_METRICS_PORT: String(metricsPort), ...options.env },
     outputFile: options.outputFile ?? join(tmpdir(), `millrace-edge-${process.pid}-${port}.log`),
@@ -59,6 +64,11 @@ export async function spawnEdge(options: EdgeProcessOptions): Promise<EdgeProces
   const edge = edgeOf({ id, port, metricsPort, child });
   await whenReady(edge, signal);
   return edge;
+}
+
+/** The shell becomes the process. */
+function limited(descriptorsMax: number, command: readonly string[]): string[] {
+  return ["sh", "-c", `ulimit -n ${descriptorsMax} && exec "$0" "$@"`, ...command];
 }
 
 /** The edge's own port is free, too, until it listens there. */

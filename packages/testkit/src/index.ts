@@ -20,6 +20,7 @@ export * from "./redis-command.ts";
 export * from "./python-environment.ts";
 export * from "./redis-process.ts";
 export * from "./redis-server.ts";
+export * from "./small-disk.ts";
 export * from "./tcp-proxy.ts";
 export * from "./tls-terminator.ts";
 export * from "./wait-for.ts";

@@ -26,6 +26,8 @@ export interface KafkaClusterOptions {
   /** Clients reach each broker only through its proxy. */
   readonly proxied?: boolean;
   readonly settings?: Readonly<Record<string, string>>;
+  /** Of one broker, counted from 0. */
+  readonly settingsOf?: (index: number) => Readonly<Record<string, string>>;
   /** Besides the open listener each broker has others, where only what an ACL allows is allowed. */
   readonly secured?: SecuredOptions;
 }
@@ -109,6 +111,11 @@ export class KafkaCluster {
     await child?.exited;
   }
 
+  /** Also when it ended by itself. */
+  hasEnded(index: number): boolean {
+    return this.#node(index).child?.hasExited ?? true;
+  }
+
   async restart(index: number): Promise<void> {
     await this.startBroker(index);
     await whenAnswers(this.#node(index));
@@ -189,7 +196,7 @@ async function placeOf(admin: Admin, topic: string, partition: number) {
 }
 
 async function layOut(folder: string, options: KafkaClusterOptions): Promise<Node[]> {
-  const { brokers, proxied = false, settings = {} } = options;
+  const { brokers, proxied = false, settings = {}, settingsOf } = options;
   const clusterId = newClusterId(() => randomBytes(16));
   const places = [];
   for (let index = 0; index < brokers; index++) {
@@ -218,7 +225,12 @@ async function layOut(folder: string, options: KafkaClusterOptions): Promise<Nod
         voters,
         clusterId,
         heapMb: 320,
-        settings: { ...PREFERRED_LEADERS, ...security.settings, ...settings },
+        settings: {
+          ...PREFERRED_LEADERS,
+          ...security.settings,
+          ...settings,
+          ...settingsOf?.(index),
+        },
       };
       return { options: nodeOptions, child: undefined, proxy, securedPorts: security.ports };
     }),

@@ -1,3 +1,4 @@
+export * from "./control.ts";
 export * from "./cursor.ts";
 export * from "./message.ts";
 export * from "./message-id.ts";

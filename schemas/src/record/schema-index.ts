@@ -4,7 +4,8 @@ import { longType } from "./long-type.ts";
 
 /**
  * The schemas of the record value, by the id that stands in the Confluent wire format. Ids are
- * fixed in `avro/index.json` and `avro/cursors.json`, never asked of a registry: what an id means can't change.
+ * fixed in `avro/index.json`, `cursors.json` and `control.json`, never asked of a registry: what an id
+ * means can't change.
  */
 export interface SchemaVersion {
   readonly version: number;
@@ -29,6 +30,9 @@ export const SCHEMA_VERSIONS = versionsOf(SCHEMA_INDEX);
 
 /** Those of `chat.cursors`; an id is never used twice, whatever the subject. */
 export const CURSOR_VERSIONS = versionsOf(indexOf("cursors.json"));
+
+/** Those of `chat.control`. */
+export const CONTROL_VERSIONS = versionsOf(indexOf("control.json"));
 
 function indexOf(file: string): SchemaIndex {
   return JSON.parse(readFileSync(new URL(file, folder), "utf8")) as SchemaIndex;

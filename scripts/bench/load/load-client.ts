@@ -35,6 +35,8 @@ export interface LoadClientOptions {
   readonly conversation: number | undefined;
   readonly subscribes: boolean;
   readonly checksPrev: boolean;
+  readonly hasKeys: boolean;
+  readonly acknowledges: boolean;
   readonly keepsKeys: boolean;
   readonly tally: Tally;
 }
@@ -147,7 +149,9 @@ export class LoadClient {
 
   #template() {
     if (this.#options.keepsKeys) this.#keys = [];
-    const { text, idAt, keyAt } = publishText(conversationName(this.#options.conversation ?? 0));
+    const { text, idAt, keyAt } = publishText(conversationName(this.#options.conversation ?? 0), {
+      hasKey: this.#options.hasKeys,
+    });
     const frame = textFrame(text);
     const header = frame.length - text.length;
     return { frame, idAt: idAt + header, keyAt: keyAt + header };
@@ -249,9 +253,16 @@ export class LoadClient {
     const latencyUs = atUs - stampOf(bytes, end);
     if (latencyUs >= 0) tally.latency.record(latencyUs);
     else tally.error("a message without a stamp");
-    if (this.#options.checksPrev && !this.told.follow(bytes, start + this.#positionAt)) {
-      tally.brokenPrevs++;
-    }
+    const { checksPrev, acknowledges } = this.#options;
+    if (!checksPrev && !acknowledges) return;
+    const isNext = this.told.follow(bytes, start + this.#positionAt);
+    if (checksPrev && !isNext) tally.brokenPrevs++;
+    if (acknowledges) this.#acknowledge();
+  }
+
+  #acknowledge(): void {
+    const c = conversationName(this.#options.conversation ?? 0);
+    this.#socket?.write(textFrame(`{"t":"ack","c":"${c}","pos":"${this.told.text}"}`));
   }
 
   #acknowledged(bytes: Buffer, start: number, atUs: number): void {

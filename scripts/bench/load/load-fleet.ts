@@ -96,8 +96,8 @@ export class LoadFleet {
     return together(opened);
   }
 
-  async reopen(): Promise<Opened> {
-    return together(await this.#askAll<Opened>({ name: "reopen" }));
+  async reopen(withinMs: number): Promise<Opened> {
+    return together(await this.#askAll<Opened>({ name: "reopen", withinMs }));
   }
 
   async publish(perS: number): Promise<void> {

@@ -1,3 +1,4 @@
+import { setTimeout as sleep } from "node:timers/promises";
 import { seededRandom } from "../../replay/chat-line.ts";
 import { signToken } from "../../token.mjs";
 import { Arrivals } from "./arrivals.ts";
@@ -9,6 +10,8 @@ import { Tally } from "./tally.ts";
 const OPENING_MAX = 64;
 /** A line that is lost while it is opened is made anew, as any client would do it. */
 const TRIES_MAX = 3;
+/** One that is asked to come later comes later, for so long. */
+const PATIENCE_MS = 60_000;
 const TICK_MS = 1;
 
 /** Sends of one tick, so that a loop that has fallen behind still reads. */
@@ -41,7 +44,7 @@ class LoadProcess {
         for (const client of this.#clients) client.cut();
         return undefined;
       case "reopen":
-        return this.#openAll();
+        return this.#reopen(command.withinMs);
       case "keys":
         return this.#clients.flatMap(({ acknowledgedKeys }) => acknowledgedKeys);
     }
@@ -63,20 +66,27 @@ class LoadProcess {
 
   async #openAll(): Promise<Opened> {
     const waiting = [...this.#clients];
-    const problems: string[] = [];
-    let retried = 0;
+    const opening: Opening = { problems: [], retried: 0 };
     const openNext = async (): Promise<void> => {
       for (let client = waiting.pop(); client !== undefined; client = waiting.pop()) {
-        let problem = await client.open();
-        for (let tries = 1; problem !== undefined && tries < TRIES_MAX; tries++) {
-          retried++;
-          client.cut();
-          problem = await client.open();
-        }
-        if (problem !== undefined) problems.push(problem);
+        await openOne(client, opening);
       }
     };
     await Promise.all(Array.from({ length: OPENING_MAX }, openNext));
+    return this.#opened(opening);
+  }
+
+  async #reopen(withinMs: number): Promise<Opened> {
+    const opening: Opening = { problems: [], retried: 0 };
+    const open = async (client: LoadClient): Promise<void> => {
+      await sleep(this.#random() * withinMs);
+      await openOne(client, opening);
+    };
+    await Promise.all(this.#clients.map(open));
+    return this.#opened(opening);
+  }
+
+  #opened({ problems, retried }: Opening): Opened {
     return {
       open: this.#clients.filter(({ isOpen }) => isOpen).length,
       retried,
@@ -130,6 +140,25 @@ class LoadProcess {
     if (client === undefined) throw new Error("there is no client to publish");
     return client;
   }
+}
+
+interface Opening {
+  readonly problems: string[];
+  retried: number;
+}
+
+async function openOne(client: LoadClient, opening: Opening): Promise<void> {
+  const untilMs = performance.now() + PATIENCE_MS;
+  let problem = await client.open();
+  for (let tries = 1; problem !== undefined && performance.now() < untilMs;) {
+    const laterS = /^Retry-After: (\d+)/im.exec(problem)?.[1];
+    if (laterS === undefined && ++tries > TRIES_MAX) break;
+    opening.retried++;
+    client.cut();
+    if (laterS !== undefined) await sleep(Number(laterS) * 1_000);
+    problem = await client.open();
+  }
+  if (problem !== undefined) opening.problems.push(problem);
 }
 
 const load = new LoadProcess();

@@ -10,6 +10,10 @@ export interface LoadPlan {
   readonly subscribes: boolean;
   /** Checks the continuity of every message. */
   readonly checksPrev: boolean;
+  /** Publishes have a key each: the edge appends it once. */
+  readonly hasKeys: boolean;
+  /** Each message is acknowledged as it comes. */
+  readonly acknowledges: boolean;
   /** Remembers the keys of acknowledged publishes. */
   readonly keepsKeys: boolean;
   readonly issuerFolder: string;
@@ -23,12 +27,13 @@ export type LoadCommand =
   | { readonly name: "quiet" }
   | { readonly name: "window" }
   | { readonly name: "cut" }
-  | { readonly name: "reopen" }
+  /** Everybody begins to connect again at a random moment within that time. */
+  | { readonly name: "reopen"; readonly withinMs: number }
   | { readonly name: "keys" };
 
 export interface Opened {
   readonly open: number;
-  /** Lines that were lost while they were opened, and opened again. */
+  /** Lines that were lost or put off while they were opened, and opened again. */
   readonly retried: number;
   readonly problems: number;
   readonly firstProblem: string | undefined;

@@ -42,6 +42,13 @@ test("stamp and id are found by their place in frames as the edge writes them", 
     JSON.stringify({ t: "msg", c: "room:x", type: "text/plain", body, key }),
   );
   expect(stampOf(message, message.length)).toBe(Math.floor(KEY.stampUs));
+  const keyless = publishText(conversationName(7), { hasKey: false });
+  const publish = Buffer.from(keyless.text);
+  writeKey(publish, keyless.keyAt, KEY);
+  const fields = JSON.parse(publish.toString()) as { key?: string; body: string };
+  expect(fields.key).toBeUndefined();
+  const bare = Buffer.from(JSON.stringify({ t: "msg", c: "room:x", body: fields.body }));
+  expect(stampOf(bare, bare.length)).toBe(Math.floor(KEY.stampUs));
   const foreign = Buffer.from(JSON.stringify({ t: "msg", c: "room:x", body, ref: "a.1.2" }));
   expect(stampOf(foreign, foreign.length)).toBeNaN();
   const answer = Buffer.from(`xx${JSON.stringify({ t: "pubd", id: FIRST_ID + 9, c: "room:x" })}`);

@@ -3,7 +3,8 @@
  * understood by offsets alone. A publish carries the time at which it was meant to be sent in its
  * key, in digits of fixed width; the key is the last field of a `msg` frame (its body, which stands
  * before it, has no `meta`, `ref` or `op` behind it), so the stamp stands at a fixed distance from
- * the frame's end.
+ * the frame's end. A publish without a key has the same at the end of its body, which then is the
+ * last field.
  */
 
 const STAMP_DIGITS = 14;
@@ -22,6 +23,7 @@ const PUBD_ID_AT = 17;
 
 const ZERO = 48;
 const QUOTE = 34;
+const SPACE = 32;
 
 /** Ids are of one width, so the first is no zero. */
 export const FIRST_ID = 10 ** (ID_DIGITS - 1);
@@ -38,19 +40,17 @@ export function bodyText(): string {
   return JSON.stringify({ kind: "bench", text: "m".repeat(BODY_BYTES - fixed.length) });
 }
 
-/** A publish as JSON text whose id and key are overwritten in place for each use. */
-export function publishText(conversation: string): {
-  readonly text: string;
-  readonly idAt: number;
-  readonly keyAt: number;
-} {
+/** A publish as JSON text whose id and key (or end of the body) are overwritten for each use. */
+export function publishText(
+  conversation: string,
+  { hasKey = true } = {},
+): { readonly text: string; readonly idAt: number; readonly keyAt: number } {
   const key = "0".repeat(KEY_BYTES);
   const text = JSON.stringify({
     t: "pub",
     id: FIRST_ID,
     c: conversation,
-    body: bodyText(),
-    key,
+    ...(hasKey ? { body: bodyText(), key } : { body: `${"m".repeat(BODY_BYTES)} ${key}` }),
   });
   return { text, idAt: text.indexOf(String(FIRST_ID)), keyAt: text.lastIndexOf(key) };
 }
@@ -84,7 +84,9 @@ export function writeKey(
 /** The stamp of a `msg` frame that ends at `end`; NaN when it is not one of the bench's own. */
 export function stampOf(bytes: Buffer, end: number): number {
   const at = end - BEHIND_KEY - KEY_BYTES;
-  if (bytes[at - 1] !== QUOTE || bytes[end - BEHIND_KEY] !== QUOTE) return Number.NaN;
+  const before = bytes[at - 1];
+  const isStamp = (before === QUOTE || before === SPACE) && bytes[end - BEHIND_KEY] === QUOTE;
+  if (!isStamp) return Number.NaN;
   return digits(bytes, at, STAMP_DIGITS);
 }
 

@@ -3,6 +3,7 @@ import type { Figures } from "../scenario/figures.ts";
 import type { ScenarioResult } from "../scenario/measured.ts";
 import { aimOutcomes } from "./aims.ts";
 import { formatReport } from "./report.ts";
+import { featureLines, featureRatios } from "./feature-ratios.ts";
 
 const FIGURES: Figures = {
   seconds: 10,
@@ -76,4 +77,21 @@ test("the report tells what floors and other environments make of it", () => {
   expect(report).toContain("chat: CPU per delivery × 2.5 of floor-uws-chat");
   expect(report).toContain("CPU per delivery × 1.50, p50 × 2.00, p99 × 1.00");
   expect(report).toContain("chat (as it comes): the load side is the limit");
+});
+
+test("each feature stands beside the run without it, and in the file as in the table", () => {
+  const plain = result("features-plain", { figures: FIGURES });
+  const figures = { ...FIGURES, cpuUsPerDelivery: 12, ackP50Ms: FIGURES.ackP50Ms * 2 };
+  const keys = result("features-keys", { figures });
+  const compression = result("features-compression", { more: { "CPU, ratio": 1.8 } });
+  const other = result("features-keys", { variant: "debug", figures });
+  const ratios = featureRatios([plain, keys, compression, other, result("chat", { figures })]);
+  expect(ratios).toEqual([
+    { feature: "keys", cpuPerDelivery: 1.2, p50: 1, p99: 1, ackP50: 2 },
+    { feature: "compression", cpuPerDelivery: 1.8 },
+  ]);
+  expect(featureLines([plain, keys, compression])).toEqual([
+    "cost of keys: CPU per delivery × 1.20, p50 × 1.00, p99 × 1.00, pubd p50 × 2.00",
+    "cost of compression: CPU per delivery × 1.80",
+  ]);
 });

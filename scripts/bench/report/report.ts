@@ -1,6 +1,7 @@
 import { relative } from "node:path";
 import { aimOutcomes } from "./aims.ts";
 import { readProfile, topSelfTimes } from "./cpu-profile.ts";
+import { featureLines } from "./feature-ratios.ts";
 import { floorRatios } from "./floor-ratios.ts";
 import type { BenchRun } from "../run-bench.ts";
 import type { Figures } from "../scenario/figures.ts";
@@ -38,6 +39,7 @@ export function formatReport(run: BenchRun): string {
     remarks.join("\n"),
     aimTable(run.results),
     floorRatios(run.results).join("\n"),
+    featureLines(run.results).join("\n"),
     ratios.join("\n"),
     ...run.results.map(profileOf),
   ];

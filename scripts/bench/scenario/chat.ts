@@ -21,6 +21,9 @@ export interface Shape {
   readonly perS: number;
   /** Nobody listens: what publishing alone costs. */
   readonly isSilent?: boolean;
+  /** Whether publishes have a key (true where nothing is said), and whether messages are acknowledged. */
+  readonly hasKeys?: boolean;
+  readonly acknowledges?: boolean;
 }
 
 export const CHAT: Shape = { clients: 2_000, conversations: 200, perS: 500 };
@@ -45,7 +48,7 @@ interface Windows {
 const STEADY = { full: { warmUpS: 3, seconds: 15 }, quick: { warmUpS: 1, seconds: 3 } } as const;
 const RAISED = { full: { warmUpS: 2, seconds: 5 }, quick: { warmUpS: 0.5, seconds: 2 } } as const;
 
-type Serve = (bench: Bench, variant: Variant) => Promise<Served>;
+export type Serve = (bench: Bench, variant: Variant) => Promise<Served>;
 
 export const serveEdge: Serve = ({ stage }, { env }) => stage.edge(env);
 export const serveFloor: Serve = ({ stage }) => stage.floorServer();
@@ -159,12 +162,18 @@ async function onStage(
   run: (fleet: LoadFleet, served: Served) => Promise<ScenarioResult>,
 ): Promise<ScenarioResult> {
   const { bench, variant, shape, serve } = options;
-  const { clients, conversations, isSilent = false } = scaled(shape, bench);
+  const { clients, conversations, isSilent, hasKeys, acknowledges } = scaled(shape, bench);
   const served = await serve(bench, variant);
   const fleet = await bench.stage.fleet();
   try {
-    const plan = { port: served.port, count: clients, conversations, subscribes: !isSilent };
-    await opened(fleet, bench, plan);
+    await opened(fleet, bench, {
+      port: served.port,
+      count: clients,
+      conversations,
+      subscribes: isSilent !== true,
+      hasKeys: hasKeys !== false,
+      acknowledges: acknowledges === true,
+    });
     return await run(fleet, served);
   } finally {
     await fleet.end();

@@ -21,23 +21,25 @@ interface Cost {
 }
 
 /** What a delivery costs in bytes and CPU of the edge, without and with permessage-deflate. */
-export const compression: Scenario = async (bench, variant) => {
-  const whole = await costOf(bench, { ...variant.env, EDGE_COMPRESSING: "false" });
-  const small = await costOf(bench, { ...variant.env, EDGE_COMPRESSING: "true" });
-  return {
-    scenario: "compression",
-    variant: variant.name,
-    more: {
-      "bytes per delivery, plain": whole.bytes,
-      "bytes per delivery, compressed": small.bytes,
-      "bytes, ratio": small.bytes / whole.bytes,
-      "µs CPU per delivery, plain": whole.cpuMicroseconds,
-      "µs CPU per delivery, compressed": small.cpuMicroseconds,
-      "CPU, ratio": small.cpuMicroseconds / whole.cpuMicroseconds,
-    },
-    notes: [`${READERS} readers of one conversation; bodies of a few sentences`],
+export function compression(name: string): Scenario {
+  return async (bench, variant) => {
+    const whole = await costOf(bench, { ...variant.env, EDGE_COMPRESSING: "false" });
+    const small = await costOf(bench, { ...variant.env, EDGE_COMPRESSING: "true" });
+    return {
+      scenario: name,
+      variant: variant.name,
+      more: {
+        "bytes per delivery, plain": whole.bytes,
+        "bytes per delivery, compressed": small.bytes,
+        "bytes, ratio": small.bytes / whole.bytes,
+        "µs CPU per delivery, plain": whole.cpuMicroseconds,
+        "µs CPU per delivery, compressed": small.cpuMicroseconds,
+        "CPU, ratio": small.cpuMicroseconds / whole.cpuMicroseconds,
+      },
+      notes: [`${READERS} readers of one conversation; bodies of a few sentences`],
+    };
   };
-};
+}
 
 async function costOf(
   { stage, isQuick, scale }: Parameters<Scenario>[0],

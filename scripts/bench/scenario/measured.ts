@@ -14,7 +14,7 @@ export interface Bench {
   readonly patienceS: number;
   /** The bound at which a rising rate has gone too far. */
   readonly p99MsMax: number;
-  /** Lets a smaller run be made of the same scenario: for tests. */
+  /** Of clients, conversations and rates; below 1 in tests. */
   readonly scale: number;
 }
 
@@ -53,13 +53,16 @@ export async function opened(
   const full: FleetPlan = {
     subscribes: true,
     checksPrev: false,
+    hasKeys: true,
+    acknowledges: false,
     keepsKeys: false,
     issuerFolder: bench.stage.issuerFolder,
     seed: bench.seed,
     ...plan,
   };
   const { open, firstProblem, retried } = await fleet.open(full);
-  if (retried > 0) bench.tell(`${retried} lines were lost while they were opened, and made anew`);
+  if (retried > 0)
+    bench.tell(`${retried} lines were lost or put off while they were opened, and made anew`);
   if (firstProblem !== undefined || open !== plan.count) {
     throw new Error(`${open} of ${plan.count} clients are in: ${firstProblem}`);
   }

@@ -9,10 +9,12 @@ import {
   steady,
 } from "./chat.ts";
 import { compression } from "./compression.ts";
+import { feature } from "./features.ts";
 import { idle } from "./idle.ts";
 import { kill } from "./kill.ts";
 import { logFloor } from "./log-floor.ts";
 import type { Scenario } from "./measured.ts";
+import { resumeCost } from "./resume-cost.ts";
 import { resume } from "./resume.ts";
 
 interface Entry {
@@ -37,8 +39,15 @@ export const SCENARIOS: readonly Entry[] = [
   entry("idle", (name) => idle(name, serveEdge)),
   entry("resume", (name) => resume(name, 25)),
   entry("resume-deep", (name) => resume(name, 400)),
+  entry("resume-cost", () => resumeCost),
   entry("kill", () => kill),
-  entry("compression", () => compression),
+  entry("features-plain", (name) => feature(name, "plain")),
+  entry("features-keys", (name) => feature(name, "keys")),
+  entry("features-acks", (name) => feature(name, "acks")),
+  entry("features-metrics", (name) => feature(name, "metrics")),
+  entry("features-tracing", (name) => feature(name, "tracing")),
+  entry("features-again", (name) => feature(name, "again")),
+  entry("features-compression", (name) => compression(name)),
 ];
 
 function entry(name: string, make: (name: string) => Scenario): Entry {

@@ -14,6 +14,7 @@ import {
   startChild,
   startKafkaProcess,
   startRedisProcess,
+  redisCommand,
   waitFor,
 } from "@millrace/testkit";
 import { ensureIssuer } from "../../token.mjs";
@@ -26,6 +27,8 @@ export interface Served {
   readonly port: number;
   readonly pid: number;
   readonly topic: string;
+  /** Where its metrics are read; the bare server has none. */
+  readonly metrics: string;
   /** Begins and ends a CPU profile; the end tells its file. Only where profiles were asked for. */
   readonly profiler?: { begin(): void; end(): Promise<string> };
   kill(): Promise<void>;
@@ -115,9 +118,9 @@ export class BenchStage {
     this.#endings.push(() => edge.kill());
     await pin(edge.pid, this.cores?.edge);
     this.meter.watch("edge", [edge.pid]);
-    const { port, pid, child } = edge;
+    const { port, pid, child, metrics } = edge;
     const profiler = profileFolder === undefined ? undefined : profilerOf(child, prefix);
-    return { port, pid, topic, ...(profiler && { profiler }), kill: () => edge.kill() };
+    return { port, pid, topic, metrics, ...(profiler && { profiler }), kill: () => edge.kill() };
   }
 
   /** The bare server: what the WebSocket library itself costs. */
@@ -132,7 +135,7 @@ export class BenchStage {
     await waitFor(() => answersHttp(port), { what: "the bare server listens" });
     await pin(child.pid, this.cores?.edge);
     this.meter.watch("edge", [child.pid]);
-    return { port, pid: child.pid, topic: "", kill: () => end(child) };
+    return { port, pid: child.pid, topic: "", metrics: "", kill: () => end(child) };
   }
 
   async fleet(processes = this.#options.loadProcesses): Promise<LoadFleet> {
@@ -141,6 +144,15 @@ export class BenchStage {
     for (const pid of fleet.pids) await pin(pid, this.cores?.load);
     this.meter.watch("load", [process.pid, ...fleet.pids]);
     return fleet;
+  }
+
+  /** One command; the server's text. */
+  redis(...words: readonly string[]): Promise<string> {
+    return redisCommand(Number(new URL(this.#redisUrl).port), ...words);
+  }
+
+  flushRedis(): Promise<string> {
+    return this.redis("FLUSHALL");
   }
 
   async close(): Promise<void> {

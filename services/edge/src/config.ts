@@ -16,6 +16,7 @@ import {
   urlOrPathOption,
 } from "@millrace/runtime";
 import { MESSAGES_TOPIC } from "@millrace/schemas";
+import { isNet } from "./admission/client-address.ts";
 import { LIMITS } from "./limits.ts";
 
 export const EDGE_PREFIX = "EDGE_";
@@ -23,6 +24,8 @@ export const EDGE_PREFIX = "EDGE_";
 /** Rarer pings would not keep a line open through a proxy that cuts idle ones after 60 s. */
 const PING_MS_MAX = 50_000;
 const RATE_MAX = 1_000_000;
+const MEMORY_MB_MAX = 10_000_000;
+const PARTITIONS_MAX = 10_000;
 const BROKER = /^([^\s:,[\]]+|\[[\da-fA-F:.]+\]):\d{1,5}$/;
 const ORIGIN = /^https?:\/\/[^\s/,]+$/;
 
@@ -64,8 +67,14 @@ export const EDGE_OPTIONS = {
     meaning: "folder with the authorities, certificate and login for Redis",
   }),
   topic: textOption({
-    meaning: "the topic of the messages; that of the cursors is named after it",
+    meaning: "the topic of the messages; those of the cursors and rulings are named after it",
     fallback: MESSAGES_TOPIC,
+  }),
+  partitions: countOption({
+    meaning: "keys are spread over so many partitions; 0: over all that the topic has",
+    fallback: 0,
+    min: 0,
+    max: PARTITIONS_MAX,
   }),
   issuer: textOption({ meaning: "`iss` of the tokens that are accepted" }),
   jwks: urlOrPathOption({ meaning: "where the issuer's public keys are" }),
@@ -78,6 +87,19 @@ export const EDGE_OPTIONS = {
     fallback: [],
     item: ORIGIN,
     wanted: "scheme://host[:port] without a path, several separated by commas",
+  }),
+  trustedProxies: listOption({
+    meaning:
+      "addresses and nets (`10.0.0.0/8`) of proxies whose `X-Forwarded-For` is believed, separated by commas",
+    fallback: [],
+    item: { test: isNet },
+    wanted: "addresses, or nets as address/bits, several separated by commas",
+  }),
+  memoryMb: countOption({
+    meaning: "MiB that the process may use; 0: the container's, or half of the machine's",
+    fallback: 0,
+    min: 0,
+    max: MEMORY_MB_MAX,
   }),
   isDevelopment: booleanOption({
     meaning: "topic settings that break a promise are only warned about",
@@ -100,7 +122,7 @@ export const EDGE_OPTIONS = {
     max: PING_MS_MAX,
   }),
   publishPerSec: countOption({
-    meaning: "publishes per second of one user, over all of its connections to this edge",
+    meaning: "publishes per second of one user, over all of its connections to all edges",
     fallback: LIMITS.announced.publishPerSec,
     min: 1,
     max: RATE_MAX,

@@ -1,6 +1,9 @@
 import { must } from "@millrace/runtime";
+import type { UserId } from "@millrace/schemas";
+import type { RulingSubject } from "@millrace/schemas/record";
 import type { Identity } from "./admission/identity.ts";
-import { Connection, type ConnectionContext } from "./connection/connection.ts";
+import { Connection } from "./connection/connection.ts";
+import type { ConnectionContext } from "./connection/connection-context.ts";
 import type { Socket, SocketListener } from "./connection/socket.ts";
 import type { HttpServices } from "./http/routes.ts";
 import type { EdgeMetrics } from "./metrics.ts";
@@ -16,7 +19,6 @@ export interface Serving {
 /** Everybody who is connected to this edge. */
 export class EdgeClients {
   readonly connections = new Set<Connection>();
-  readonly sockets = new Set<Socket>();
   readonly #metrics: EdgeMetrics;
   #serving: Serving | undefined;
 
@@ -26,6 +28,12 @@ export class EdgeClients {
 
   get isServing(): boolean {
     return this.#serving !== undefined;
+  }
+
+  /** Nothing was heard of any partition for so long that Kafka must be away. */
+  get isLogSilent(): boolean {
+    const { tails, limits } = this.#serving?.context ?? {};
+    return (tails?.silenceMs ?? 0) > (limits?.logSilenceMs ?? 0);
   }
 
   get services(): HttpServices {
@@ -40,17 +48,33 @@ export class EdgeClients {
     const { context } = must(this.#serving, "nobody is admitted before the edge is ready");
     const connection = new Connection(context, socket, { identity, entry });
     this.connections.add(connection);
-    this.sockets.add(socket);
-    return {
-      onText: (text) => connection.onText(text),
-      onSign: () => connection.onSign(),
-      onDrain: () => connection.onDrain(),
-      onClose: (code) => {
-        connection.onClose();
-        this.connections.delete(connection);
-        this.sockets.delete(socket);
-        countClose(this.#metrics, code);
-      },
-    };
+    // A ban may have come while the session was entered. Not at once: the server is not done yet.
+    const { user } = identity;
+    if (context.rights.isBanned(user)) {
+      queueMicrotask(() => connection.onRuled({ kind: "ban", user }));
+    }
+    return connection;
+  }
+
+  /** The socket of that connection has closed. */
+  closed(connection: Connection, code: number): void {
+    this.connections.delete(connection);
+    countClose(this.#metrics, code);
+  }
+
+  /** One look at everybody for all of them: an index by user would cost each idle connection. */
+  onRuled(subjects: readonly RulingSubject[]): void {
+    const byUser = new Map<UserId, RulingSubject[]>();
+    for (const subject of subjects) {
+      byUser.set(subject.user, [...(byUser.get(subject.user) ?? []), subject]);
+    }
+    for (const connection of this.connections) {
+      for (const subject of byUser.get(connection.user) ?? []) connection.onRuled(subject);
+    }
+  }
+
+  /** The edge can't go on serving: everybody is to come back later, or elsewhere. */
+  closeAll(): void {
+    for (const connection of this.connections) connection.close(4503);
   }
 }

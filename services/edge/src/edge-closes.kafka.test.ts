@@ -39,6 +39,7 @@ async function bareServer(): Promise<EdgePlace & { readonly sockets: Socket[] }>
     logger: silentLogger,
     admission: await createAdmission(bareAdmission(stage.issuer.jwks)),
     isReady: () => true,
+    hasRoom: () => true,
     services: () => {
       throw new Error("nothing is asked of it");
     },
@@ -48,6 +49,7 @@ async function bareServer(): Promise<EdgePlace & { readonly sockets: Socket[] }>
       return {
         onText: () => undefined,
         onSign: () => undefined,
+        onPong: () => undefined,
         onDrain: () => undefined,
         onClose: () => undefined,
       };

@@ -147,7 +147,7 @@ describe("history", () => {
       await admin.deleteTopicRecords({ topic, partitions: [{ partition, offset }] });
     });
     const expired = await page(c, `?after=${pos(4)}`);
-    const gap = { after: pos(4), pos: pos(19), reason: "expired", missed: null };
+    const gap = { after: pos(4), pos: pos(19), reason: "expired", missed: 15 };
     expect([bodiesOf(expired), expired.gap]).toEqual([all.slice(20), gap]);
     const exact = await page(c, `?after=${pos(19)}&limit=5`);
     expect([bodiesOf(exact), exact.gap, exact.pos]).toEqual([
@@ -161,7 +161,7 @@ describe("history", () => {
     const foreign = pos(30).replace(/^[^.]+/, "AAAAAAAA");
     const recreated = await page(c, `?after=${foreign}&limit=1`);
     expect([bodiesOf(recreated), recreated.pos]).toEqual([["m20"], pos(20)]);
-    expect(recreated.gap).toEqual({ ...gap, after: foreign, reason: "recreated" });
+    expect(recreated.gap).toEqual({ ...gap, after: foreign, reason: "recreated", missed: null });
     const older = await page(c, `?before=${foreign}`);
     expect([older.messages, older.gap?.reason, older.pos]).toEqual([[], "recreated", pos(19)]);
     const beyond = pos(39).replace(/\d+$/, "999999");
@@ -172,6 +172,7 @@ describe("history", () => {
       after: beyond,
       pos: truncated.head,
       reason: "truncated",
+      missed: null,
     });
   });
 

@@ -10,11 +10,13 @@ import {
   RedisServer,
   TlsTerminator,
   allowOnTopic,
+  freePort,
   redisCommand,
   setScramPassword,
   waitFor,
 } from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
+import { Operator } from "./testing/operator.ts";
 import { REDIS_LEAST } from "./testing/redis-least.ts";
 import { EdgeStage, bodiesFrom, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
 
@@ -63,6 +65,7 @@ beforeEach(async () => {
   });
   await provide(stage.topic, "messages");
   await provide(stage.cursorsTopic, "cursors");
+  await provide(stage.controlTopic, "control");
 });
 
 /** The topic, with the edge's rights on it. */
@@ -97,13 +100,14 @@ function output(...secrets: readonly string[]): string {
   return text;
 }
 
-function spawn(): Promise<EdgeProcess> {
-  return stage.spawn("edge-1", { outputFile: outputFile() });
+function spawn(env: Readonly<Record<string, string>> = {}): Promise<EdgeProcess> {
+  return stage.spawn("edge-1", { env, outputFile: outputFile() });
 }
 
-it("An edge publishes, delivers, resumes and keeps cursors with the least rights, over TLS", async () => {
+it("An edge publishes, delivers, resumes, keeps cursors and rules with the least rights, over TLS", async () => {
   const c = "room:secured";
-  const edge = await spawn();
+  const adminPort = await freePort();
+  const edge = await spawn({ EDGE_ADMIN: `127.0.0.1:${adminPort}` });
   const writer = await stage.connect(edge, "writer");
   const reader = await stage.connect(edge, "reader", "phone");
   await subscribe(reader, c, "live");
@@ -119,6 +123,8 @@ it("An edge publishes, delivers, resumes and keeps cursors with the least rights
   const phone = await stage.connect(edge, "reader", "phone");
   await subscribe(phone, c, "acked");
   await whenHas(phone, c, bodiesFrom(40, 120));
+  await (await Operator.at(stage, adminPort)).ban("reader");
+  await waitFor(() => phone.closeCode === 4403, { what: "the reader's end" });
   expect(output()).not.toMatch(/"level":[45]0/);
 });
 

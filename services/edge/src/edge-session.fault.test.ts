@@ -190,6 +190,34 @@ it("A signal that was lost is made up for when the session is looked at", async 
   await waitFor(() => alice.closeCode === 4409, { what: "its end" });
 });
 
+it("A session that never subscribed lives 60 s, and as long as its connection", async () => {
+  const one = await stage.start("edge-1", { limits: LIMITS_QUICK });
+  const [visitor, reader] = [await stage.connect(one, "alice"), await stage.connect(one, "alice")];
+  const [unused, used] = [welcomeOf(visitor).session, welcomeOf(reader).session];
+  const livesMs = async (session: string): Promise<number> =>
+    Number(await command("PTTL", keyOf(session)));
+  await subscribe(reader, "room:1", "live");
+  await reader.request({ t: "unsub", c: "room:1" });
+  await waitFor(async () => (await livesMs(used)) > 60_000, { what: "a session that is kept" });
+  expect(await livesMs(unused)).toBeLessThanOrEqual(60_000);
+  // Its connection renews it.
+  await command("PEXPIRE", keyOf(unused), "5000");
+  await waitFor(async () => (await livesMs(unused)) > 50_000, { what: "a touch" });
+  for (const client of [visitor, reader]) client.terminate();
+  await waitFor(async () => (await command("HGET", keyOf(used), "conn")) === "", {
+    what: "an end",
+  });
+  await waitFor(async () => (await command("HGET", keyOf(unused), "conn")) === "", {
+    what: "the other's end",
+  });
+  expect(await livesMs(unused)).toBeLessThanOrEqual(60_000);
+  expect(await livesMs(used)).toBeGreaterThan(23 * 3_600_000);
+  expect(Number(await command("PTTL", "mr:sessions:{alice}"))).toBeGreaterThan(23 * 3_600_000);
+  await command("DEL", keyOf(unused));
+  const late = await stage.connectWith(one, "alice", { session: unused, attempt: "1" });
+  expect(welcomeOf(late)).toMatchObject({ resumed: false });
+});
+
 it("With a Redis that hangs everybody is let in, with a session that is not resumed", async () => {
   const edge = await stage.start("edge-1", { limits: LIMITS_QUICK });
   const alice = await stage.connect(edge, "alice", "phone");

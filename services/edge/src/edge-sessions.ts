@@ -39,6 +39,7 @@ export function createSessions(
     clock,
     touchEveryMs: limits.sessionTouchMs,
     saveEveryMs: limits.sessionSaveMs,
+    unsavedMax: limits.announced.subscriptions,
   });
   const listening = connectRedis(config.redisUrl, { logger, ...credentials.redis });
   signals.current = new SessionSignals({

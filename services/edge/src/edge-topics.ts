@@ -8,6 +8,7 @@ import {
 import { type Clock, type Logger, delay } from "@millrace/runtime";
 import type { EdgeConfig } from "./config.ts";
 import type { EdgeCredentials } from "./edge-credentials.ts";
+import { misplacedKey } from "./tail/key-places.ts";
 
 export interface TopicParts {
   readonly logger: Logger;
@@ -19,8 +20,10 @@ const RETRY_MS = 1_000;
 
 export function kafkaLog(config: EdgeConfig, topic: string, parts: TopicParts): Log {
   const { logger, clock, credentials } = parts;
-  const { kafkaBrokers: brokers, id: clientId } = config;
-  return createKafkaLog({ brokers, topic, clientId, logger, clock, ...credentials.kafka });
+  const { kafkaBrokers: brokers, id: clientId, partitions } = config;
+  const isSpread = topic === config.topic && partitions > 0;
+  const options = { brokers, topic, clientId, logger, clock, ...credentials.kafka };
+  return createKafkaLog({ ...options, ...(isSpread && { partitions }) });
 }
 
 /**
@@ -51,4 +54,17 @@ export async function settleTopic(
     for (const problem of problems) logger.warn({ problem }, "a promise can't be kept");
     return;
   }
+}
+
+/** Rejects where this edge would write conversations to other partitions than they stand in. */
+export async function assertPartitions(config: EdgeConfig, log: Log): Promise<void> {
+  const { topic, partitions } = config;
+  const there = log.epoch?.partitions ?? 0;
+  if (partitions > there) throw new Error(`${topic}: partitions is ${there}, wanted ${partitions}`);
+  const misplaced = await misplacedKey(log);
+  if (misplaced === undefined) return;
+  throw new Error(
+    `${topic}: its number of partitions was changed, and conversations would be split (${misplaced}): ` +
+      "set EDGE_PARTITIONS to the number it had",
+  );
 }

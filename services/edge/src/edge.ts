@@ -8,11 +8,14 @@ import { CatchUp } from "./catchup/catch-up.ts";
 import { StartPoints } from "./catchup/start-point.ts";
 import { TurnGate } from "./catchup/turn-gate.ts";
 import type { EdgeConfig } from "./config.ts";
-import type { ConnectionContext } from "./connection/connection.ts";
+import type { ConnectionContext } from "./connection/connection-context.ts";
 import { drainConnections } from "./connection/drain.ts";
 import { Flusher } from "./connection/flusher.ts";
 import { openCredentials } from "./edge-credentials.ts";
 import { History } from "./history/history.ts";
+import { RedisBlockStore } from "./finding/block-store.ts";
+import { BlockIndex } from "./finding/block-index.ts";
+import { MessageFinder } from "./finding/message-finder.ts";
 import { HistoryPages } from "./http/history-pages.ts";
 import { MessagePosts } from "./http/message-posts.ts";
 import type { HttpServices } from "./http/routes.ts";
@@ -21,7 +24,6 @@ import { Hubs } from "./hub/hubs.ts";
 import { type EdgeLimits, LIMITS, assertLimits, withPublishRate } from "./limits.ts";
 import { type EdgeMetrics, createMetrics } from "./metrics.ts";
 import { type Dedup, createDedup } from "./dedup/dedup.ts";
-import type { Socket } from "./connection/socket.ts";
 import type { Tracing } from "./trace/tracing.ts";
 import { DeliveryWatch } from "./watch/delivery-watch.ts";
 import { sampleEdge } from "./watch/edge-gauges.ts";
@@ -30,17 +32,24 @@ import { PublishWatch } from "./watch/publish-watch.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
 import { PublishRates } from "./rates/publish-rates.ts";
+import { RedisRateLedger } from "./rates/rate-ledger.ts";
+import type { Rights } from "./rights/rights.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
+import { TokenLives } from "./connection/token-life.ts";
 import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { Acknowledgements } from "./session/acknowledgements.ts";
 import type { CursorRebuilder } from "./session/cursor-rebuild.ts";
 import type { Cursors } from "./session/cursors.ts";
 import type { Sessions } from "./session/sessions.ts";
-import { type TopicParts, kafkaLog, settleTopic } from "./edge-topics.ts";
+import { type TopicParts, assertPartitions, kafkaLog, settleTopic } from "./edge-topics.ts";
+import { EdgeRoom } from "./edge-room.ts";
+import type { ProcessProbe } from "./vitals/process-probe.ts";
 import { EdgeClients } from "./edge-clients.ts";
+import { type EdgeRights, createRights } from "./edge-rights.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
 import { connectRedis } from "./redis/redis-link.ts";
+import { DecodedRecords } from "./tail/decoded-records.ts";
 import { Tails } from "./tail/tails.ts";
 
 /** A running edge. */
@@ -61,6 +70,8 @@ export interface EdgeDependencies {
   readonly gate?: PublishGate;
   /** Without it nothing is traced. */
   readonly tracing?: Tracing;
+  /** Something else than what the system says of this process: for tests. */
+  readonly probe?: ProcessProbe;
 }
 
 /**
@@ -86,40 +97,34 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const credentials = openCredentials(config, clock);
   const shared = { logger, clock, limits, credentials };
   const redis = connectRedis(config.redisUrl, { logger, ...credentials.redis });
-  const health = new RedisHealth(redis, { clock, logger });
+  const health = new RedisHealth(redis, { clock, logger, refusals: metrics.redisRefusals });
   const held = createSessions(config, { ...shared, redis, health });
   const { sessions } = held;
-  const tickets = new Tickets(health, limits.ticketMs);
-  const admission = await createAdmission({ ...config, logger, clock, sessions, tickets });
-  const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
   const clients = new EdgeClients(metrics);
+  const tickets = new Tickets(health, limits.ticketMs);
+  const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
+  const ruled = createRights(config, { ...shared, metrics, clients, messages: log });
+  const { rights } = ruled;
+  const room = new EdgeRoom(config, { ...shared, metrics, probe: dependencies.probe });
+  const doors = { ...config, ...shared, ...room.doors, sessions, tickets, clients, rights };
+  const admission = await createAdmission(doors);
   const server = await startServer({
     ...config,
     limits,
     logger,
     admission,
-    isReady: () => clients.isServing,
+    isReady: () => clients.isServing && ruled.isWhole,
+    hasRoom: () => room.isThere,
     services: () => clients.services,
     open: (socket, identity, entry) => clients.open(socket, identity, entry),
     onHandshake: (status) => metrics.handshakes.inc({ status }),
   });
-  const page = await startMetricsPage(config, metrics.registry);
-  const identify = admission.identifyOperator.bind(admission);
-  const admin = await startAdminPage({ address: config.admin, logger, sessions, identify });
+  room.watch(server);
+  const pages = await startPages(config, { logger, metrics, admission, sessions, ruled });
   const cursorsLog = kafkaLog(config, cursorsTopicOf(config.topic), shared);
-  await openLogs(config, { log, cursorsLog, isGiven: dependencies.log !== undefined }, shared);
-  const core = {
-    ...dependencies,
-    ...shared,
-    metrics,
-    redis,
-    health,
-    sessions,
-    admission,
-    sockets: clients.sockets,
-    log,
-    cursorsLog,
-  };
+  const isGiven = dependencies.log !== undefined;
+  await Promise.all([openLogs(config, { log, cursorsLog, isGiven }, shared), ruled.open()]);
+  const core = { ...dependencies, ...doors, metrics, redis, health, admission, log, cursorsLog };
   const parts = assemble(config, core);
   await whenReached(parts, log, clock);
   const { history, context } = parts;
@@ -127,21 +132,46 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   clients.serve({ context, services });
   return {
     port: server.port,
-    adminPort: admin.port,
+    adminPort: pages.adminPort,
     metrics,
     drain: async () => {
       const { drainMs } = config;
       server.refuseNewcomers();
       await drainConnections(clients.connections, { clock, random: Math.random, drainMs });
       const settleMs = drainMs * SETTLE_SHARE;
-      await end({ ...parts, log, cursorsLog, server, settleMs });
+      await end({ ...parts, log, cursorsLog, ruled, server, settleMs });
       await dependencies.tracing?.close(settleMs);
+      room.close();
       held.stop();
       redis.disconnect();
-      page.close();
-      admin.close();
+      pages.close();
       credentials.close();
       stopSampling();
+    },
+  };
+}
+
+/** What Prometheus asks, and what operators call, each on a port of its own. */
+async function startPages(
+  config: EdgeConfig,
+  parts: {
+    readonly logger: Logger;
+    readonly metrics: EdgeMetrics;
+    readonly admission: Admission;
+    readonly sessions: Sessions;
+    readonly ruled: EdgeRights;
+  },
+): Promise<{ readonly adminPort: number; close(): void }> {
+  const { logger, metrics, admission, sessions, ruled } = parts;
+  const page = await startMetricsPage(config, metrics.registry);
+  const identify = admission.identifyOperator.bind(admission);
+  const services = { sessions, rulings: ruled.services };
+  const admin = await startAdminPage({ address: config.admin, logger, services, identify });
+  return {
+    adminPort: admin.port,
+    close: () => {
+      page.close();
+      admin.close();
     },
   };
 }
@@ -162,29 +192,43 @@ function assemble(
     readonly log: Log;
     readonly cursorsLog: Log;
     readonly admission: Admission;
+    readonly rights: Rights;
     readonly gate?: PublishGate;
     readonly tracing?: Tracing;
-    readonly sockets: ReadonlySet<Socket>;
+    readonly clients: EdgeClients;
   },
 ): Parts {
-  const { logger, clock, limits, log, metrics, sessions, admission, sockets, tracing } = core;
+  const { logger, clock, limits, log, metrics, sessions, admission, rights, clients } = core;
+  const { tracing } = core;
   const flusher = new Flusher(clock, limits.flushesPerTurn);
-  const hubs = new Hubs(logger, metrics, new DeliveryWatch({ flusher, clock, metrics, tracing }));
-  const dedup = createDedup(core);
-  const tails = new Tails({ log, hubs, clock, logger, limits, follower: dedup.feed });
+  const delivered = new DeliveryWatch({ flusher, clock, metrics, tracing });
+  const hubs = new Hubs(logger, metrics, delivered, () => log.epoch?.partitions);
+  const decoded = new DecodedRecords();
+  const dedup = createDedup({ ...core, decoded });
+  const { index, finder } = createFinder({ ...core, decoded });
+  const followers = [dedup.feed, index];
+  const tails = new Tails({ log, hubs, clock, logger, limits, followers });
   const { gate = dedup.gateFor(tails) } = core;
   const { cursors, rebuilder } = createCursors({ ...core, log: core.cursorsLog, messages: log });
   rebuilder.start();
+  const { publishPerSec: perSec, publishBurst: burst } = limits.announced;
+  const publishRates = new PublishRates(
+    clock,
+    limits,
+    new RedisRateLedger({ ...core, perSec, burst }),
+  );
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
-  const catchUp = new CatchUp({ log, hubs, tails, clock, gate: turns, limits, logger, metrics });
+  const catchUp = new CatchUp({ ...core, finder, hubs, tails, gate: turns });
   const watch = new PublishWatch({ clock, metrics, tracing });
-  const publisher = new Publisher({ log, clock, limits, gate, watch });
-  sampleEdge(metrics, { tails, catchUp, publisher, health: core.health, sockets });
+  const publisher = new Publisher({ log, clock, limits, rights, gate, watch });
+  const { connections } = clients;
+  sampleEdge(metrics, { ...core, cursors, tails, catchUp, publisher, connections });
   const context: ConnectionContext = {
     edgeId: config.id,
     pingMs: config.pingMs,
     heartbeats: new Heartbeats({ ...config, ...limits, clock }),
-    publishRates: new PublishRates(clock, limits),
+    tokenLives: new TokenLives(clock),
+    publishRates,
     renew: (token) => admission.renew(token),
     clock,
     limits,
@@ -194,13 +238,36 @@ function assemble(
     hubs,
     tails,
     catchUp,
-    startPoints: new StartPoints({ log, cursors, limits }),
+    startPoints: new StartPoints({ log, finder, cursors, limits }),
     publisher,
+    onClosed: (connection, code) => clients.closed(connection, code),
     acknowledgements: new Acknowledgements({ log, tails, cursors }),
     sessions,
+    rights,
   };
-  const history = new History({ log, clock, gate: turns, limits });
+  const history = new History({ log, finder, clock, gate: turns, limits });
   return { context, cursors, rebuilder, dedup, history };
+}
+
+function createFinder(parts: {
+  readonly health: RedisHealth;
+  readonly clock: Clock;
+  readonly limits: EdgeLimits;
+  readonly metrics: EdgeMetrics;
+  readonly log: Log;
+  readonly decoded: DecodedRecords;
+}): { readonly index: BlockIndex; readonly finder: MessageFinder } {
+  const { health, clock, limits, metrics, log, decoded } = parts;
+  const { indexKeepMs: keepMs, indexBytesMax: bytesMax, readBytes } = limits;
+  const store = new RedisBlockStore({ health, clock, random: Math.random, keepMs });
+  const index = new BlockIndex({
+    store,
+    clock,
+    decoded,
+    bytesMax,
+    partitionsIn: (epoch) => (log.epoch?.id === epoch ? log.epoch.partitions : undefined),
+  });
+  return { index, finder: new MessageFinder({ log, index, metrics, readBytes }) };
 }
 
 function httpServices(parts: {
@@ -211,14 +278,14 @@ function httpServices(parts: {
   readonly context: ConnectionContext;
 }): HttpServices {
   const { limits, admission, tickets, history, context } = parts;
-  const { metrics, publisher, sessions } = context;
+  const { metrics, publisher, sessions, publishRates, rights } = context;
   return {
     limits,
     sessions,
     admission,
     tickets,
-    history: new HistoryPages({ history, limits, metrics }),
-    posts: new MessagePosts({ publisher, limits, metrics }),
+    history: new HistoryPages({ history, rights, limits, metrics }),
+    posts: new MessagePosts({ publisher, rights, limits, metrics, publishRates }),
   };
 }
 
@@ -233,6 +300,7 @@ async function openLogs(
   const settled = isGiven ? Promise.resolve() : settleTopic(config, messages, parts);
   await Promise.all([settled, settleTopic(config, cursors, parts)]);
   await Promise.all([log.open(), cursorsLog.open()]);
+  if (!isGiven) await assertPartitions(config, log);
 }
 
 async function whenReached({ context, dedup }: Parts, log: Log, clock: Clock): Promise<void> {
@@ -247,18 +315,21 @@ async function end(
   parts: Parts & {
     readonly log: Log;
     readonly cursorsLog: Log;
+    readonly ruled: EdgeRights;
     readonly server: Server;
     readonly settleMs: number;
   },
 ): Promise<void> {
-  const { log, cursorsLog, server, cursors, rebuilder, context, dedup, settleMs } = parts;
+  const { log, cursorsLog, ruled, server, cursors, rebuilder, context, dedup, settleMs } = parts;
   dedup.feed.stop();
   await Promise.all([
     // First the log, so that no tail waits in a long poll any more.
     log.close({ settleMs }),
     cursors.flush().then(() => cursorsLog.close({ settleMs })),
     rebuilder.stop(),
+    ruled.close({ settleMs }),
   ]);
+  dedup.flush();
   await context.tails.stop();
   server.close();
 }

@@ -28,6 +28,10 @@ export interface EdgeLimits {
   readonly catchUpBytes: number;
   /** Size of one read of the log for a catch-up. */
   readonly readBytes: number;
+  /** Blocks of the index that an edge keeps in memory, 8 bytes a message. */
+  readonly indexBytesMax: number;
+  /** For so long after it was written a block of the index is kept for all edges. */
+  readonly indexKeepMs: number;
   /** A publish that is not in the log by then is answered with `unavailable`. */
   readonly publishDeadlineMs: number;
   /** A key that is being appended is kept from others for that long after the last renewal. */
@@ -38,6 +42,8 @@ export interface EdgeLimits {
   readonly dedupKeysPerSec: number;
   /** A subscribe whose partition can't be read by then is answered with `unavailable`. */
   readonly subscribeDeadlineMs: number;
+  /** When no partition was heard of for so long, newcomers are sent away with 503. */
+  readonly logSilenceMs: number;
   /** For how long a position beyond the end is asked about before it is called truncated. */
   readonly truncationPatienceMs: number;
   /** Conversations of one connection whose failed publish is remembered for `behind`. */
@@ -68,6 +74,36 @@ export interface EdgeLimits {
   readonly historyScanMs: number;
   /** For how long a ticket may be used. */
   readonly ticketMs: number;
+  /** Each further so many bytes of a message count as one frame more. */
+  readonly bytesPerFrame: number;
+  /** Subscribes of one connection; it may ask for all of its `subscriptions` at once. */
+  readonly subscribesPerSec: number;
+  /** Publishes of a user that an edge lets through before it tells the others of them. */
+  readonly publishesPerReport: number;
+  readonly connectionsPerUser: number;
+  readonly connectionsPerAddress: number;
+  readonly handshakesPerAddress: number;
+  /** Requests that open no connection, of one address. Servers publish for many users. */
+  readonly requestsPerAddress: number;
+  /** Of all addresses together; beyond it 503. */
+  readonly handshakesPerSec: number;
+  readonly handshakeBurst: number;
+  /** Handshakes and requests whose credential is being looked at; beyond it 503. */
+  readonly checksPendingMax: number;
+  /** Connections of this edge; fewer where memory or descriptors hold no more. Beyond it 503. */
+  readonly connectionsMax: number;
+  /** By how much the event loop may be late, smoothed; beyond it newcomers get 503. */
+  readonly loopLateMsMax: number;
+  /** Share of the memory's budget, and of V8's heap, from which on newcomers get 503. */
+  readonly memoryShareMax: number;
+  /** Share of connections that memory is planned for as being at all their bounds at once. */
+  readonly fullConnectionsShare: number;
+  /** Descriptors that clients never get: Kafka, Redis and the metrics need some to come back. */
+  readonly descriptorReserve: number;
+  /** Rulings of operators that hold at once; beyond it another one is refused. */
+  readonly rulingsTaken: number;
+  /** So many an edge can keep, about 0.7 KiB each; beyond it, it serves nobody. */
+  readonly rulingsMax: number;
 }
 
 export const LIMITS: EdgeLimits = {
@@ -93,11 +129,14 @@ export const LIMITS: EdgeLimits = {
   flushesPerTurn: 512,
   catchUpBytes: 65_536,
   readBytes: 1_048_576,
+  indexBytesMax: 33_554_432,
+  indexKeepMs: 604_800_000,
   publishDeadlineMs: 5_000,
   dedupLeaseMs: 10_000,
   dedupKeysMax: 4_000_000,
   dedupKeysPerSec: 1_000,
   subscribeDeadlineMs: 5_000,
+  logSilenceMs: 10_000,
   truncationPatienceMs: 2_000,
   brokenChainsMax: 1_000,
   pendingCursorsMax: 100_000,
@@ -113,10 +152,36 @@ export const LIMITS: EdgeLimits = {
   historyBytesMax: 1_048_576,
   historyScanMs: 5_000,
   ticketMs: 30_000,
+  bytesPerFrame: 16_384,
+  subscribesPerSec: 50,
+  publishesPerReport: 10,
+  connectionsPerUser: 64,
+  connectionsPerAddress: 1_000,
+  handshakesPerAddress: 100,
+  requestsPerAddress: 1_000,
+  handshakesPerSec: 2_000,
+  handshakeBurst: 1_000,
+  checksPendingMax: 1_000,
+  connectionsMax: 50_000,
+  loopLateMsMax: 500,
+  memoryShareMax: 0.9,
+  fullConnectionsShare: 1 / 32,
+  descriptorReserve: 48,
+  rulingsTaken: 95_000,
+  rulingsMax: 100_000,
 };
+
+/**
+ * So many times `frameBytes` the socket's library collects of one message before it cuts the line:
+ * room enough to tell the client with 1009 of a message that is not far too large.
+ */
+export const PAYLOAD_FACTOR = 4;
 
 /** Header fields, ids and Avro framing beside body and meta; the test measures it. */
 const RECORD_OVERHEAD_BYTES = 4_096;
+
+/** 8,192 messages of 8 bytes each, and what the object costs. */
+const BLOCK_BYTES_MAX = 66_000;
 
 /** Kafka's own default for a batch, `message.max.bytes`. */
 const BROKER_RECORD_BYTES = 1_048_588;
@@ -152,7 +217,23 @@ export function assertLimits(limits: EdgeLimits): void {
   assert(limits.bufferedBytesLow < limits.bufferedBytesMax, "a reader drains before it is fed");
   assert(limits.catchUpBytes <= limits.dueBytesMax, "one helping of a catch-up is never lagging");
   assert(limits.historyScansMax < limits.httpRequestsMax, "history leaves room for publishes");
+  assert(
+    limits.rulingsTaken < limits.rulingsMax,
+    "rulings of several edges at once don't stop every edge",
+  );
   assert(limits.historyScansPerUser < limits.historyScansMax, "no user takes all of history");
+  assert(limits.indexBytesMax >= 16 * BLOCK_BYTES_MAX, "what is asked for at once fits the index");
+  assert(
+    limits.frameBurst >= announced.frameBytes / limits.bytesPerFrame,
+    "the largest message is no flood",
+  );
+  assert(
+    limits.connectionsPerUser <= limits.connectionsPerAddress,
+    "a user's connections may all come from one address",
+  );
+  assert(limits.handshakesPerAddress < limits.handshakesPerSec, "no address takes all handshakes");
+  assert(limits.handshakeBurst <= limits.checksPendingMax, "a burst of handshakes is looked at");
+  assert(limits.connectionsPerUser < limits.connectionsMax, "no user takes all connections");
   assert(
     limits.dedupLeaseMs >= 2 * limits.publishDeadlineMs,
     "a publish that was not sent in time is given up long before its key is free for others",

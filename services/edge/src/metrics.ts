@@ -29,6 +29,15 @@ export const EDGE_METRICS = {
     ["code"],
   ),
   errors: counter("millrace_errors_total", "requests refused, by the code of the table", ["code"]),
+  limited: counter(
+    "millrace_limited_total",
+    "requests, frames and newcomers beyond a limit, by its name in the table of limits",
+    ["limit"],
+  ),
+  memoryShare: gauge(
+    "millrace_memory_share",
+    "memory in use, as a share of what the process may have: resident, or V8's heap, whichever is more",
+  ),
   publishes: counter("millrace_publishes_total", "publishes acknowledged"),
   publishSeconds: histogram(
     "millrace_publish_seconds",
@@ -53,11 +62,19 @@ export const EDGE_METRICS = {
     "millrace_delivery_seconds",
     "from a record's append (the broker's clock) to the write to its subscribers' sockets (the edge's clock); each delivery counts",
   ),
-  recordsSkipped: counter("millrace_records_skipped_total", "records nobody can read"),
+  recordsSkipped: counter(
+    "millrace_records_skipped_total",
+    "records that are no messages of ours: unreadable (where somebody has subscribed), without a key, or in another partition than their key's",
+  ),
   gaps: counter("millrace_gaps_total", "gaps told to subscribers", ["reason"]),
   lagging: counter("millrace_lagging_total", "times a live subscriber fell behind"),
   laggingNow: gauge("millrace_lagging", "subscribers that fell behind and have not caught up yet"),
   catchUps: gauge("millrace_catch_ups", "subscribers that are being fed from the log"),
+  catchUpReads: counter(
+    "millrace_catch_up_reads_total",
+    "reads for resumes, history and slow readers, by what said where to read: `index`, or `scan` where the index does not know",
+    ["by"],
+  ),
   bufferedBytes: gauge(
     "millrace_buffered_bytes",
     "bytes that sockets have taken and the kernel has not, over all connections",
@@ -72,8 +89,25 @@ export const EDGE_METRICS = {
     "time since a tail last heard from its partition; a quiet one answers every 5 s",
     ["partition"],
   ),
+  partitionsUnused: gauge(
+    "millrace_partitions_unused",
+    "partitions that were added to the topic and are not used; anything but 0 is an alarm",
+  ),
+  rulings: gauge("millrace_rulings", "rulings of operators that hold"),
+  rulingsSilence: gauge(
+    "millrace_rulings_silence_seconds",
+    "time since the edge last heard from the topic of rulings; a quiet one answers every 5 s",
+  ),
   deliveryMode: gauge("millrace_delivery_mode", "1 for the mode that tails are in", ["mode"]),
   redisUp: gauge("millrace_redis_up", "1 while Redis answers"),
+  redisRefusals: counter(
+    "millrace_redis_refusals_total",
+    "commands that Redis answered with an error: full, read-only, a right that is missing",
+  ),
+  cursorsPending: gauge(
+    "millrace_cursors_pending",
+    "acknowledged positions, one for each cursor, that wait for Redis",
+  ),
   loopDelay: gauge(
     "millrace_loop_delay_seconds",
     "by how much the event loop was late since the last scrape: `0.5`, `0.99`, `max`",

@@ -26,21 +26,21 @@ class UnknownSchema(Exception):
 
 
 class SchemaFiles:
-    """The *.avsc files, by the ids that index.json and cursors.json fix for them."""
+    """The *.avsc files, by the ids that index.json, cursors.json and control.json fix."""
 
     def __init__(self, folder):
-        with open(os.path.join(folder, "index.json"), encoding="utf-8") as file:
-            index = json.load(file)
-        with open(os.path.join(folder, "cursors.json"), encoding="utf-8") as file:
-            cursors = json.load(file)
+        versions = {}
+        for name in ("index.json", "cursors.json", "control.json"):
+            with open(os.path.join(folder, name), encoding="utf-8") as file:
+                versions[name] = json.load(file)["versions"]
         self._sources = {}
-        for entry in index["versions"] + cursors["versions"]:
+        for entry in sum(versions.values(), []):
             with open(os.path.join(folder, entry["file"]), encoding="utf-8") as file:
                 self._sources[entry["id"]] = json.load(file)
         self._parsed = {
             schema_id: fastavro.parse_schema(source) for schema_id, source in self._sources.items()
         }
-        self.newest_id = index["versions"][-1]["id"]
+        self.newest_id = versions["index.json"][-1]["id"]
 
     def source(self, schema_id):
         """The schema as its file has it; None for an id that no file has."""

@@ -1,6 +1,6 @@
 import { Lifecycle, createLogger, systemClock } from "@millrace/runtime";
-import { cursorsTopicOf } from "@millrace/schemas";
-import { CURSOR_VERSIONS, SCHEMA_VERSIONS } from "@millrace/schemas/record";
+import { controlTopicOf, cursorsTopicOf } from "@millrace/schemas";
+import { CONTROL_VERSIONS, CURSOR_VERSIONS, SCHEMA_VERSIONS } from "@millrace/schemas/record";
 import { type TapConfig, readTapConfig } from "./config.ts";
 import { LIMITS } from "./limits.ts";
 import { Registry } from "./registry.ts";
@@ -13,6 +13,7 @@ async function serve(config: TapConfig): Promise<void> {
   const registry = new Registry([
     { topic: config.topic, versions: SCHEMA_VERSIONS },
     { topic: cursorsTopicOf(config.topic), versions: CURSOR_VERSIONS },
+    { topic: controlTopicOf(config.topic), versions: CONTROL_VERSIONS },
   ]);
   const { port, close } = await startServer(registry, config);
   lifecycle.started(close);

@@ -1,5 +1,6 @@
 import type { CredentialSource, Logger } from "@millrace/runtime";
 import {
+  CONTROL_PARTITIONS,
   CURSOR_PARTITIONS,
   CURSOR_RETENTION_MS,
   PARTITIONS_DEVELOPMENT,
@@ -21,8 +22,8 @@ export interface EnsureTopicOptions {
   readonly credentials?: CredentialSource;
 }
 
-/** Messages are kept whole for their time; of the cursors, the newest of each. */
-export type TopicPurpose = "messages" | "cursors";
+/** Messages are kept whole for their time; of the cursors and the rulings, the newest of each. */
+export type TopicPurpose = "messages" | "cursors" | "control";
 
 export interface TopicReport {
   readonly created: boolean;
@@ -48,6 +49,8 @@ interface Wish {
 /** What differs from topic to topic. */
 interface Shape {
   readonly partitions: number;
+  /** More of them would be wrong, too: its records have one order. */
+  readonly isSingle?: true;
   readonly cleanup: string;
   readonly retentionMs: number;
   /** The promise that its cleaning must keep. */
@@ -64,6 +67,8 @@ interface Expectation {
 /** Node finds only some of the names in this CommonJS package. */
 const { ConfigResourceTypes, Kafka, logLevel } = kafkajs;
 
+const FOR_EVER = -1;
+
 const SHAPES: Readonly<Record<TopicPurpose, Shape>> = {
   messages: {
     partitions: PARTITIONS_DEVELOPMENT,
@@ -76,6 +81,13 @@ const SHAPES: Readonly<Record<TopicPurpose, Shape>> = {
     cleanup: "compact,delete",
     retentionMs: CURSOR_RETENTION_MS,
     kept: "the newest acknowledgement of each cursor is kept for its time",
+  },
+  control: {
+    partitions: CONTROL_PARTITIONS,
+    isSingle: true,
+    cleanup: "compact",
+    retentionMs: FOR_EVER,
+    kept: "what was ruled holds until it is lifted",
   },
 };
 
@@ -170,11 +182,14 @@ function expectations({
   replicas,
   inSync,
   partitions,
+  isSingle,
   cleanup,
   kept,
 }: Wish & Shape): Expectation[] {
   return [
-    atLeast("partitions", partitions, "keys are spread over them"),
+    isSingle
+      ? exactly("partitions", String(partitions), "its records have one order")
+      : atLeast("partitions", partitions, "keys are spread over them"),
     atLeast("replication.factor", replicas, "an acknowledged message survives a broker"),
     atLeast("min.insync.replicas", inSync, "an acknowledged message survives a broker"),
     exactly("unclean.leader.election.enable", "false", "an acknowledged message is never lost"),

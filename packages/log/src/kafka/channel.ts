@@ -1,9 +1,9 @@
 import { type Clock, delay, within } from "@millrace/runtime";
 import type { KafkaSecurity } from "./credentials.ts";
-import { type KafkaConnection, createConnection, encoderOf } from "./kafkajs.ts";
+import { type KafkaConnection, createConnection, takeOver } from "./kafkajs.ts";
 import { type ApiVersions, apiVersionsRequest } from "./protocol/api-versions.ts";
-import { ByteReader } from "./protocol/byte-reader.ts";
 import type { WireRequest } from "./protocol/wire-request.ts";
+import { RequestLine } from "./request-line.ts";
 
 export interface Address {
   readonly host: string;
@@ -21,6 +21,9 @@ export interface ChannelOptions {
   readonly random: () => number;
 }
 
+/** A request, or how it is made for what the broker speaks. */
+type Asking<Answer> = WireRequest<Answer> | ((versions: ApiVersions) => WireRequest<Answer>);
+
 /** The request has not left this process: it had no effect. */
 export class NotSentError extends Error {
   override readonly name = "NotSentError";
@@ -36,13 +39,11 @@ const RENEW_AGAIN_MS = 500;
 
 interface OpenConnection {
   readonly connection: KafkaConnection;
+  readonly line: RequestLine;
   readonly versions: ApiVersions;
   /** From then on the broker ends it with the next request. */
   readonly expiresAtMs: number;
   renewAtMs: number;
-  unanswered: number;
-  /** Another connection has taken its place: it ends with its last answer. */
-  isRetired: boolean;
 }
 
 /**
@@ -66,26 +67,11 @@ export class Channel {
   }
 
   /** Rejects with a NotSentError where the broker has surely not seen the request. */
-  async send<Answer>(
-    request: WireRequest<Answer> | ((versions: ApiVersions) => WireRequest<Answer>),
-    timeoutMs: number,
-  ): Promise<Answer> {
-    const { clock } = this.#options;
-    const deadlineMs = clock.nowMs() + timeoutMs;
-    let open = await this.#openedWithin(timeoutMs);
-    // It may have been renewed, and the old one ended, in the turn between.
-    if (open.isRetired) open = await this.#openedWithin(timeoutMs);
-    const wire = typeof request === "function" ? request(open.versions) : request;
-    open.unanswered++;
-    try {
-      return await within(clock, deadlineMs - clock.nowMs(), exchange(open.connection, wire));
-    } catch (cause) {
-      this.#drop(open.connection, "a request failed");
-      throw cause;
-    } finally {
-      open.unanswered--;
-      if (open.isRetired) this.#dropAnswered(open);
-    }
+  send<Answer>(request: Asking<Answer>, timeoutMs: number): Promise<Answer> {
+    const open = this.#usable();
+    return open === undefined
+      ? this.#sendWhenOpen(request, timeoutMs)
+      : ask(open, request, timeoutMs);
   }
 
   /**
@@ -97,16 +83,16 @@ export class Channel {
     if (this.#open === undefined && this.#opening === undefined) return;
     // It may have begun with the credentials of before.
     await this.#opening?.catch(() => undefined);
-    if (this.#open?.connection.isConnected() !== true) return;
+    if (this.#open === undefined || this.#open.line.isOver) return;
     const fresh = await this.#dial();
     if (this.#isClosed || this.#opening !== undefined) {
-      this.#drop(fresh.connection, "not needed");
+      this.#drop(fresh.connection, new Error("not needed"));
       return;
     }
     const old = this.#open;
     this.#open = fresh;
     if (old === undefined) return;
-    this.#retire(old);
+    old.line.retire();
   }
 
   /** Never rejects: until the session ends there is time for another attempt. */
@@ -121,23 +107,24 @@ export class Channel {
 
   close(): void {
     this.#isClosed = true;
-    for (const connection of this.#connections) this.#drop(connection, "closed");
+    for (const connection of this.#connections) this.#drop(connection, new Error("closed"));
   }
 
-  #retire(open: OpenConnection): void {
-    open.isRetired = true;
-    this.#dropAnswered(open);
-  }
-
-  #dropAnswered({ connection, unanswered }: OpenConnection): void {
-    if (unanswered === 0) this.#drop(connection, "renewed");
+  async #sendWhenOpen<Answer>(request: Asking<Answer>, timeoutMs: number): Promise<Answer> {
+    const { clock } = this.#options;
+    const deadlineMs = clock.nowMs() + timeoutMs;
+    let open = await this.#openedWithin(timeoutMs);
+    // It may have ended, or been renewed, in the turn between.
+    if (open.line.isOver) open = await this.#openedWithin(timeoutMs);
+    if (open.line.isOver) throw new NotSentError("cut before it was used");
+    return ask(open, request, deadlineMs - clock.nowMs());
   }
 
   /** Whoever waits for an answer on that connection hears of it at once. */
-  #drop(connection: KafkaConnection, why: string): void {
+  #drop(connection: KafkaConnection, why: Error): void {
     this.#connections.delete(connection);
     if (this.#open?.connection === connection) this.#open = undefined;
-    connection.socket?.destroy(new Error(why));
+    connection.socket?.destroy(why);
   }
 
   async #openedWithin(timeoutMs: number): Promise<OpenConnection> {
@@ -149,16 +136,22 @@ export class Channel {
     }
   }
 
+  /** The connection as it is, where it can take a request at once. */
+  #usable(): OpenConnection | undefined {
+    const open = this.#open;
+    if (open === undefined || open.line.isOver || this.#isClosed) return undefined;
+    const nowMs = this.#options.clock.nowMs();
+    if (nowMs >= open.renewAtMs) void this.#renewInTime(open);
+    if (nowMs < open.expiresAtMs) return open;
+    this.#open = undefined;
+    open.line.retire();
+    return undefined;
+  }
+
   #opened(): Promise<OpenConnection> {
     if (this.#isClosed) return Promise.reject(new NotSentError("the channel is closed"));
-    const open = this.#open;
-    if (open?.connection.isConnected() === true) {
-      const nowMs = this.#options.clock.nowMs();
-      if (nowMs >= open.renewAtMs) void this.#renewInTime(open);
-      if (nowMs < open.expiresAtMs) return Promise.resolve(open);
-      this.#open = undefined;
-      this.#retire(open);
-    }
+    const open = this.#usable();
+    if (open !== undefined) return Promise.resolve(open);
     this.#opening ??= this.#connect().finally(() => {
       this.#opening = undefined;
     });
@@ -196,38 +189,37 @@ export class Channel {
     this.#connections.add(connection);
     try {
       const startMs = clock.nowMs();
-      const versions = await within(clock, 2 * CONNECT_TIMEOUT_MS, greet(connection));
+      const greeting = this.#greet(connection);
+      const { line, versions } = await within(clock, 2 * CONNECT_TIMEOUT_MS, greeting);
       const lifeMs = Number(connection.sessionLifetime.toString()) || Number.POSITIVE_INFINITY;
       const session = { expiresAtMs: startMs + lifeMs, renewAtMs: startMs + lifeMs * RENEW_SHARE };
-      return { connection, versions, ...session, unanswered: 0, isRetired: false };
+      return { connection, line, versions, ...session };
     } catch (cause) {
-      this.#drop(connection, "can't be used");
+      this.#drop(connection, new Error("can't be used"));
       throw cause;
     }
   }
+
+  async #greet(connection: KafkaConnection) {
+    const { clientId, clock } = this.#options;
+    await connection.connect();
+    await connection.authenticate();
+    const onEnd = (cause: Error): void => this.#drop(connection, cause);
+    const line = takeOver(
+      connection,
+      (socket) => new RequestLine({ clock, clientId, socket, onEnd }),
+    );
+    const versions = await line.ask(apiVersionsRequest, CONNECT_TIMEOUT_MS);
+    return { line, versions };
+  }
 }
 
-async function greet(connection: KafkaConnection): Promise<ApiVersions> {
-  await connection.connect();
-  const versions = await exchange(connection, apiVersionsRequest);
-  await connection.authenticate();
-  return versions;
-}
-
-function exchange<Answer>(
-  connection: KafkaConnection,
-  request: WireRequest<Answer>,
+function ask<Answer>(
+  { line, versions }: OpenConnection,
+  request: Asking<Answer>,
+  timeoutMs: number,
 ): Promise<Answer> {
-  const { apiKey, apiName, apiVersion, body } = request;
-  return connection.send({
-    request: { apiKey, apiName, apiVersion, encode: () => Promise.resolve(encoderOf(body)) },
-    response: {
-      decode: (payload) => Promise.resolve({ payload }),
-      // A malformed answer rejects, it does not throw into the connection.
-      parse: async ({ payload }) => request.read(new ByteReader(payload)),
-    },
-    logResponseError: false,
-  });
+  return line.ask(typeof request === "function" ? request(versions) : request, timeoutMs);
 }
 
 export function messageOf(cause: unknown): string {

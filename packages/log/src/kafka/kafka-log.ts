@@ -22,6 +22,8 @@ export interface KafkaLogOptions {
   readonly logger: Logger;
   /** Without it connections are plain. */
   readonly credentials?: CredentialFolder;
+  /** Keys are spread over so many, also when the topic has more; without it, over all it has. */
+  readonly partitions?: number;
   readonly clock?: Clock;
   /** Between 0 and 1, for the spread of retries. */
   readonly random?: () => number;
@@ -46,6 +48,10 @@ class KafkaLog implements Log {
 
   get epoch(): Epoch | undefined {
     return this.#link.epoch;
+  }
+
+  get unusedPartitions(): number {
+    return this.#link.unusedPartitions;
   }
 
   onEpoch(listener: (epoch: Epoch) => void): () => void {

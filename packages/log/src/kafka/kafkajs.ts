@@ -3,49 +3,38 @@ import type { Socket } from "node:net";
 import type { KafkaSecurity } from "./credentials.ts";
 
 /**
- * The inner parts of kafkajs that are built upon: one connection with its framing and correlation.
+ * The inner parts of kafkajs that are built upon: how a connection is made, secured and logged in.
  * They are not its public interface, so its version is pinned and this is the only file that knows.
  */
 export interface KafkaConnection {
   connect(): Promise<unknown>;
-  disconnect(): Promise<unknown>;
-  isConnected(): boolean;
   /** Does nothing where the connection was made without a login. */
   authenticate(): Promise<void>;
   setVersions(versions: Readonly<Record<number, VersionRange>>): void;
   setSupportAuthenticationProtocol(isSupported: boolean): void;
   /** Milliseconds for which the broker takes the login; 0 where it does not say. */
   readonly sessionLifetime: { toString(): string };
-  send<Answer>(exchange: KafkaExchange<Answer>): Promise<Answer>;
   /** Missing until `connect` was called. */
   readonly socket?: Socket;
   readonly requestQueue: {
     readonly pending: readonly unknown[];
     scheduleCheckPendingRequests: () => void;
   };
+  /** What the socket brings. */
+  processData: (bytes: Buffer) => void;
+  /** The socket has failed or was ended by the broker. */
+  rejectRequests: (cause: Error) => void;
 }
 
-export interface KafkaExchange<Answer> {
-  readonly request: {
-    readonly apiKey: number;
-    readonly apiName: string;
-    readonly apiVersion: number;
-    readonly encode: () => Promise<Encoder>;
-  };
-  readonly response: {
-    readonly decode: (payload: Buffer) => Promise<{ readonly payload: Buffer }>;
-    readonly parse: (decoded: { readonly payload: Buffer }) => Promise<Answer>;
-  };
-  readonly logResponseError: false;
+/** Who has a connection once it is logged in. */
+export interface Taker {
+  receive(bytes: Buffer): void;
+  end(cause: Error): void;
 }
 
 interface VersionRange {
   readonly minVersion: number;
   readonly maxVersion: number;
-}
-
-interface Encoder {
-  writeBufferInternal(bytes: Buffer): void;
 }
 
 interface ConnectionOptions {
@@ -79,7 +68,6 @@ const require = createRequire(import.meta.url);
 const Connection = require("kafkajs/src/network/connection") as new (
   options: ConnectionOptions,
 ) => KafkaConnection;
-const ByteEncoder = require("kafkajs/src/protocol/encoder") as new (bytes: number) => Encoder;
 const createSocketFactory = require("kafkajs/src/network/socketFactory") as () => unknown;
 
 /** Channels tell of their failures themselves. */
@@ -129,8 +117,19 @@ function silenceIdleTimer({ requestQueue }: KafkaConnection): void {
   };
 }
 
-export function encoderOf(bytes: Buffer): Encoder {
-  const encoder = new ByteEncoder(bytes.length);
-  encoder.writeBufferInternal(bytes);
-  return encoder;
+/**
+ * From now on the socket is the taker's. kafkajs has connected and logged in, and is no longer on
+ * the way of a request: with its queue, encoders and fifteen promises it costs more than the rest.
+ */
+export function takeOver<T extends Taker>(
+  connection: KafkaConnection,
+  taker: (socket: Socket) => T,
+): T {
+  const { socket } = connection;
+  if (socket === undefined) throw new Error("not connected");
+  const taken = taker(socket);
+  connection.processData = (bytes) => taken.receive(bytes);
+  connection.rejectRequests = (cause) => taken.end(cause);
+  socket.setNoDelay(true);
+  return taken;
 }

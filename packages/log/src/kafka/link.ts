@@ -24,6 +24,8 @@ export interface KafkaLinkOptions {
   readonly random: () => number;
   /** Without it connections are plain. */
   readonly credentials?: CredentialFolder;
+  /** Keys are spread over so many, also when the topic has more. */
+  readonly partitions?: number;
 }
 
 /** Each kind of work has connections of its own: an answer that waits must not hold up others. */
@@ -84,6 +86,10 @@ export class KafkaLink {
   /** Of the current incarnation; undefined before the first answer. */
   get topicId(): Buffer | undefined {
     return this.#topicId;
+  }
+
+  get unusedPartitions(): number {
+    return Math.max(0, this.#partitionsSeen - (this.#epoch?.partitions ?? 0));
   }
 
   get isClosed(): boolean {
@@ -234,9 +240,11 @@ export class KafkaLink {
     if (this.#epoch?.id === id) return this.#alarm(partitions.length);
     if (this.#epoch !== undefined) this.#leftEpochs.add(this.#epoch.id);
     this.#topicId = Buffer.from(topicId);
-    this.#epoch = { id, partitions: partitions.length };
-    this.#partitionsSeen = partitions.length;
+    const { partitions: used = partitions.length } = this.#options;
+    this.#epoch = { id, partitions: Math.min(used, partitions.length) };
+    this.#partitionsSeen = this.#epoch.partitions;
     for (const listener of this.#listeners) listener(this.#epoch);
+    this.#alarm(partitions.length);
   }
 
   /** Keys would move to other partitions: what was added is not used before the next epoch. */
@@ -244,7 +252,7 @@ export class KafkaLink {
     if (partitions === this.#partitionsSeen) return;
     this.#partitionsSeen = partitions;
     const fields = { topic: this.topic, partitions, used: this.#epoch?.partitions };
-    this.logger.error(fields, "partitions were added to the topic; they are not used");
+    this.logger.error(fields, "the topic has partitions that are not used");
   }
 
   #scheduleRefresh(): void {

@@ -51,6 +51,8 @@ export class MemoryLog implements Log {
     return this.#epoch;
   }
 
+  readonly unusedPartitions = 0;
+
   onEpoch(listener: (epoch: Epoch) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

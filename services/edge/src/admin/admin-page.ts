@@ -1,12 +1,10 @@
 import { type IncomingMessage, type ServerResponse, createServer } from "node:http";
 import type { AddressInfo } from "node:net";
 import type { Logger } from "@millrace/runtime";
-import { parseUserId } from "@millrace/schemas";
 import { type Refusal, RefusalError, refuse } from "../admission/refusal.ts";
-import { jsonAnswer, refusalAnswer } from "../http/http-answer.ts";
+import { failureAnswer, jsonAnswer, refusalAnswer } from "../http/http-answer.ts";
 import type { HttpAnswer } from "../http/http-exchange.ts";
-import { endAnswer, listAnswer } from "../http/session-answers.ts";
-import type { Sessions } from "../session/sessions.ts";
+import { ADMIN_ROUTES, type AdminRoute, type AdminServices } from "./admin-routes.ts";
 
 export interface AdminPage {
   readonly port: number;
@@ -17,23 +15,27 @@ export interface AdminPageOptions {
   /** `host:port`; port 0 takes any free one. */
   readonly address: string;
   readonly logger: Logger;
-  readonly sessions: Pick<Sessions, "list" | "end">;
+  readonly services: AdminServices;
   /** Who the bearer of the token is, where its scope covers this page. Throws a RefusalError. */
   readonly identify: (authorization: string | undefined) => Promise<string>;
 }
 
-interface Operation {
-  readonly action: "sessions.list" | "session.end";
-  readonly user: string;
-  readonly session?: string;
+interface Found {
+  readonly route: AdminRoute;
+  readonly names: Readonly<Record<string, string>>;
 }
 
-const USERS = /^\/v1\/users\/([^/]+)\/sessions(?:\/([A-Za-z0-9_-]{1,64}))?$/;
+/** The largest body names a time, or a position. */
+const BODY_BYTES_MAX = 4_096;
+
+const PATTERNS = ADMIN_ROUTES.map((route) => ({
+  route,
+  pattern: new RegExp(`^${route.path.replaceAll(/\{(\w+)\}/g, "(?<$1>[^/]+)")}$`),
+}));
 
 /**
- * What an operator may do on this edge, on a port of its own: `GET /v1/users/{user}/sessions`, and
- * `DELETE /v1/users/{user}/sessions/{session}`. Each call needs a token of the scope
- * `millrace:admin` and leaves a line in the log, whatever came of it.
+ * What an operator may do, on a port of its own; `ADMIN_ROUTES` lists it. Each call needs a token of
+ * the scope `millrace:admin` and leaves a line in the log, whatever came of it.
  */
 export function startAdminPage(options: AdminPageOptions): Promise<AdminPage> {
   const server = createServer((request, response) => {
@@ -56,13 +58,18 @@ export function startAdminPage(options: AdminPageOptions): Promise<AdminPage> {
 
 /** Never rejects. */
 async function answerOf(options: AdminPageOptions, request: IncomingMessage): Promise<HttpAnswer> {
-  const { identify, logger, sessions } = options;
+  const { identify, logger, services } = options;
   const audit: Record<string, unknown> = { address: request.socket.remoteAddress };
   try {
-    audit["operator"] = await identify(request.headers.authorization);
-    const operation = operationOf(request);
-    Object.assign(audit, operation);
-    const answer = await run(sessions, operation);
+    const operator = await identify(request.headers.authorization);
+    audit["operator"] = operator;
+    const [path = "", query = ""] = (request.url ?? "").split("?", 2);
+    const { route, names } = find(request.method, path) ?? refuseUnknown();
+    Object.assign(audit, { action: route.action, ...names });
+    const body = await bodyOf(request);
+    const isTooLarge = body === undefined;
+    const call = { operator, names, query: new URLSearchParams(query) };
+    const answer = isTooLarge ? TOO_LARGE : await route.answer(services, { ...call, body });
     logger.info({ ...audit, status: answer.status }, "audit");
     return answer;
   } catch (cause) {
@@ -73,32 +80,39 @@ async function answerOf(options: AdminPageOptions, request: IncomingMessage): Pr
   }
 }
 
-function operationOf({ method, url = "" }: IncomingMessage): Operation {
-  const [, encoded = "", session] = USERS.exec(url.split("?")[0] ?? "") ?? refuseUnknown();
-  const user = decoded(encoded);
-  if (method === "GET" && session === undefined) return { action: "sessions.list", user };
-  if (method === "DELETE" && session !== undefined) return { action: "session.end", user, session };
-  return refuseUnknown();
-}
+const TOO_LARGE = failureAnswer({ code: "body-too-large", message: "the body is too large" });
 
-async function run(
-  sessions: AdminPageOptions["sessions"],
-  operation: Operation,
-): Promise<HttpAnswer> {
-  const user = parseUserId(operation.user) ?? refuse(400, "this is no user id");
-  if (operation.session === undefined) return listAnswer(await sessions.list(user));
-  return endAnswer(await sessions.end(user, operation.session));
+function find(method: string | undefined, path: string): Found | undefined {
+  for (const { route, pattern } of PATTERNS) {
+    const groups = route.method === method ? pattern.exec(path) : null;
+    if (groups === null) continue;
+    const names = Object.entries(groups.groups ?? {}).map(([name, text]) => [name, decoded(text)]);
+    return { route, names: Object.fromEntries(names) as Record<string, string> };
+  }
+  return undefined;
 }
 
 function refuseUnknown(): never {
-  return refuse(404, "GET /v1/users/{user}/sessions, DELETE /v1/users/{user}/sessions/{session}");
+  return refuse(404, ADMIN_ROUTES.map(({ method, path }) => `${method} ${path}`).join(", "));
+}
+
+/** Undefined: more than any call needs. */
+async function bodyOf(request: IncomingMessage): Promise<Uint8Array | undefined> {
+  const parts: Buffer[] = [];
+  let bytes = 0;
+  for await (const part of request as AsyncIterable<Buffer>) {
+    bytes += part.length;
+    if (bytes > BODY_BYTES_MAX) return undefined;
+    parts.push(part);
+  }
+  return Buffer.concat(parts);
 }
 
 function decoded(encoded: string): string {
   try {
     return decodeURIComponent(encoded);
   } catch {
-    // A broken escape spells no user.
+    // A broken escape spells no name.
     return "";
   }
 }

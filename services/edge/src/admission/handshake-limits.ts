@@ -1,17 +1,12 @@
 import type { Clock } from "@millrace/runtime";
-import { RefusalError } from "./refusal.ts";
+import type { EdgeLimits } from "../limits.ts";
+import { isLoopback } from "./client-address.ts";
+import { tooMany } from "./refusal.ts";
 
-export interface HandshakeBounds {
-  readonly connectionsPerUser: number;
-  readonly connectionsPerAddress: number;
-  readonly handshakesPerSec: number;
-}
-
-const HANDSHAKE_BOUNDS: HandshakeBounds = {
-  connectionsPerUser: 64,
-  connectionsPerAddress: 1_000,
-  handshakesPerSec: 100,
-};
+export type HandshakeBounds = Pick<
+  EdgeLimits,
+  "connectionsPerUser" | "connectionsPerAddress" | "handshakesPerAddress"
+>;
 
 const SECOND_MS = 1_000;
 const ADDRESSES_MAX = 100_000;
@@ -25,9 +20,9 @@ export class HandshakeLimits {
   readonly #recent = new Map<string, number>();
   #secondStartMs = Number.NEGATIVE_INFINITY;
 
-  constructor(clock: Clock, bounds: Partial<HandshakeBounds> = {}) {
+  constructor(clock: Clock, bounds: HandshakeBounds) {
     this.#clock = clock;
-    this.#bounds = { ...HANDSHAKE_BOUNDS, ...bounds };
+    this.#bounds = bounds;
   }
 
   /** Throws a RefusalError when the address asks too often. Loopback is unlimited. */
@@ -40,18 +35,20 @@ export class HandshakeLimits {
     }
     const asked = (this.#recent.get(address) ?? 0) + 1;
     this.#recent.set(address, asked);
-    if (asked > this.#bounds.handshakesPerSec) tooMany("too many handshakes from this address");
+    if (asked > this.#bounds.handshakesPerAddress) {
+      tooMany("handshakesPerAddress", "too many requests from this address");
+    }
   }
 
   /** Takes a place for one connection, or throws a RefusalError; the answer gives it back. */
   enter(user: string, address: string): () => void {
     const { connectionsPerUser, connectionsPerAddress } = this.#bounds;
     if ((this.#users.get(user) ?? 0) >= connectionsPerUser) {
-      tooMany("too many connections of this user");
+      tooMany("connectionsPerUser", "too many connections of this user");
     }
     const isCounted = !isLoopback(address);
     if (isCounted && (this.#addresses.get(address) ?? 0) >= connectionsPerAddress) {
-      tooMany("too many connections from this address");
+      tooMany("connectionsPerAddress", "too many connections from this address");
     }
     count(this.#users, user, 1);
     if (isCounted) count(this.#addresses, address, 1);
@@ -69,14 +66,4 @@ function count(counts: Map<string, number>, name: string, by: number): void {
   const sum = (counts.get(name) ?? 0) + by;
   if (sum > 0) counts.set(name, sum);
   else counts.delete(name);
-}
-
-function tooMany(message: string): never {
-  throw new RefusalError({ status: 429, message, retryAfterS: 1 });
-}
-
-function isLoopback(address: string): boolean {
-  return (
-    address === "::1" || /^(?:::ffff:)?127\./.test(address) || /^0*(?::0*)*:0*1$/.test(address)
-  );
 }

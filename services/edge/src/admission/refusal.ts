@@ -1,4 +1,5 @@
 import type { REFUSALS } from "@millrace/schemas";
+import type { LimitName } from "../limit-table.ts";
 
 /** An answer before the 101: docs/protocol.md §1. */
 export interface Refusal {
@@ -8,6 +9,8 @@ export interface Refusal {
   readonly challenge?: string;
   /** Only with 429 and 503. */
   readonly retryAfterS?: number;
+  /** Which limit was reached, if it was one. */
+  readonly limit?: LimitName;
 }
 
 /** Thrown inside the admission only; whoever asks gets the refusal as an outcome. */
@@ -23,6 +26,11 @@ export class RefusalError extends Error {
 
 export function refuse(status: Refusal["status"], message: string): never {
   throw new RefusalError({ status, message });
+}
+
+/** Of one user or address; others still get in. */
+export function tooMany(limit: LimitName, message: string): never {
+  throw new RefusalError({ status: 429, message, retryAfterS: 1, limit });
 }
 
 /** RFC 6750 §3; without a token there is no error to name. */

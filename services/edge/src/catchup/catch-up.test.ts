@@ -55,6 +55,71 @@ describe("catching up", () => {
     expect(told(client.frames)).toEqual(expected);
   });
 
+  it("tells how many messages retention took, and no gap where it took none", async () => {
+    const { clock, world, topic, client } = await setUp();
+    const other = Array.from({ length: 20 }, () => "x");
+    world.append(ROOM, "a", "b");
+    world.append("room:other", ...other);
+    world.append(ROOM, "c", "d", "e");
+    await clock.advance(100);
+    topic.deleteBefore(0, 24n);
+    client.subscribe(ROOM, after("mem-0000.0.1"));
+    client.subscribe("room:quiet", after("mem-0000.0.1"));
+    await clock.advance(100);
+    const gap = { c: ROOM, after: "mem-0000.0.1", pos: "mem-0000.0.24", reason: "expired" };
+    const gaps = client.frames.filter(({ t }) => t === "gap");
+    expect(gaps).toEqual([{ t: "gap", ...gap, missed: 3 }]);
+    client.view.expectArrived();
+  });
+
+  it("tells a reader that lags how many messages retention took under it", async () => {
+    const { clock, world, topic, client } = await setUp();
+    client.subscribe(ROOM, { kind: "live" });
+    await clock.advance(100);
+    client.socket.stall();
+    for (let round = 0; round < 50; round++) {
+      world.append(ROOM, "x".repeat(300));
+      world.append("room:other", "y");
+      await clock.advance(10);
+    }
+    topic.deleteBefore(0, 90n);
+    client.flow();
+    await clock.advance(1_000);
+    const messages = client.frames.filter(({ t }) => t === "msg").length;
+    const gap = client.frames.find((frame) => frame.t === "gap");
+    expect(gap).toMatchObject({ reason: "expired", missed: 50 - messages });
+    expect(messages).toBeLessThan(20);
+    client.view.expectArrived();
+  });
+
+  it("does not say how many were lost where it has not seen all of them", async () => {
+    const clock = new FakeClock();
+    const world = new DeliveryWorld({ clock });
+    world.append(ROOM, "a", "b", "c", "d");
+    await world.start();
+    world.append(ROOM, "e");
+    await clock.advance(100);
+    world.topic.deleteBefore(0, 3n);
+    const client = world.connect(100_000);
+    client.subscribe(ROOM, after("mem-0000.0.1"));
+    await clock.advance(100);
+    expect(client.frames).toContainEqual(
+      expect.objectContaining({ t: "gap", pos: "mem-0000.0.3", missed: null }),
+    );
+    client.view.expectArrived();
+  });
+
+  it("is live without reading the log when nothing was missed", async () => {
+    const { clock, world, client } = await setUp();
+    world.append(ROOM, "a");
+    world.append("room:other", ...Array.from({ length: 30 }, () => "x"));
+    await clock.advance(100);
+    client.subscribe(ROOM, after("mem-0000.0.1"));
+    await clock.advance(100);
+    expect(told(client.frames)).toEqual(["subd 0:1", "live 0:31"]);
+    expect((await world.metrics.catchUpReads.get()).values).toEqual([]);
+  });
+
   it("tells of another incarnation, and goes on at its oldest record", async () => {
     const { clock, world, topic, client } = await setUp();
     world.append(ROOM, "a", "b");
@@ -99,11 +164,15 @@ describe("catching up", () => {
   });
 
   it("tells no gap where the tail that was lost held no message of the conversation", async () => {
-    const { clock, world, client } = await setUp({ latencyMs: () => 20 });
+    const clock = new FakeClock();
+    const world = new DeliveryWorld({ clock, latencyMs: () => 20 });
     world.append(ROOM, "a");
-    // Longer than a few reads, so that it is still catching up when the tail is lost.
+    // Longer than a few reads, and from before the edge's time, so that it is still catching up when
+    // the tail is lost.
     world.append("room:other", ...Array.from({ length: 8 }, () => "x".repeat(500)));
+    await world.start();
     await clock.advance(1_000);
+    const client = world.connect(100_000);
     client.subscribe(ROOM, { kind: "earliest" });
     // Up to the second of its reads, and behind it.
     await clock.advance(130);

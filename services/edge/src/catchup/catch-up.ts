@@ -2,14 +2,16 @@ import { type Log, type LogChunk, type ReadOutcome, recordsOf } from "@millrace/
 import { type Clock, type Logger, assert, delay } from "@millrace/runtime";
 import type { GapReason } from "@millrace/schemas";
 import type { Outbox } from "../connection/outbox.ts";
+import type { Ground, MessageFinder } from "../finding/message-finder.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Hubs } from "../hub/hubs.ts";
 import { messageFrame } from "../hub/message-frame.ts";
 import type { Subscriber } from "../hub/subscriber.ts";
-import { type Told, told } from "../hub/told.ts";
+import { type Told, isBefore, told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import type { Tails } from "../tail/tails.ts";
+import { Helpings } from "./helpings.ts";
 import { gapFrame, liveFrame } from "./tell-frames.ts";
 import type { TurnGate } from "./turn-gate.ts";
 
@@ -17,6 +19,7 @@ const RETRY_MS = 250;
 
 export interface CatchUpOptions {
   readonly log: Log;
+  readonly finder: MessageFinder;
   readonly hubs: Hubs;
   readonly tails: Tails;
   readonly clock: Clock;
@@ -49,6 +52,8 @@ export class CatchUp {
   readonly #options: CatchUpOptions;
   /** Those that were live once: when they come again they have fallen behind. */
   readonly #joined = new WeakSet<Subscriber>();
+  /** The turns at each socket; those of a connection that is gone go with it. */
+  readonly #helpings = new WeakMap<Outbox, Helpings>();
   #running = 0;
   #lagging = 0;
 
@@ -81,19 +86,41 @@ export class CatchUp {
 
   async #run(subscriber: Subscriber, outbox: Outbox): Promise<void> {
     const progress = this.#progressFrom(subscriber);
-    for (;;) {
-      await outbox.whenWritable();
-      await this.#options.gate.turn();
-      if (subscriber.isEnded) return;
-      if (progress.rewinds !== subscriber.rewinds) {
-        Object.assign(progress, this.#progressFrom(subscriber));
-      }
-      if (this.#tryJoin(subscriber, progress)) return;
-      const outcome = await this.#read(progress.cursor, subscriber);
-      if (subscriber.isEnded) return;
-      await this.#take(outcome, subscriber, progress);
-      if (!subscriber.isEnded && this.#tryJoin(subscriber, progress)) return;
+    const helpings = this.#helpingsOf(outbox);
+    for (let isDone = false; !isDone;) {
+      const helping = await helpings.next();
+      const waitMs = await this.#help(subscriber, progress);
+      isDone = waitMs === undefined;
+      // Before any wait: others can go on while this one's partition can't be read.
+      helping.end();
+      if (waitMs) await delay(this.#options.clock, waitMs);
     }
+  }
+
+  /** One helping. How long to wait before the next; undefined: it has joined, or ended. */
+  async #help(subscriber: Subscriber, progress: Progress): Promise<number | undefined> {
+    await this.#options.gate.turn();
+    if (subscriber.isEnded) return undefined;
+    if (progress.rewinds !== subscriber.rewinds) {
+      Object.assign(progress, this.#progressFrom(subscriber));
+    }
+    if (!this.#passForbidden(subscriber, progress)) return 0;
+    if (this.#tryJoin(subscriber, progress)) return undefined;
+    const outcome = await this.#read(subscriber, progress);
+    if (subscriber.isEnded) return undefined;
+    const waitMs = outcome === undefined ? 0 : await this.#take(outcome, subscriber, progress);
+    if (subscriber.isEnded) return undefined;
+    const isOver = this.#passForbidden(subscriber, progress) && this.#tryJoin(subscriber, progress);
+    return isOver ? undefined : waitMs;
+  }
+
+  #helpingsOf(outbox: Outbox): Helpings {
+    let helpings = this.#helpings.get(outbox);
+    if (helpings === undefined) {
+      helpings = new Helpings(outbox, this.#options.clock);
+      this.#helpings.set(outbox, helpings);
+    }
+    return helpings;
   }
 
   #progressFrom(subscriber: Subscriber): Progress {
@@ -103,6 +130,16 @@ export class CatchUp {
       isConfirmed: false,
       beyondEndSinceMs: undefined,
     };
+  }
+
+  /**
+   * What stands before the rights begin is neither read nor joined: the gap comes first. False: the
+   * socket can't take it now. Rights that change meanwhile make another subscriber.
+   */
+  #passForbidden(subscriber: Subscriber, progress: Progress): boolean {
+    const { beginning } = subscriber;
+    if (beginning === undefined || !isBefore(progress.cursor, beginning)) return true;
+    return this.#gap(subscriber, progress, { reason: "forbidden", to: beginning });
   }
 
   /** The seam between history and live: check, `live` and join are one step. */
@@ -129,46 +166,54 @@ export class CatchUp {
 
   #skip(subscriber: Subscriber, progress: Progress, hub: Hub): void {
     const { last } = hub;
-    const isBehind = progress.cursor.epoch !== last.epoch || progress.cursor.offset < last.offset;
-    if (isBehind && !this.#gap(subscriber, progress, "skipped", last)) return;
+    const { cursor } = progress;
+    const isSame = cursor.epoch === last.epoch && cursor.partition === last.partition;
+    const missed = isSame
+      ? this.#options.finder.countNow(groundOf(subscriber, cursor), cursor.offset, last.offset)
+      : undefined;
+    const gap = { reason: "skipped", to: last, missed } as const;
+    if (missed === 0) progress.cursor = last.offset > cursor.offset ? last : cursor;
+    else if (!this.#gap(subscriber, progress, gap)) return;
     subscriber.skipped();
   }
 
-  async #read(cursor: Told, { conversation }: Subscriber): Promise<ReadOutcome> {
-    const { log, limits, tails } = this.#options;
+  /** Undefined: nothing stood there, and the cursor has passed it without a read. */
+  async #read(subscriber: Subscriber, progress: Progress): Promise<ReadOutcome | undefined> {
+    const { log, tails, finder } = this.#options;
+    const { cursor } = progress;
     const { epoch } = log;
     // A position of an incarnation that was not known yet when it was accepted may name a partition
     // that the conversation is not in: nothing behind it would ever come.
-    const isMisplaced = cursor.partition !== tails.partitionOf(conversation);
+    const isMisplaced = cursor.partition !== tails.partitionOf(subscriber.conversation);
     if (epoch?.id === cursor.epoch && isMisplaced) return { kind: "other-epoch", epoch };
-    return log.readFrom({
-      partition: cursor.partition,
-      offset: cursor.offset,
-      epoch: cursor.epoch,
-      waitMs: 0,
-      bytesMax: limits.readBytes,
-    });
+    const tail = tails.position(cursor.partition);
+    const isBehind = tail?.epoch === cursor.epoch && cursor.offset < tail.offset;
+    if (!isBehind) return finder.read(cursor, finder.at(cursor.offset));
+    const range = await finder.forward(groundOf(subscriber, cursor), cursor.offset, tail.offset);
+    if (range.from > cursor.offset) {
+      progress.cursor = told(cursor.epoch, cursor.partition, range.from);
+      // It is the index that says so: should the log have lost its end since, the tail knows first.
+      progress.isConfirmed = false;
+    }
+    return range.from === range.upTo ? undefined : finder.read(cursor, range);
   }
 
-  async #take(outcome: ReadOutcome, subscriber: Subscriber, progress: Progress): Promise<void> {
-    const { cursor } = progress;
+  /** How long to wait before the next read. */
+  async #take(outcome: ReadOutcome, subscriber: Subscriber, progress: Progress): Promise<number> {
     if (outcome.kind !== "beyond-end") progress.beyondEndSinceMs = undefined;
     switch (outcome.kind) {
       case "chunk":
-        this.#takeChunk(outcome, subscriber, progress);
+        await this.#options.gate.run(() => this.#takeChunk(outcome, subscriber, progress));
         // At the end and still behind the hub: the log lost its tail, and the tail will notice.
-        return outcome.next === outcome.from ? delay(this.#options.clock, RETRY_MS) : undefined;
-      case "below-start": {
-        const start = told(cursor.epoch, cursor.partition, outcome.startOffset);
-        this.#gap(subscriber, progress, "expired", start);
-        return;
-      }
+        return outcome.next === outcome.from ? RETRY_MS : 0;
+      case "below-start":
+        return this.#belowStart(outcome.startOffset, subscriber, progress);
       case "beyond-end":
         return this.#beyondEnd(outcome.endOffset, subscriber, progress);
       case "other-epoch":
         return this.#otherEpoch(subscriber, progress);
       case "unavailable":
-        return delay(this.#options.clock, RETRY_MS);
+        return RETRY_MS;
     }
   }
 
@@ -177,6 +222,8 @@ export class CatchUp {
     const { epoch, partition } = chunk;
     const { conversation } = subscriber;
     let bytes = 0;
+    // It may have ended while it waited for its time.
+    if (subscriber.isEnded) return;
     progress.isConfirmed = true;
     for (const record of recordsOf(chunk, conversation)) {
       const position = told(epoch, partition, record.offset + 1n);
@@ -191,42 +238,70 @@ export class CatchUp {
     progress.cursor = told(epoch, partition, chunk.next);
   }
 
+  /** Retention has passed the cursor; where nothing of the conversation was lost there is no gap. */
+  async #belowStart(offset: bigint, subscriber: Subscriber, progress: Progress): Promise<number> {
+    const { cursor } = progress;
+    const ground = groundOf(subscriber, cursor);
+    const missed = await this.#options.finder.count(ground, cursor.offset, offset);
+    if (subscriber.isEnded) return 0;
+    const start = told(cursor.epoch, cursor.partition, offset);
+    if (missed === 0) progress.cursor = start;
+    else this.#gap(subscriber, progress, { reason: "expired", to: start, missed });
+    return 0;
+  }
+
   /** A new leader may not know its end yet, so the log's word is taken only after a while. */
-  async #beyondEnd(end: bigint, subscriber: Subscriber, progress: Progress): Promise<void> {
+  #beyondEnd(end: bigint, subscriber: Subscriber, progress: Progress): number {
     const { clock, limits } = this.#options;
     progress.beyondEndSinceMs ??= clock.nowMs();
     if (clock.nowMs() - progress.beyondEndSinceMs < limits.truncationPatienceMs) {
-      return delay(clock, RETRY_MS);
+      return RETRY_MS;
     }
     const { epoch, partition } = progress.cursor;
     // What was lost is only what had been read and held no message: nothing told is missing.
     if (subscriber.queued.offset <= end) progress.cursor = subscriber.queued;
-    else this.#gap(subscriber, progress, "truncated", told(epoch, partition, end));
+    else this.#gap(subscriber, progress, { reason: "truncated", to: told(epoch, partition, end) });
+    return 0;
   }
 
-  async #otherEpoch(subscriber: Subscriber, progress: Progress): Promise<void> {
-    const { log, tails, clock } = this.#options;
+  async #otherEpoch(subscriber: Subscriber, progress: Progress): Promise<number> {
+    const { log, tails } = this.#options;
     const partition = tails.partitionOf(subscriber.conversation);
     assert(partition !== undefined, "an epoch is known once the log has answered");
     const bounds = await log.bounds(partition);
-    if (bounds.kind === "unavailable") return delay(clock, RETRY_MS);
+    if (bounds.kind === "unavailable") return RETRY_MS;
     // The answer may tell of yet another incarnation, in which the partition is another one too.
-    if (subscriber.isEnded || partition !== tails.partitionOf(subscriber.conversation)) return;
+    if (subscriber.isEnded || partition !== tails.partitionOf(subscriber.conversation)) return 0;
     const { cursor } = progress;
-    if (bounds.epoch === cursor.epoch && partition === cursor.partition) return;
+    if (bounds.epoch === cursor.epoch && partition === cursor.partition) return 0;
     const start = told(bounds.epoch, partition, bounds.startOffset);
-    this.#gap(subscriber, progress, "recreated", start);
+    this.#gap(subscriber, progress, { reason: "recreated", to: start });
+    return 0;
   }
 
-  /** Tells the exact range that will not come; delivery goes on at `to`. */
-  #gap(subscriber: Subscriber, progress: Progress, reason: GapReason, to: Told): boolean {
+  /** Tells the exact range that will not come; delivery goes on behind it. */
+  #gap(subscriber: Subscriber, progress: Progress, gap: Gap): boolean {
     const { conversation, queued } = subscriber;
     const { logger, metrics } = this.#options;
-    if (!subscriber.tell(to, gapFrame({ conversation, after: queued, to, reason }))) return false;
+    const { reason, to, missed } = gap;
+    const frame = gapFrame({ conversation, after: queued, to, reason, missed });
+    if (!subscriber.tell(to, frame)) return false;
     metrics.gaps.inc({ reason });
-    logger.info({ after: queued.text, pos: to.text, reason }, "gap");
+    logger.info({ after: queued.text, pos: to.text, reason, missed }, "gap");
     progress.cursor = to;
     progress.isConfirmed = true;
     return true;
   }
+}
+
+/** A range that will not come, from what was queued to `to`. */
+interface Gap {
+  readonly reason: GapReason;
+  readonly to: Told;
+  /** How many messages stood there; undefined: not known. */
+  readonly missed?: number | undefined;
+}
+
+function groundOf({ conversation }: Subscriber, { epoch, partition }: Told): Ground {
+  return { epoch, partition, conversation };
 }

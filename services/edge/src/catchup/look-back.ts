@@ -1,4 +1,5 @@
-import { type Log, type LogChunk, recordsOf } from "@millrace/log";
+import { type LogChunk, recordsOf } from "@millrace/log";
+import type { MessageFinder, ReadRange } from "../finding/message-finder.ts";
 import { type MessageFrame, type RecordPlace, messageFrame } from "../hub/message-frame.ts";
 
 /** A message that was found, and what is kept of it. */
@@ -9,8 +10,7 @@ export interface FoundMessage {
 }
 
 export interface LookBackOptions {
-  readonly log: Log;
-  readonly readBytes: number;
+  readonly finder: MessageFinder;
   readonly place: RecordPlace;
   /** Exclusive. */
   readonly upTo: bigint;
@@ -28,48 +28,42 @@ export type LookBackOutcome =
   | { readonly kind: "ended" }
   | { readonly kind: "unavailable" };
 
-const SCAN_OFFSETS_MIN = 8_192n;
-const SCAN_OFFSETS_MAX = 65_536n;
-
 /**
- * The newest messages of a conversation before an offset, oldest first: looked for from there back
- * in growing steps, each of which is read forward, as the log is.
+ * The newest messages of a conversation before an offset, oldest first: looked for from there back,
+ * in the ranges that may hold them, each of which is read forward, as the log is.
  */
 export async function lookBack(options: LookBackOptions): Promise<LookBackOutcome> {
-  const { startOffset } = options;
+  const { finder, place, startOffset: start, turn } = options;
   const newest = new NewestMessages(options);
   let { upTo } = options;
-  for (let step = SCAN_OFFSETS_MIN; upTo > startOffset && !newest.isFull; step *= 2n) {
-    const size = step < SCAN_OFFSETS_MAX ? step : SCAN_OFFSETS_MAX;
-    const from = upTo - size > startOffset ? upTo - size : startOffset;
-    const older = await readStep(options, from, upTo);
+  while (upTo > start && !newest.isFull) {
+    if (turn !== undefined && !(await turn())) return { kind: "ended" };
+    const range = await finder.backward(place, { start, upTo }, newest.missing);
+    const older = await readRange(options, range);
     if (!(older instanceof NewestMessages)) return older;
     newest.prepend(older);
-    upTo = from;
+    upTo = range.from;
   }
   return { kind: "found", messages: newest.messages };
 }
 
-async function readStep(
+async function readRange(
   options: LookBackOptions,
-  from: bigint,
-  upTo: bigint,
+  range: ReadRange,
 ): Promise<NewestMessages | { readonly kind: "ended" | "unavailable" }> {
-  const { log, place, readBytes, turn } = options;
-  const { epoch, partition } = place;
+  const { finder, place, turn } = options;
   const newest = new NewestMessages(options);
-  for (let offset = from; offset < upTo;) {
+  for (let { from } = range; from < range.upTo;) {
     if (turn !== undefined && !(await turn())) return { kind: "ended" };
-    const request = { partition, offset, epoch, waitMs: 0, bytesMax: readBytes };
-    const outcome = await log.readFrom(request);
+    const outcome = await finder.read(place, { ...range, from });
     if (outcome.kind === "below-start") {
       // Retention moves on while we look: what it has passed is not among the newest we can give.
-      offset = outcome.startOffset;
+      from = outcome.startOffset;
       continue;
     }
-    if (outcome.kind !== "chunk" || outcome.next === offset) return { kind: "unavailable" };
-    newest.append(newestIn(outcome, upTo, options));
-    offset = outcome.next;
+    if (outcome.kind !== "chunk" || outcome.next === from) return { kind: "unavailable" };
+    newest.append(newestIn(outcome, range.upTo, options));
+    from = outcome.next;
   }
   return newest;
 }
@@ -103,6 +97,11 @@ class NewestMessages {
 
   get messages(): readonly FoundMessage[] {
     return this.#messages;
+  }
+
+  /** How many more there may be. */
+  get missing(): number {
+    return this.#count - this.#messages.length;
   }
 
   /** Nothing older will be kept. */

@@ -2,6 +2,7 @@ import type { Log } from "@millrace/log";
 import type { ConversationId, ErrorCode, From } from "@millrace/schemas";
 import { parsePosition } from "@millrace/schemas";
 import { type Told, told } from "../hub/told.ts";
+import type { MessageFinder } from "../finding/message-finder.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { CursorKey } from "@millrace/schemas/record";
 import type { Cursors } from "../session/cursors.ts";
@@ -13,6 +14,7 @@ export type StartPoint =
 
 export interface StartPointOptions {
   readonly log: Log;
+  readonly finder: MessageFinder;
   readonly cursors: Cursors;
   readonly limits: EdgeLimits;
 }
@@ -96,12 +98,11 @@ export class StartPoints {
   }
 
   async #last(count: number, tail: Told, conversation: ConversationId): Promise<StartPoint> {
-    const { log, limits } = this.#options;
+    const { log, finder, limits } = this.#options;
     const bounds = await log.bounds(tail.partition);
     if (bounds.kind === "unavailable" || bounds.epoch !== tail.epoch) return UNAVAILABLE;
     const found = await lookBack({
-      log,
-      readBytes: limits.readBytes,
+      finder,
       place: { epoch: tail.epoch, partition: tail.partition, conversation },
       upTo: tail.offset,
       startOffset: bounds.startOffset,

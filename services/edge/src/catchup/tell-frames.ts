@@ -10,6 +10,8 @@ export function gapFrame(gap: {
   readonly after: Told;
   readonly to: Told;
   readonly reason: GapReason;
+  /** Undefined: not known. */
+  readonly missed: number | undefined;
 }): Uint8Array {
   return encode({
     t: "gap",
@@ -17,7 +19,7 @@ export function gapFrame(gap: {
     after: gap.after.text,
     pos: gap.to.text,
     reason: gap.reason,
-    missed: null,
+    missed: gap.missed ?? null,
   });
 }
 

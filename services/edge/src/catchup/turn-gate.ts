@@ -1,23 +1,29 @@
 import type { Clock } from "@millrace/runtime";
 
+/** Of each turn of the loop; what is live has all the rest, and the next turn. */
+const WORK_MS_PER_TURN = 4;
+
+interface Piece {
+  readonly work: () => void;
+  readonly done: () => void;
+}
+
 /**
- * Lets a few helpings of catch-up through in each turn of the loop, in the order of asking, so that
- * a storm of resumes never keeps live frames, answers and new sockets from their turn.
+ * The share of the loop that replays may use: a few of them begin in each turn, in the order of
+ * asking, and what they do on the loop ends the turn as soon as its time is over, so that a storm of
+ * resumes never keeps live frames, answers and new sockets from their turn. Many may wait for the
+ * same bytes of the log, and would go on in one and the same turn.
  */
 export class TurnGate {
   readonly #clock: Clock;
   readonly #perTurn: number;
   readonly #waiting: (() => void)[] = [];
+  readonly #pieces: Piece[] = [];
   #isScheduled = false;
 
   constructor(clock: Clock, perTurn: number) {
     this.#clock = clock;
     this.#perTurn = perTurn;
-  }
-
-  /** How many wait. */
-  get waiting(): number {
-    return this.#waiting.length;
   }
 
   turn(): Promise<void> {
@@ -27,13 +33,32 @@ export class TurnGate {
     });
   }
 
+  /** Does a short piece of work when its time has come. */
+  run(work: () => void): Promise<void> {
+    return new Promise((done) => {
+      this.#pieces.push({ work, done });
+      this.#schedule();
+    });
+  }
+
   #schedule(): void {
     if (this.#isScheduled) return;
     this.#isScheduled = true;
-    this.#clock.endOfTurn(() => {
-      this.#isScheduled = false;
-      for (const resolve of this.#waiting.splice(0, this.#perTurn)) resolve();
-      if (this.#waiting.length > 0) this.#schedule();
-    });
+    this.#clock.endOfTurn(() => this.#endTurn());
+  }
+
+  #endTurn(): void {
+    this.#isScheduled = false;
+    for (const resolve of this.#waiting.splice(0, this.#perTurn)) resolve();
+    const untilMs = this.#clock.nowMs() + WORK_MS_PER_TURN;
+    let done = 0;
+    for (const piece of this.#pieces) {
+      piece.work();
+      piece.done();
+      done += 1;
+      if (this.#clock.nowMs() >= untilMs) break;
+    }
+    this.#pieces.splice(0, done);
+    if (this.#waiting.length + this.#pieces.length > 0) this.#schedule();
   }
 }

@@ -1,4 +1,3 @@
-import type { Clock, Logger } from "@millrace/runtime";
 import {
   type CloseCode,
   type ConversationId,
@@ -7,53 +6,25 @@ import {
   type ParsedFrame,
   type RequestId,
   type UpFrame,
+  type UserId,
   parseMessage,
 } from "@millrace/schemas";
-import type { Renewal } from "../admission/admission.ts";
 import type { Identity } from "../admission/identity.ts";
-import { mayRead, mayWrite } from "../admission/rights.ts";
-import type { CatchUp } from "../catchup/catch-up.ts";
-import type { StartPoints } from "../catchup/start-point.ts";
-import type { Hubs } from "../hub/hubs.ts";
-import type { EdgeLimits } from "../limits.ts";
-import type { EdgeMetrics } from "../metrics.ts";
-import { ConnectionPublishes } from "../publish/connection-publishes.ts";
-import type { Publisher } from "../publish/publisher.ts";
-import type { SessionEntry, Sessions } from "../session/sessions.ts";
+import type { Told } from "../hub/told.ts";
+import { ConnectionPublishes, type PublishesOwner } from "../publish/connection-publishes.ts";
+import { NO_READ } from "../rights/rights.ts";
+import type { SessionEntry, SessionHold } from "../session/sessions.ts";
 import { FrameRate } from "../rates/frame-rate.ts";
-import type { PublishRate, PublishRates } from "../rates/publish-rates.ts";
-import type { Acknowledgements } from "../session/acknowledgements.ts";
-import type { CursorHolder } from "@millrace/schemas/record";
-import type { Tails } from "../tail/tails.ts";
+import type { PublishRate } from "../rates/publish-rates.ts";
+import type { CursorHolder, RulingSubject } from "@millrace/schemas/record";
+import type { ConnectionContext } from "./connection-context.ts";
 import { Credential } from "./credential.ts";
-import type { Flusher } from "./flusher.ts";
 import { rateLimited } from "./frame-refusals.ts";
-import type { Heartbeats, Pulse } from "./heartbeats.ts";
-import { Outbox } from "./outbox.ts";
+import type { Line, Pulse } from "./heartbeats.ts";
+import { Outbox, type OutboxOwner } from "./outbox.ts";
 import type { Socket, SocketListener } from "./socket.ts";
-import { Subscriptions } from "./subscriptions.ts";
-
-/** What all connections of an edge share. */
-export interface ConnectionContext {
-  readonly edgeId: string;
-  readonly pingMs: number;
-  readonly clock: Clock;
-  readonly limits: EdgeLimits;
-  readonly logger: Logger;
-  readonly metrics: EdgeMetrics;
-  readonly flusher: Flusher;
-  readonly hubs: Hubs;
-  readonly tails: Tails;
-  readonly catchUp: CatchUp;
-  readonly startPoints: StartPoints;
-  readonly publisher: Publisher;
-  readonly acknowledgements: Acknowledgements;
-  readonly sessions: Sessions;
-  readonly heartbeats: Heartbeats;
-  readonly publishRates: PublishRates;
-  /** Judges a token as the handshake does. */
-  readonly renew: (token: string) => Promise<Renewal>;
-}
+import { Subscriptions, type SubscriptionsOwner } from "./subscriptions.ts";
+import type { TokenHolder } from "./token-life.ts";
 
 /** Who is connected, and with which session. */
 export interface ConnectionNames {
@@ -61,25 +32,30 @@ export interface ConnectionNames {
   readonly entry: SessionEntry;
 }
 
+type Owner = Line & OutboxOwner & PublishesOwner & SubscriptionsOwner & TokenHolder;
+
 /**
  * One open WebSocket: typed frames come in, each is handed to what it is about, and everything
  * goes out through one outbox. No frame is awaited here: what takes time keeps its own order, so
  * frames of one conversation can't overtake each other.
+ *
+ * There are tens of thousands, most of them silent: what only some of them need is made when they
+ * need it, and the parts call the connection itself instead of functions made for each.
  */
-export class Connection implements SocketListener {
+export class Connection implements SocketListener, Owner {
   readonly names: ConnectionNames;
+  readonly outbox: Outbox;
   readonly #context: ConnectionContext;
   readonly #socket: Socket;
-  readonly #outbox: Outbox;
-  readonly #publishes: ConnectionPublishes;
-  readonly #subscriptions: Subscriptions;
-  readonly #holder: CursorHolder;
   readonly #credential: Credential;
   readonly #pulse: Pulse;
-  readonly #frameRate: FrameRate;
-  readonly #publishRate: PublishRate;
+  readonly #session: SessionHold;
+  #publishesMade: ConnectionPublishes | undefined;
+  #subscriptionsMade: Subscriptions | undefined;
+  #frameRateMade: FrameRate | undefined;
+  #publishRate: PublishRate | undefined;
   /** Requests without an answer yet. */
-  readonly #requests = new Set<RequestId>();
+  #requests: Set<RequestId> | undefined;
   #isClosed = false;
 
   constructor(context: ConnectionContext, socket: Socket, names: ConnectionNames) {
@@ -87,50 +63,25 @@ export class Connection implements SocketListener {
     this.#socket = socket;
     this.names = names;
     const { identity, entry } = names;
-    const { connectionId, sessionId } = entry;
-    const { limits, flusher, clock, heartbeats, publishRates } = context;
-    this.#holder =
-      identity.device === undefined
-        ? { kind: "session", id: sessionId }
-        : { kind: "device", name: identity.device };
-    const onOverflow = (): void => this.close(4450);
-    const send = (frame: DownFrame): void => this.send(frame);
-    const { user } = identity;
-    const credential = new Credential({
-      ...context,
-      identity,
-      onExpiring: (inMs) => send({ t: "expiring", inMs }),
-      onExpired: () => this.close(4451),
-    });
-    this.#credential = credential;
-    this.#pulse = heartbeats.watch({
-      ping: () => socket.ping(),
-      bufferedBytes: () => socket.bufferedBytes(),
-      onSilence: () => this.close(4458),
-    });
-    this.#frameRate = new FrameRate(clock, limits);
-    this.#publishRate = publishRates.join(user);
-    const outbox = new Outbox({ socket, limits, flusher, onOverflow });
-    this.#outbox = outbox;
-    this.#publishes = new ConnectionPublishes({
-      ...context,
-      user,
-      send,
-      mayWrite: (conversation) => mayWrite(credential.identity, conversation),
-    });
-    this.#subscriptions = new Subscriptions({
-      ...context,
-      user,
-      holder: this.#holder,
-      outbox,
-      mayRead: (conversation) => mayRead(credential.identity, conversation),
-      send,
-      onChange: (c, start) => context.sessions.subscribed(connectionId, c, start),
-    });
+    this.outbox = new Outbox(socket, context, this);
+    this.#credential = new Credential(context, identity, this);
+    this.#pulse = context.heartbeats.watch(this);
     context.metrics.connections.inc();
-    context.sessions.opened(identity, entry, this);
+    this.#session = context.sessions.opened(identity, entry, this);
     this.#welcome();
-    this.#restore();
+    if (entry.subscriptions.size > 0) this.#restore();
+  }
+
+  get user(): UserId {
+    return this.names.identity.user;
+  }
+
+  /** Whose the cursors are. */
+  get holder(): CursorHolder {
+    const { identity, entry } = this.names;
+    return identity.device === undefined
+      ? { kind: "session", id: entry.sessionId }
+      : { kind: "device", name: identity.device };
   }
 
   get isClosed(): boolean {
@@ -138,32 +89,93 @@ export class Connection implements SocketListener {
   }
 
   send(frame: DownFrame): void {
-    if ("id" in frame && typeof frame.id === "number") this.#requests.delete(frame.id);
-    this.#outbox.answer(JSON.stringify(frame));
+    if ("id" in frame && typeof frame.id === "number") this.#requests?.delete(frame.id);
+    this.outbox.answer(JSON.stringify(frame));
   }
 
   /** Flushes what is due, then says why it ends. */
   close(code: CloseCode): void {
     if (this.#isClosed) return;
-    this.#outbox.flush();
+    this.outbox.flush();
     this.#socket.close(code);
     this.#end();
   }
 
+  /** An operator has ruled about this user, or lifted what was ruled: it holds already. */
+  onRuled(subject: RulingSubject): void {
+    if (subject.kind !== "ban") this.#subscriptionsMade?.onRuled(subject.conversation);
+    else if (this.#context.rights.isBanned(this.user)) this.#banish();
+  }
+
+  mayRead(conversation: ConversationId): boolean {
+    return this.#context.rights.mayRead(this.#credential.identity, conversation);
+  }
+
+  mayWrite(conversation: ConversationId): boolean {
+    return this.#context.rights.mayWrite(this.#credential.identity, conversation);
+  }
+
+  beginning(conversation: ConversationId): Told | undefined {
+    return this.#context.rights.beginning(this.user, conversation);
+  }
+
+  ping(): void {
+    this.#socket.ping();
+  }
+
+  bufferedBytes(): number {
+    return this.#socket.bufferedBytes();
+  }
+
+  sentBytes(): number {
+    return this.outbox.sentBytes;
+  }
+
+  onSilence(): void {
+    this.close(4458);
+  }
+
+  onOverflow(): void {
+    this.close(4450);
+  }
+
+  onExpiring(inMs: number): void {
+    this.send({ t: "expiring", inMs });
+  }
+
+  onExpired(): void {
+    this.close(4451);
+  }
+
+  onSubscription(conversation: ConversationId, start: string | undefined): void {
+    const { connectionId } = this.names.entry;
+    this.#context.sessions.subscribed(connectionId, conversation, start);
+  }
+
+  /** Pings and pongs count as frames: each costs the edge one, too. */
   onSign(): void {
     this.#pulse.heard();
+    if (this.#frameRate.take() > 0) this.#countLimited("frames");
+  }
+
+  onPong(): void {
+    this.#pulse.answered();
+    this.onSign();
   }
 
   onText(text: string): void {
     this.#pulse.heard();
-    this.#context.sessions.active(this.names.entry.connectionId);
-    const { announced } = this.#context.limits;
+    this.#frameRate.spend(text.length);
+    const { clock, limits } = this.#context;
+    const { announced } = limits;
+    this.#session.lastActiveMs = clock.wallMs();
     const parsed = parseMessage(text, {
-      user: this.names.identity.user,
+      user: this.user,
       bodyBytes: announced.bodyBytes,
       metaBytes: announced.metaBytes,
     });
     if (parsed.kind === "not-frames") return this.close(4400);
+    if (parsed.frames.length === 0 && this.#frameRate.take() > 0) this.#countLimited("frames");
     for (const item of parsed.frames) {
       if (this.#isClosed) return;
       const retryMs = this.#frameRate.take();
@@ -175,11 +187,24 @@ export class Connection implements SocketListener {
 
   onDrain(): void {
     this.#pulse.drained();
-    this.#outbox.onDrain();
+    this.outbox.onDrain();
   }
 
-  onClose(): void {
+  onClose(code: number): void {
     this.#end();
+    this.#context.onClosed(this, code);
+  }
+
+  get #frameRate(): FrameRate {
+    return (this.#frameRateMade ??= new FrameRate(this.#context.clock, this.#context.limits));
+  }
+
+  get #publishes(): ConnectionPublishes {
+    return (this.#publishesMade ??= new ConnectionPublishes(this.#context, this));
+  }
+
+  get #subscriptions(): Subscriptions {
+    return (this.#subscriptionsMade ??= new Subscriptions(this.#context, this));
   }
 
   #end(): void {
@@ -187,9 +212,9 @@ export class Connection implements SocketListener {
     this.#isClosed = true;
     this.#credential.end();
     this.#pulse.end();
-    this.#publishRate.leave();
-    this.#subscriptions.end();
-    this.#outbox.close();
+    this.#publishRate?.leave();
+    this.#subscriptionsMade?.end();
+    this.outbox.close();
     const { metrics, sessions, acknowledgements } = this.#context;
     metrics.connections.dec();
     const { identity, entry } = this.names;
@@ -197,13 +222,20 @@ export class Connection implements SocketListener {
     void acknowledgements.flush(identity.user);
   }
 
+  /** Of what waits for the socket, messages are not the user's any more. */
+  #banish(): void {
+    if (this.#isClosed) return;
+    this.#subscriptionsMade?.end();
+    this.close(4403);
+  }
+
   /** What the session's former connection had subscribed, each announced by itself. */
   #restore(): void {
     const { identity, entry } = this.names;
-    const { sessions } = this.#context;
+    const { sessions, rights } = this.#context;
     for (const [name, start] of entry.subscriptions) {
       const conversation = name as ConversationId;
-      if (mayRead(identity, conversation)) {
+      if (rights.mayRead(identity, conversation)) {
         void this.#subscriptions.restore(conversation, start);
         continue;
       }
@@ -261,13 +293,14 @@ export class Connection implements SocketListener {
   #admitId(frame: UpFrame): boolean {
     const { id } = frame;
     if (id === undefined) return true;
-    if (this.#requests.has(id)) {
+    const requests = (this.#requests ??= new Set());
+    if (requests.has(id)) {
       this.#context.metrics.errors.inc({ code: "bad-frame" });
       const message = "id is in flight already";
-      this.#outbox.answer(JSON.stringify({ t: "err", id, code: "bad-frame", message }));
+      this.outbox.answer(JSON.stringify({ t: "err", id, code: "bad-frame", message }));
       return false;
     }
-    this.#requests.add(id);
+    requests.add(id);
     return true;
   }
 
@@ -281,12 +314,19 @@ export class Connection implements SocketListener {
   #limit(item: ParsedFrame, retryMs: number): void {
     if (item.kind === "frame" && !this.#admitId(item.frame)) return;
     this.#refuse(rateLimited(item, "frames", retryMs));
+    this.#countLimited("frames");
+  }
+
+  #countLimited(limit: "frames" | "subscribes"): void {
+    this.#context.metrics.limited.inc({ limit });
     if (this.#frameRate.isFlood) this.close(4450);
   }
 
   #publish(frame: Extract<UpFrame, { t: "pub" }>): void {
+    this.#publishRate ??= this.#context.publishRates.join(this.user);
     const retryMs = this.#publishRate.take();
     if (retryMs === 0) return this.#publishes.publish(frame);
+    this.#context.metrics.limited.inc({ limit: "publishes" });
     this.#refuse(rateLimited({ kind: "frame", frame }, "publishes", retryMs));
   }
 
@@ -296,13 +336,20 @@ export class Connection implements SocketListener {
     if (this.#isClosed) return;
     if (outcome.kind === "refused") return this.#refuse({ ...outcome.refusal, id });
     const { tokenExpiresInMs } = outcome;
-    this.#subscriptions.revoke();
+    this.#subscriptionsMade?.revoke();
     this.send({ t: "authd", id, tokenExpiresInMs });
   }
 
-  #maySubscribe({ id, conversation }: Extract<UpFrame, { t: "sub" }>): boolean {
-    if (!mayRead(this.#credential.identity, conversation)) {
-      this.#refuse({ code: "forbidden", message: "no right to read this conversation", id });
+  #maySubscribe(frame: Extract<UpFrame, { t: "sub" }>): boolean {
+    const { id, conversation } = frame;
+    const retryMs = this.#frameRate.takeSubscribe();
+    if (retryMs > 0) {
+      this.#refuse(rateLimited({ kind: "frame", frame }, "subscribes", retryMs));
+      this.#countLimited("subscribes");
+      return false;
+    }
+    if (!this.mayRead(conversation)) {
+      this.#refuse({ ...NO_READ, id });
       return false;
     }
     const { subscriptions } = this.#context.limits.announced;
@@ -316,15 +363,9 @@ export class Connection implements SocketListener {
   #acknowledge(frame: Extract<UpFrame, { t: "ack" }>): void {
     const { id, conversation: c, position } = frame;
     const name = id === undefined ? { c } : { id };
-    if (!mayRead(this.#credential.identity, c)) {
-      return this.#refuse({
-        code: "forbidden",
-        message: "no right to read this conversation",
-        ...name,
-      });
-    }
-    const { user } = this.names.identity;
-    const key = { user, holder: this.#holder, conversation: c };
+    if (!this.mayRead(c)) return this.#refuse({ ...NO_READ, ...name });
+    const { user, holder } = this;
+    const key = { user, holder, conversation: c };
     void this.#context.acknowledgements.take(key, position).then((outcome) => {
       if (outcome.kind === "refused") this.#refuse({ ...outcome.refusal, ...name });
       else if (id !== undefined) this.send({ t: "ackd", id, c, pos: outcome.pos });

@@ -2,16 +2,14 @@ import type { Clock, Logger } from "@millrace/runtime";
 import type { ErrFrame } from "@millrace/schemas";
 import type { Renewal } from "../admission/admission.ts";
 import type { Identity } from "../admission/identity.ts";
-import { TokenLife } from "./token-life.ts";
+import { type TokenHolder, TokenLife, type TokenLives } from "./token-life.ts";
 
-export interface CredentialOptions {
-  /** As the handshake has proved it. */
-  readonly identity: Identity;
+/** What the credentials of all connections share. */
+export interface CredentialContext {
   readonly clock: Clock;
   readonly logger: Logger;
+  readonly tokenLives: TokenLives;
   readonly renew: (token: string) => Promise<Renewal>;
-  readonly onExpiring: (inMs: number) => void;
-  readonly onExpired: () => void;
 }
 
 export type RenewalOutcome =
@@ -26,16 +24,18 @@ const RETRY_MS = 1_000;
  * waits: each frame is judged by the rights of the moment in which it is handled.
  */
 export class Credential {
-  readonly #options: CredentialOptions;
+  readonly #context: CredentialContext;
+  readonly #life: TokenLife;
   #identity: Identity;
-  #life: TokenLife;
   #isVerifying = false;
   #isEnded = false;
 
-  constructor(options: CredentialOptions) {
-    this.#options = options;
-    this.#identity = options.identity;
-    this.#life = this.#begin();
+  /** The identity is as the handshake has proved it. */
+  constructor(context: CredentialContext, identity: Identity, holder: TokenHolder) {
+    this.#context = context;
+    this.#identity = identity;
+    this.#life = new TokenLife(context.tokenLives, holder);
+    this.#life.begin(identity.expiresAtMs);
   }
 
   get identity(): Identity {
@@ -43,7 +43,7 @@ export class Credential {
   }
 
   get expiresInMs(): number {
-    return Math.max(0, this.#identity.expiresAtMs - this.#options.clock.wallMs());
+    return Math.max(0, this.#identity.expiresAtMs - this.#context.clock.wallMs());
   }
 
   /** One at a time, so that an older token can't be judged last. Never rejects. */
@@ -54,9 +54,9 @@ export class Credential {
     }
     this.#isVerifying = true;
     try {
-      return this.#judge(await this.#options.renew(token));
+      return this.#judge(await this.#context.renew(token));
     } catch (cause) {
-      this.#options.logger.error({ err: cause }, "a token could not be verified");
+      this.#context.logger.error({ err: cause }, "a token could not be verified");
       return refused({ code: "unavailable", message: "not verified", retryMs: RETRY_MS });
     } finally {
       this.#isVerifying = false;
@@ -74,14 +74,8 @@ export class Credential {
     const { user, device } = this.#identity;
     if (identity.user !== user) return badToken("the token is another user's");
     this.#identity = device === undefined ? identity : { ...identity, device };
-    this.#life.end();
-    if (!this.#isEnded) this.#life = this.#begin();
+    if (!this.#isEnded) this.#life.begin(identity.expiresAtMs);
     return { kind: "renewed", tokenExpiresInMs: this.expiresInMs };
-  }
-
-  #begin(): TokenLife {
-    const { expiresAtMs } = this.#identity;
-    return new TokenLife({ ...this.#options, expiresAtMs });
   }
 }
 

@@ -13,7 +13,8 @@ export interface Flushable {
 export class Flusher {
   readonly #clock: Clock;
   readonly #perTurn: number;
-  readonly #due = new Set<Flushable>();
+  /** Whoever is in it asks no second time before it was flushed. */
+  #due: Flushable[] = [];
   #isScheduled = false;
 
   constructor(clock: Clock, perTurn: number) {
@@ -22,7 +23,7 @@ export class Flusher {
   }
 
   due(item: Flushable): void {
-    this.#due.add(item);
+    this.#due.push(item);
     this.#schedule();
   }
 
@@ -34,13 +35,11 @@ export class Flusher {
 
   #run(): void {
     this.#isScheduled = false;
-    let written = 0;
-    for (const item of this.#due) {
-      if (written >= this.#perTurn) break;
-      this.#due.delete(item);
-      item.flush();
-      written += 1;
-    }
-    if (this.#due.size > 0) this.#schedule();
+    const due = this.#due;
+    const isMore = due.length > this.#perTurn;
+    this.#due = isMore ? due.slice(this.#perTurn) : [];
+    const end = isMore ? this.#perTurn : due.length;
+    for (let index = 0; index < end; index++) due[index]?.flush();
+    if (this.#due.length > 0) this.#schedule();
   }
 }

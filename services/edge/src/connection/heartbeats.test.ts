@@ -13,17 +13,25 @@ interface Peer {
   pings: number[];
   silentAtMs: number | undefined;
   bufferedBytes: number;
+  sentBytes: number;
   answers: boolean;
 }
 
 function peerOn(heartbeats: Heartbeats, clock: FakeClock, answers = true): Peer {
-  const peer = { pings: [], silentAtMs: undefined, bufferedBytes: 0, answers } as unknown as Peer;
+  const peer = {
+    pings: [],
+    silentAtMs: undefined,
+    bufferedBytes: 0,
+    sentBytes: 0,
+    answers,
+  } as unknown as Peer;
   peer.pulse = heartbeats.watch({
     ping: () => {
       peer.pings.push(clock.nowMs());
-      if (peer.answers) peer.pulse.heard();
+      if (peer.answers) peer.pulse.answered();
     },
     bufferedBytes: () => peer.bufferedBytes,
+    sentBytes: () => peer.sentBytes,
     onSilence: () => {
       peer.silentAtMs = clock.nowMs();
     },
@@ -88,6 +96,30 @@ describe("heartbeats", () => {
     back.pulse.heard();
     await clock.advance(2 * PING_MS + 2 * TICK_MS);
     expect(back.silentAtMs).toBeDefined();
+  });
+
+  it("wait for a slow peer that reads what the kernel took at once, and not for a dead one that is busy", async () => {
+    const { clock, peer } = setUp();
+    const [slow, busy] = [peer(), peer()];
+    const flow = async (ms: number): Promise<void> => {
+      for (let passedMs = 0; passedMs < ms; passedMs += 1_000) {
+        busy.sentBytes += 10_000;
+        await clock.advance(1_000);
+      }
+    };
+    await flow(4 * PING_MS);
+    slow.sentBytes += 2_600_000;
+    slow.answers = false;
+    busy.answers = false;
+    await flow(2 * PING_MS + 2_000);
+    expect(busy.silentAtMs).toBeDefined();
+    // It writes now and then, and reads on.
+    slow.pulse.heard();
+    await clock.advance(laggingPatienceMs / 2);
+    expect(slow.silentAtMs).toBeUndefined();
+    for (let ping = 0; ping < slow.pings.length; ping++) slow.pulse.answered();
+    await clock.advance(2 * PING_MS + 2 * TICK_MS);
+    expect(slow.silentAtMs).toBeDefined();
   });
 
   it("end nobody because the edge itself was held back", async () => {

@@ -35,12 +35,8 @@ function setUp(capacityBytes = 1_000) {
   const socket = new FakeSocket({ capacityBytes, onFrame: (frame) => received.push(frame) });
   const flusher = new Flusher(clock, 10);
   const overflows: number[] = [];
-  const outbox = new Outbox({
-    socket,
-    limits: LIMITS_SMALL,
-    flusher,
-    onOverflow: () => overflows.push(received.length),
-  });
+  const onOverflow = (): unknown => overflows.push(received.length);
+  const outbox = new Outbox(socket, { limits: LIMITS_SMALL, flusher }, { onOverflow });
   const owner = new Owner();
   let offset = 0n;
   const tell = (text: string, of: TellOwner = owner): boolean =>

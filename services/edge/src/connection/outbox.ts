@@ -14,6 +14,11 @@ export interface TellOwner {
   discarded(): void;
 }
 
+export interface OutboxOwner {
+  /** Too many answers wait for a full socket. */
+  onOverflow(): void;
+}
+
 type Item =
   | { readonly owner: undefined; readonly frame: Uint8Array }
   | { readonly owner: TellOwner; readonly frame: Uint8Array; readonly position: Told };
@@ -30,6 +35,15 @@ const NOTHING = new Uint8Array();
 /** Where batches are put together: the socket has copied one when `send` returns. */
 const scratch = Buffer.allocUnsafe(BATCH_BYTES_MAX + BRACKETS_BYTES);
 
+/** What stands in the scratch, and of which frames it was made. */
+interface Batch {
+  readonly frames: readonly Uint8Array[];
+  readonly bytes: Uint8Array;
+}
+
+const NO_BATCH: Batch = { frames: [], bytes: NOTHING };
+let lastBatch = NO_BATCH;
+
 /**
  * What is due to one socket, in order: answers, which are never dropped, and tells (messages, gaps,
  * `live`), which can be read from the log again. All that gathers within one turn of the loop
@@ -45,32 +59,48 @@ export class Outbox {
   readonly #socket: Socket;
   readonly #limits: EdgeLimits;
   readonly #flusher: Flusher;
-  readonly #onOverflow: () => void;
-  /** Made once: it is handed to the socket with every flush. */
-  readonly #writeAll = (): void => this.#write();
+  readonly #owner: OutboxOwner;
   #items: Item[] = [];
   #tellBytes = 0;
   #answerBytes = 0;
+  /** The flusher has it. */
+  #isDue = false;
   #isFull = false;
+  #timesFull = 0;
+  #sentBytes = 0;
   /** The socket has refused a frame, and the kernel has taken nothing since. */
   #hasRefused = false;
   #isClosed = false;
-  #waiters: (() => void)[] = [];
+  #waiters: (() => void)[] | undefined;
 
-  constructor(options: {
-    readonly socket: Socket;
-    readonly limits: EdgeLimits;
-    readonly flusher: Flusher;
-    readonly onOverflow: () => void;
-  }) {
-    this.#socket = options.socket;
-    this.#limits = options.limits;
-    this.#flusher = options.flusher;
-    this.#onOverflow = options.onOverflow;
+  constructor(
+    socket: Socket,
+    { limits, flusher }: { readonly limits: EdgeLimits; readonly flusher: Flusher },
+    owner: OutboxOwner,
+  ) {
+    this.#socket = socket;
+    this.#limits = limits;
+    this.#flusher = flusher;
+    this.#owner = owner;
   }
 
   get isClosed(): boolean {
     return this.#isClosed;
+  }
+
+  /** All that the socket has taken. */
+  get sentBytes(): number {
+    return this.#sentBytes;
+  }
+
+  /** How often tells were given back. */
+  get timesFull(): number {
+    return this.#timesFull;
+  }
+
+  /** Everything due has been written, and the socket has room. */
+  get isWritable(): boolean {
+    return this.#items.length === 0 && this.#isDrained();
   }
 
   answer(frame: string): void {
@@ -78,8 +108,8 @@ export class Outbox {
     const bytes = Buffer.from(frame);
     this.#items.push({ owner: undefined, frame: bytes });
     this.#answerBytes += bytes.length;
-    if (!this.#isFull) this.#flusher.due(this);
-    else if (this.#answerBytes > this.#limits.answerBytesMax) this.#onOverflow();
+    if (!this.#isFull) this.#becomeDue();
+    else if (this.#answerBytes > this.#limits.answerBytesMax) this.#owner.onOverflow();
   }
 
   /** False: not taken, the socket is full; the owner reads the log again once it has drained. */
@@ -88,22 +118,31 @@ export class Outbox {
     if (this.#tellBytes > this.#limits.dueBytesMax) {
       this.#becomeFull();
       // Answers may wait behind the discarded tells on a socket that is not full at all.
-      this.#flusher.due(this);
+      this.#becomeDue();
       return false;
     }
     this.#items.push({ owner, position, frame });
     this.#tellBytes += frame.length;
-    this.#flusher.due(this);
+    this.#becomeDue();
     return true;
+  }
+
+  #becomeDue(): void {
+    if (this.#isDue) return;
+    this.#isDue = true;
+    this.#flusher.due(this);
   }
 
   /** Writes what is due; called by the flusher at the end of the turn. */
   flush(): void {
+    this.#isDue = false;
     if (this.#isClosed) return;
-    if (this.#items.length > 0) this.#socket.cork(this.#writeAll);
+    // One frame leaves in one write anyway.
+    if (this.#items.length === 1) this.write();
+    else if (this.#items.length > 1) this.#socket.cork(this);
     // The socket may have closed under the write.
     if (this.#isClosed) return;
-    if (this.#isFull && this.#answerBytes > this.#limits.answerBytesMax) this.#onOverflow();
+    if (this.#isFull && this.#answerBytes > this.#limits.answerBytesMax) this.#owner.onOverflow();
     else this.#wake();
   }
 
@@ -125,12 +164,8 @@ export class Outbox {
 
   /** Resolves when everything due has been written and the socket has room, or it has closed. */
   whenWritable(): Promise<void> {
-    if (this.#isClosed || this.#isWritable()) return Promise.resolve();
-    return new Promise((resolve) => this.#waiters.push(resolve));
-  }
-
-  #isWritable(): boolean {
-    return this.#items.length === 0 && this.#isDrained();
+    if (this.#isClosed || this.isWritable) return Promise.resolve();
+    return new Promise((resolve) => (this.#waiters ??= []).push(resolve));
   }
 
   /** A refusal counts more than the amount: what it refused would be offered again at once. */
@@ -139,7 +174,8 @@ export class Outbox {
     return this.#socket.bufferedBytes() <= this.#limits.bufferedBytesLow;
   }
 
-  #write(): void {
+  /** Called by the socket, inside its cork. */
+  write(): void {
     const items = this.#items;
     let sent = 0;
     let room = this.#room();
@@ -182,6 +218,7 @@ export class Outbox {
       this.#hasRefused = this.#socket.bufferedBytes() > 0;
       return outcome;
     }
+    this.#sentBytes += bytes.length;
     for (let index = start; index < end; index++) {
       const item = items[index];
       if (item === undefined) continue;
@@ -194,6 +231,7 @@ export class Outbox {
   /** Keeps the answers, in their order; what the owners were not given they fetch again. */
   #becomeFull(): void {
     this.#isFull = true;
+    this.#timesFull += 1;
     const owners = new Set<TellOwner>();
     for (const item of this.#items) if (item.owner !== undefined) owners.add(item.owner);
     this.#items = this.#items.filter((item) => item.owner === undefined);
@@ -202,15 +240,15 @@ export class Outbox {
   }
 
   #wake(): void {
-    if (!this.#isWritable()) return;
+    if (!this.isWritable) return;
     this.#isFull = false;
     this.#release();
   }
 
   #release(): void {
     const waiters = this.#waiters;
-    this.#waiters = [];
-    for (const resolve of waiters) resolve();
+    this.#waiters = undefined;
+    for (const resolve of waiters ?? []) resolve();
   }
 }
 
@@ -232,8 +270,30 @@ function runEnd(items: readonly Item[], start: number, room: number): number {
   return end;
 }
 
-/** A JSON array of the frames whose owner still wants them; valid until the next call. */
+/**
+ * A JSON array of the frames whose owner still wants them; valid until the next call. Those who
+ * listen to one conversation get the same batch one after the other: it is put together once.
+ */
 function batchOf(items: readonly Item[], start: number, end: number): Uint8Array {
+  if (isLastBatch(items, start, end)) return lastBatch.bytes;
+  const bytes = composedBatch(items, start, end);
+  const run = items.slice(start, end);
+  const isShared = run.every(({ owner }) => owner?.isEnded !== true);
+  lastBatch = isShared ? { frames: run.map(({ frame }) => frame), bytes } : NO_BATCH;
+  return bytes;
+}
+
+function isLastBatch(items: readonly Item[], start: number, end: number): boolean {
+  const { frames } = lastBatch;
+  if (frames.length !== end - start) return false;
+  for (let index = start; index < end; index++) {
+    const item = items[index];
+    if (item?.frame !== frames[index - start] || item?.owner?.isEnded === true) return false;
+  }
+  return true;
+}
+
+function composedBatch(items: readonly Item[], start: number, end: number): Uint8Array {
   let at = 0;
   let frames = 0;
   for (let index = start; index < end; index++) {

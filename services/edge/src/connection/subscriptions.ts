@@ -3,21 +3,16 @@ import type { CatchUp } from "../catchup/catch-up.ts";
 import type { StartPoints } from "../catchup/start-point.ts";
 import type { Hubs } from "../hub/hubs.ts";
 import { Subscriber } from "../hub/subscriber.ts";
-import type { Told } from "../hub/told.ts";
+import { type Told, isBefore } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
+import { NO_READ } from "../rights/rights.ts";
 import type { CursorHolder } from "@millrace/schemas/record";
 import type { Tails } from "../tail/tails.ts";
 import type { Outbox } from "./outbox.ts";
 
-export interface SubscriptionsOptions {
-  readonly user: string;
-  readonly holder: CursorHolder;
-  readonly outbox: Outbox;
-  readonly mayRead: (conversation: ConversationId) => boolean;
-  readonly send: (frame: DownFrame) => void;
-  /** Subscribed after that position; undefined: not any more. Not told at the connection's end. */
-  readonly onChange: (conversation: ConversationId, start: string | undefined) => void;
+/** What the subscriptions of all connections share. */
+export interface SubscriptionsContext {
   readonly hubs: Hubs;
   readonly tails: Tails;
   readonly catchUp: CatchUp;
@@ -26,12 +21,23 @@ export interface SubscriptionsOptions {
   readonly metrics: EdgeMetrics;
 }
 
+/** The connection whose they are. */
+export interface SubscriptionsOwner {
+  readonly user: string;
+  readonly holder: CursorHolder;
+  readonly outbox: Outbox;
+  mayRead(conversation: ConversationId): boolean;
+  /** What stands before it is not the user's to read; undefined: all is. */
+  beginning(conversation: ConversationId): Told | undefined;
+  send(frame: DownFrame): void;
+  /** Subscribed after that position; undefined: not any more. Not told at the connection's end. */
+  onSubscription(conversation: ConversationId, start: string | undefined): void;
+}
+
 const RETRY_MS = 1_000;
 const UNREACHED = "the partition can't be read";
 
 type Refusal = Pick<ErrFrame, "code" | "message" | "retryMs">;
-
-const FORBIDDEN: Refusal = { code: "forbidden", message: "no right to read this conversation" };
 
 type SubRequest = {
   readonly id: RequestId;
@@ -45,14 +51,16 @@ type SubRequest = {
  * conversations don't wait.
  */
 export class Subscriptions {
-  readonly #options: SubscriptionsOptions;
+  readonly #context: SubscriptionsContext;
+  readonly #owner: SubscriptionsOwner;
   readonly #subscribers = new Map<ConversationId, Subscriber>();
   /** The last task of each conversation that has one running. */
   readonly #tasks = new Map<ConversationId, Promise<void>>();
   #isEnded = false;
 
-  constructor(options: SubscriptionsOptions) {
-    this.#options = options;
+  constructor(context: SubscriptionsContext, owner: SubscriptionsOwner) {
+    this.#context = context;
+    this.#owner = owner;
   }
 
   get size(): number {
@@ -64,7 +72,7 @@ export class Subscriptions {
   }
 
   subscribe(request: SubRequest): Promise<void> {
-    const { tails, limits } = this.#options;
+    const { tails, limits } = this.#context;
     const { conversation } = request;
     // What is appended from now on belongs to it, however long it waits for its turn.
     const reached = tails.whenReached(conversation, limits.subscribeDeadlineMs);
@@ -73,7 +81,7 @@ export class Subscriptions {
 
   /** A subscription of the session's former connection, that was begun after that position. */
   restore(conversation: ConversationId, start: string): Promise<void> {
-    const { tails, limits } = this.#options;
+    const { tails, limits } = this.#context;
     const reached = tails.whenReached(conversation, limits.subscribeDeadlineMs);
     return this.#inOrder(conversation, () => this.#restore(conversation, start, reached));
   }
@@ -82,8 +90,8 @@ export class Subscriptions {
     const { id, conversation } = request;
     return this.#inOrder(conversation, () => {
       if (this.#remove(conversation)) {
-        this.#options.onChange(conversation, undefined);
-        if (id !== undefined) this.#options.send({ t: "unsubd", id, c: conversation });
+        this.#owner.onSubscription(conversation, undefined);
+        if (id !== undefined) this.#owner.send({ t: "unsubd", id, c: conversation });
       } else this.#notSubscribed({ conversation, ...(id !== undefined && { id }) });
     });
   }
@@ -93,20 +101,22 @@ export class Subscriptions {
     return this.#inOrder(conversation, () => {
       const subscriber = this.#subscribers.get(conversation);
       if (subscriber === undefined) return this.#notSubscribed(request);
-      this.#options.send({ t: "skipd", id, c: conversation });
+      this.#owner.send({ t: "skipd", id, c: conversation });
       subscriber.skip();
     });
   }
 
   /** Other rights hold from now on: what they don't cover ends here and now, and is told. */
   revoke(): void {
-    for (const c of this.#subscribers.keys()) {
-      if (this.#options.mayRead(c)) continue;
-      this.#remove(c);
-      this.#options.metrics.errors.inc({ code: "forbidden" });
-      this.#options.onChange(c, undefined);
-      this.#options.send({ t: "unsubd", c, code: "forbidden" });
-    }
+    for (const c of this.#subscribers.keys()) if (!this.#owner.mayRead(c)) this.#forbid(c);
+  }
+
+  /** An operator has ruled about the user in that conversation. */
+  onRuled(conversation: ConversationId): void {
+    const subscriber = this.#subscribers.get(conversation);
+    if (subscriber === undefined) return;
+    if (!this.#owner.mayRead(conversation)) this.#forbid(conversation);
+    else if (isBefore(subscriber.told, subscriber.beginning)) this.#restart(subscriber);
   }
 
   /** The socket is gone: nothing stays behind, and a start still being looked for comes too late. */
@@ -117,16 +127,17 @@ export class Subscriptions {
 
   async #subscribe(request: SubRequest, reached: Promise<Told | undefined>): Promise<void> {
     const { id, conversation, from } = request;
-    const { startPoints, user, holder } = this.#options;
+    const { startPoints } = this.#context;
+    const { user, holder } = this.#owner;
     const tail = await reached;
     if (this.#isEnded) return;
     if (tail === undefined) return this.#unavailable({ id }, UNREACHED);
     const start = await startPoints.resolve(from, tail, { user, holder, conversation });
     if (this.#isEnded) return;
     // The rights may have changed while it waited.
-    if (!this.#options.mayRead(conversation)) this.#refuse({ id }, FORBIDDEN);
+    if (!this.#owner.mayRead(conversation)) this.#refuse({ id }, NO_READ);
     else if (start.kind === "start") {
-      this.#options.onChange(conversation, start.at.text);
+      this.#owner.onSubscription(conversation, start.at.text);
       this.#begin({ id }, conversation, { at: start.at, tail });
     } else if (start.code === "unavailable") this.#unavailable({ id }, start.message);
     else this.#refuse({ id }, start);
@@ -137,14 +148,17 @@ export class Subscriptions {
     text: string,
     reached: Promise<Told | undefined>,
   ): Promise<void> {
-    const { startPoints, user, holder } = this.#options;
+    const { startPoints } = this.#context;
+    const { user, holder } = this.#owner;
     const name = { c: conversation };
     const tail = await reached;
     if (this.#isEnded) return;
     if (tail === undefined) return this.#unavailable(name, UNREACHED);
     const start = await startPoints.restored(text, tail, { user, holder, conversation });
     if (this.#isEnded) return;
-    if (start.kind === "start") {
+    // As for a subscribe: the rights may have changed while it waited.
+    if (!this.#owner.mayRead(conversation)) this.#forbid(conversation);
+    else if (start.kind === "start") {
       this.#begin({ restored: true }, conversation, { at: start.at, tail });
     } else this.#unavailable(name, start.message);
   }
@@ -155,16 +169,23 @@ export class Subscriptions {
     conversation: ConversationId,
     place: { readonly at: Told; readonly tail: Told },
   ): void {
-    const { outbox, catchUp, tails, metrics } = this.#options;
+    const { tails } = this.#context;
     this.#remove(conversation);
     const { at } = place;
     const tail = tails.positionOf(conversation) ?? place.tail;
     const isAhead = at.epoch === tail.epoch && at.offset > tail.offset;
     const head = isAhead ? at.text : tail.text;
-    this.#options.send({ t: "subd", ...why, c: conversation, pos: at.text, head });
+    this.#owner.send({ t: "subd", ...why, c: conversation, pos: at.text, head });
+    this.#start(conversation, at);
+  }
+
+  #start(conversation: ConversationId, start: Told): Subscriber {
+    const { catchUp, metrics } = this.#context;
+    const { outbox } = this.#owner;
     const subscriber = new Subscriber({
       conversation,
-      start: at,
+      start,
+      rights: this.#owner,
       outbox,
       onLag: () => {
         metrics.lagging.inc();
@@ -174,15 +195,30 @@ export class Subscriptions {
     this.#subscribers.set(conversation, subscriber);
     metrics.subscriptions.inc();
     void catchUp.run(subscriber, outbox);
+    return subscriber;
+  }
+
+  /** From what the socket has taken on, once more: what waits for it is not the user's any more. */
+  #restart({ conversation, told, isSkipping }: Subscriber): void {
+    this.#remove(conversation);
+    const subscriber = this.#start(conversation, told);
+    if (isSkipping) subscriber.skip();
+  }
+
+  #forbid(c: ConversationId): void {
+    this.#remove(c);
+    this.#context.metrics.errors.inc({ code: "forbidden" });
+    this.#owner.onSubscription(c, undefined);
+    this.#owner.send({ t: "unsubd", c, code: "forbidden" });
   }
 
   #remove(conversation: ConversationId): boolean {
     const subscriber = this.#subscribers.get(conversation);
     if (subscriber === undefined) return false;
     subscriber.end();
-    this.#options.hubs.detach(subscriber);
+    this.#context.hubs.detach(subscriber);
     this.#subscribers.delete(conversation);
-    this.#options.metrics.subscriptions.dec();
+    this.#context.metrics.subscriptions.dec();
     return true;
   }
 
@@ -208,8 +244,8 @@ export class Subscriptions {
 
   #refuse(name: { id?: RequestId; c?: string }, refusal: Refusal): void {
     const { code, message, retryMs } = refusal;
-    this.#options.metrics.errors.inc({ code });
+    this.#context.metrics.errors.inc({ code });
     const retry = retryMs === undefined ? {} : { retryMs };
-    this.#options.send({ t: "err", ...name, code, message, ...retry });
+    this.#owner.send({ t: "err", ...name, code, message, ...retry });
   }
 }

@@ -1,54 +1,69 @@
-import type { Clock, Timer } from "@millrace/runtime";
+import type { Clock } from "@millrace/runtime";
+import { type Alarm, Wheel } from "./wheel.ts";
 
 /** A token ends that long after its `exp`, everywhere: docs/protocol.md §1. */
 export const TOKEN_LEEWAY_MS = 5_000;
 
 const WARNING_MS = 60_000;
 
-/** The longest delay that a timer takes: beyond it the timer would fire at once. */
-const TIMER_MS_MAX = 2 ** 31 - 1;
+/** A turn is a minute; what ends later is looked at once in each. */
+const TICK_MS = 250;
+const SLOTS = 240;
+
+/** Whoever came with the token. */
+export interface TokenHolder {
+  onExpiring(inMs: number): void;
+  onExpired(): void;
+}
+
+/** The ends of all tokens of an edge, by one timer. */
+export class TokenLives {
+  readonly clock: Clock;
+  readonly wheel: Wheel;
+
+  constructor(clock: Clock) {
+    this.clock = clock;
+    this.wheel = new Wheel({ clock, tickMs: TICK_MS, slots: SLOTS });
+  }
+}
 
 /**
  * The end of a connection's token: a warning a minute before (at once where less is left), then
  * the end. What is left is taken from the wall clock once; from then on only the monotonic clock
  * counts, so that a jump of the wall clock ends nobody's connection.
  */
-export class TokenLife {
-  readonly #clock: Clock;
-  readonly #endsAtMs: number;
-  readonly #onExpired: () => void;
-  readonly #warning: Timer;
-  #end: Timer;
+export class TokenLife implements Alarm {
+  slot: Set<Alarm> | undefined;
+  dueAtMs = 0;
+  readonly #lives: TokenLives;
+  readonly #holder: TokenHolder;
+  #endsAtMs = 0;
+  #isWarned = false;
 
-  constructor(options: {
-    readonly clock: Clock;
-    readonly expiresAtMs: number;
-    readonly onExpiring: (inMs: number) => void;
-    readonly onExpired: () => void;
-  }) {
-    const { clock, expiresAtMs, onExpiring, onExpired } = options;
+  constructor(lives: TokenLives, holder: TokenHolder) {
+    this.#lives = lives;
+    this.#holder = holder;
+  }
+
+  /** Also for the token that takes the place of the one before. */
+  begin(expiresAtMs: number): void {
+    const { clock, wheel } = this.#lives;
+    const nowMs = clock.nowMs();
     const leftMs = Math.max(0, expiresAtMs - clock.wallMs());
-    const warnInMs = Math.min(TIMER_MS_MAX, Math.max(0, leftMs - WARNING_MS));
-    this.#clock = clock;
-    this.#onExpired = onExpired;
-    this.#endsAtMs = clock.nowMs() + leftMs + TOKEN_LEEWAY_MS;
-    this.#warning = clock.after(warnInMs, () => {
-      // A token that outlives the longest timer is not about to expire when that timer fires.
-      if (leftMs - warnInMs <= WARNING_MS) onExpiring(Math.max(0, Math.round(leftMs - warnInMs)));
-    });
-    this.#end = this.#schedule();
+    this.#isWarned = false;
+    this.#endsAtMs = nowMs + leftMs + TOKEN_LEEWAY_MS;
+    wheel.set(this, nowMs + Math.max(0, leftMs - WARNING_MS));
   }
 
   end(): void {
-    this.#warning.cancel();
-    this.#end.cancel();
+    this.#lives.wheel.cancel(this);
   }
 
-  #schedule(): Timer {
-    const leftMs = Math.max(0, this.#endsAtMs - this.#clock.nowMs());
-    return this.#clock.after(Math.min(TIMER_MS_MAX, leftMs), () => {
-      if (leftMs <= TIMER_MS_MAX) this.#onExpired();
-      else this.#end = this.#schedule();
-    });
+  ring(nowMs: number): void {
+    if (this.#isWarned || nowMs >= this.#endsAtMs) return this.#holder.onExpired();
+    this.#isWarned = true;
+    this.#lives.wheel.set(this, this.#endsAtMs);
+    const leftMs = this.#endsAtMs - TOKEN_LEEWAY_MS - nowMs;
+    this.#holder.onExpiring(Math.max(0, Math.round(leftMs)));
   }
 }

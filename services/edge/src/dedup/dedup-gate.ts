@@ -108,7 +108,7 @@ export class DedupGate implements PublishGate {
     if (outcome.kind === "appended") {
       const { epoch, offset, timestampMs: ts } = outcome;
       const pos = formatPosition({ epoch, partition: claim.partition, offset: offset + 1n });
-      void reservations.exchange(claim, claim.token, { to: "final", pos, ts });
+      reservations.finish(claim, claim.token, { pos, ts });
     } else if (claim.isReserved) {
       void reservations.exchange(claim, claim.token, { to: "nothing" });
     }

@@ -4,6 +4,7 @@ import type { Clock } from "@millrace/runtime";
 import type { EdgeLimits } from "../limits.ts";
 import type { RedisHealth } from "../redis/redis-health.ts";
 import type { RedisLink } from "../redis/redis-link.ts";
+import type { DecodedRecords } from "../tail/decoded-records.ts";
 import { DedupGate, type PassedLog } from "./dedup-gate.ts";
 import { KeyFeed } from "./key-feed.ts";
 import { KeyWindow } from "./key-window.ts";
@@ -15,6 +16,8 @@ export interface Dedup {
   /** Follows the tails, so it is there before them. */
   readonly feed: KeyFeed;
   gateFor(tails: PassedLog): DedupGate;
+  /** Nothing is published any more: what Redis was still to hear of is sent now. */
+  flush(): void;
 }
 
 const INCARNATION_BYTES = 9;
@@ -25,8 +28,9 @@ export function createDedup(options: {
   readonly log: Log;
   readonly clock: Clock;
   readonly limits: EdgeLimits;
+  readonly decoded: DecodedRecords;
 }): Dedup {
-  const { log, clock, limits } = options;
+  const { log, clock, limits, decoded } = options;
   const { dedupMs } = limits.announced;
   const { dedupLeaseMs: leaseMs, dedupKeysMax: keysMax, readBytes } = limits;
   const window = new KeyWindow({ dedupMs, keysMax });
@@ -38,6 +42,7 @@ export function createDedup(options: {
   return {
     gateFor: (tails) =>
       new DedupGate({ reservations, window, search, clock, tails, incarnation, ...times }),
-    feed: new KeyFeed({ log, clock, window, dedupMs, readBytes }),
+    flush: () => reservations.flush(),
+    feed: new KeyFeed({ log, clock, window, decoded, dedupMs, readBytes }),
   };
 }

@@ -1,7 +1,8 @@
 import type { Log, LogChunk, LogRecord } from "@millrace/log";
 import { type Clock, delay } from "@millrace/runtime";
-import { decodeMessage } from "@millrace/schemas/record";
+import { type DecodeOutcome, decodeMessage } from "@millrace/schemas/record";
 import type { Told } from "../hub/told.ts";
+import type { DecodedRecords } from "../tail/decoded-records.ts";
 import type { TailFollower } from "../tail/partition-tail.ts";
 import type { KeyWindow } from "./key-window.ts";
 import { hashOfPublish } from "./publish-id.ts";
@@ -10,6 +11,7 @@ export interface KeyFeedOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly window: KeyWindow;
+  readonly decoded: DecodedRecords;
   readonly dedupMs: number;
   readonly readBytes: number;
 }
@@ -47,7 +49,10 @@ export class KeyFeed implements TailFollower {
   }
 
   passed(chunk: LogChunk): void {
-    for (const record of chunk.records) this.#add(chunk.partition, record);
+    const outcomes = this.#options.decoded.of(chunk);
+    for (const [index, record] of chunk.records.entries()) {
+      this.#addDecoded(chunk.partition, record, outcomes[index]);
+    }
   }
 
   stop(): void {
@@ -130,10 +135,16 @@ export class KeyFeed implements TailFollower {
     return !this.#isStopped && this.#runs.get(partition) === run;
   }
 
-  #add(partition: number, { offset, timestampMs, value }: LogRecord): void {
-    if (value === null) return;
-    const decoded = decodeMessage(value);
-    if (decoded.kind !== "message" || decoded.message.key === null) return;
+  #add(partition: number, record: LogRecord): void {
+    if (record.value !== null) this.#addDecoded(partition, record, decodeMessage(record.value));
+  }
+
+  #addDecoded(
+    partition: number,
+    { offset, timestampMs }: LogRecord,
+    decoded: DecodeOutcome | undefined,
+  ): void {
+    if (decoded?.kind !== "message" || decoded.message.key === null) return;
     const { conversation, sender, key } = decoded.message;
     const hash = hashOfPublish({ conversation, sender, key });
     this.#options.window.add(partition, { hash, offset, timestampMs });

@@ -1,4 +1,4 @@
-import { createHash, randomBytes } from "node:crypto";
+import { hash, randomBytes } from "node:crypto";
 
 /** What makes two publishes the same one: docs/protocol.md §3, `key`. */
 export interface PublishId {
@@ -20,7 +20,7 @@ const LOW_RANGE = 2 ** 32;
 export function nameOfPublish({ conversation, sender, key }: PublishId): string {
   // JSON keeps the parts apart whatever they contain.
   const text = JSON.stringify([conversation, sender, key]);
-  return createHash("sha256").update(text).digest("base64url").slice(0, NAME_LENGTH);
+  return hash("sha256", text, "base64url").slice(0, NAME_LENGTH);
 }
 
 /**
@@ -35,8 +35,8 @@ export function hashOfPublish({ conversation, sender, key }: PublishId): number 
     // No text has this unit, so that "ab","c" and "a","bc" differ.
     take(lanes, 0x1_0000);
   }
-  const hash = (mix(lanes.high) % HIGH_BITS) * LOW_RANGE + mix(lanes.low);
-  return hash === 0 ? 1 : hash;
+  const mixed = (mix(lanes.high) % HIGH_BITS) * LOW_RANGE + mix(lanes.low);
+  return mixed === 0 ? 1 : mixed;
 }
 
 interface Lanes {

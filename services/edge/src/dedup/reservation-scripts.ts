@@ -10,9 +10,10 @@
  */
 
 /**
- * KEYS: marker, entries. ARGV: lease ms, lifetime ms, "1" where keys were used that Redis
- * knows nothing of, log end, then a token for each entry.
- * Answers: since when all entries are there, how many ms that is ago, then for each entry `m` (mine now), `f …`, `h`
+ * KEYS: marker, entries that become final, entries to reserve. ARGV: lease ms, lifetime ms, "1" where
+ * keys were used that Redis knows nothing of, log end, how many become final, for each of those its
+ * token, position and append time, then a token for each entry to reserve.
+ * Answers: since when all entries are there, how many ms that is ago, then for each entry to reserve `m` (mine now), `f …`, `h`
  * (held by another), or `o <token> <log end>` (its holder is gone).
  */
 export const RESERVE = `
@@ -26,22 +27,31 @@ if markedRun ~= run then
   since = string.format('%.0f', now)
   redis.call('SET', KEYS[1], run .. ' ' .. since)
 end
+local finals = tonumber(ARGV[5])
+for index = 1, finals do
+  local key, at = KEYS[index + 1], 3 + 3 * index
+  local entry = redis.call('GET', key)
+  -- A final place is also true in a Redis that has forgotten the reservation.
+  if not entry or string.match(entry, '^p (%S+) ') == ARGV[at] then
+    redis.call('SET', key, 'f ' .. ARGV[at + 1] .. ' ' .. ARGV[at + 2], 'PX', ARGV[2])
+  end
+end
 local lease = string.format('%.0f', now + tonumber(ARGV[1]))
 local answer = { since, now - tonumber(since) }
-for index = 2, #KEYS do
-  local token = ARGV[index + 3]
+for index = finals + 2, #KEYS do
+  local token = ARGV[index + 2 * finals + 4]
   local mine = 'p ' .. token .. ' ' .. lease .. ' ' .. ARGV[4]
   local entry = redis.call('GET', KEYS[index])
   if not entry then
     redis.call('SET', KEYS[index], mine, 'PX', ARGV[2])
-    answer[index + 1] = 'm'
+    answer[#answer + 1] = 'm'
   elseif string.sub(entry, 1, 1) == 'f' then
-    answer[index + 1] = entry
+    answer[#answer + 1] = entry
   else
     local holder, untilMs, logEnd = string.match(entry, '^p (%S+) (%d+) (%S+)$')
-    if holder == token then answer[index + 1] = 'm'
-    elseif tonumber(untilMs) > now then answer[index + 1] = 'h'
-    else answer[index + 1] = 'o ' .. holder .. ' ' .. logEnd end
+    if holder == token then answer[#answer + 1] = 'm'
+    elseif tonumber(untilMs) > now then answer[#answer + 1] = 'h'
+    else answer[#answer + 1] = 'o ' .. holder .. ' ' .. logEnd end
   end
 end
 return answer

@@ -1,7 +1,9 @@
+import type { Clock } from "@millrace/runtime";
 import type { EpochId } from "@millrace/schemas";
 import type { Told } from "../hub/told.ts";
 import type { RedisHealth } from "../redis/redis-health.ts";
 import type { RedisClient, RedisLink } from "../redis/redis-link.ts";
+import { FinalPlaces } from "./final-places.ts";
 import { EXCHANGE, RESERVE } from "./reservation-scripts.ts";
 
 /** Keys belong to one incarnation of the topic: in the next one nothing was published yet. */
@@ -51,6 +53,7 @@ export type Exchange =
 export interface ReservationsOptions {
   readonly health: RedisHealth;
   readonly redis: RedisLink;
+  readonly clock: Clock;
   readonly dedupMs: number;
   /** How long a reservation holds without being renewed. */
   readonly leaseMs: number;
@@ -66,9 +69,13 @@ export class Reservations {
   readonly #options: ReservationsOptions;
   /** Keys were used while Redis did not hear of it, by partition: its marker has to begin anew. */
   readonly #hasHoles = new Set<string>();
+  readonly #finals: FinalPlaces;
 
   constructor(options: ReservationsOptions) {
     this.#options = options;
+    this.#finals = new FinalPlaces(options.clock, ({ key, token, pos, ts }) => {
+      void this.exchange(key, token, { to: "final", pos, ts });
+    });
     options.redis.onClient((client) => {
       client.defineCommand("reserveKeys", { lua: RESERVE });
       client.defineCommand("exchangeReservation", { numberOfKeys: 1, lua: EXCHANGE });
@@ -80,6 +87,16 @@ export class Reservations {
     this.#hasHoles.add(markerKey(place));
   }
 
+  /** Its record is there; Redis hears of it with the partition's next reservation, or soon. */
+  finish(key: ReservationKey, token: string, place: { readonly pos: string; readonly ts: number }) {
+    this.#finals.add(markerKey(key), { key, token, ...place });
+  }
+
+  /** What Redis was still to hear of is sent now. */
+  flush(): void {
+    this.#finals.flush();
+  }
+
   /** Undefined: Redis does not answer. */
   async reserve(end: Told, wishes: readonly ReservationWish[]): Promise<Reserved | undefined> {
     const { health, leaseMs } = this.#options;
@@ -87,15 +104,19 @@ export class Reservations {
     const marker = markerKey(end);
     const keys = wishes.map(({ name }) => entryKey({ epoch, partition, name }));
     const hadHoles = this.#hasHoles.has(marker);
-    const settings = [leaseMs, this.#lifetimeMs, hadHoles ? "1" : "0", end.text];
+    const finals = this.#finals.take(marker);
+    const entries = [marker, ...finals.map(({ key }) => entryKey(key)), ...keys];
+    const settings = [leaseMs, this.#lifetimeMs, hadHoles ? "1" : "0", end.text, finals.length];
+    const places = finals.flatMap(({ token, pos, ts }) => [token, pos, ts]);
     const tokens = wishes.map(({ token }) => token);
+    const words = [...settings, ...places, ...tokens];
     const answer = await health.ask(marker, (client) =>
-      (client as Scripts).reserveKeys(keys.length + 1, marker, ...keys, ...settings, ...tokens),
+      (client as Scripts).reserveKeys(entries.length, ...entries, ...words),
     );
     if (answer === undefined) return undefined;
     if (hadHoles) this.#hasHoles.delete(marker);
-    const [since, sinceAgeMs, ...entries] = answer;
-    const outcomes = entries.map((entry) => outcomeOf(String(entry)));
+    const [since, sinceAgeMs, ...found] = answer;
+    const outcomes = found.map((entry) => outcomeOf(String(entry)));
     const isProving = !health.isEvicting;
     return { since: String(since), sinceAgeMs: Number(sinceAgeMs), isProving, outcomes };
   }

@@ -5,6 +5,7 @@ import { encodeMessage } from "@millrace/schemas/record";
 import { beforeEach, expect, it } from "vitest";
 import { TurnGate } from "../catchup/turn-gate.ts";
 import { LIMITS } from "../limits.ts";
+import { finderOn } from "../testing/finder-on.ts";
 import { foreignMessage } from "../testing/foreign-message.ts";
 import { History, type HistoryFrom, type HistoryPage } from "./history.ts";
 
@@ -45,7 +46,8 @@ function historyOf(limits = LIMITS): History {
     },
   }) as Log;
   const gate = new TurnGate(systemClock, 1);
-  return new History({ log: watched, clock: systemClock, gate, limits });
+  const { finder } = finderOn(watched, { clock: systemClock, readBytes: limits.readBytes });
+  return new History({ log: watched, finder, clock: systemClock, gate, limits });
 }
 
 async function read(

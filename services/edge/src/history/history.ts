@@ -11,8 +11,10 @@ import {
 } from "@millrace/schemas";
 import { lookBack } from "../catchup/look-back.ts";
 import type { TurnGate } from "../catchup/turn-gate.ts";
+import type { MessageFinder } from "../finding/message-finder.ts";
 import type { RecordPlace } from "../hub/message-frame.ts";
 import type { EdgeLimits } from "../limits.ts";
+import { type Told, isBefore, told } from "../hub/told.ts";
 import { readOn } from "./read-on.ts";
 
 /** Which part of a conversation is wanted. */
@@ -26,6 +28,8 @@ export interface HistoryRequest {
   readonly conversation: ConversationId;
   readonly from: HistoryFrom;
   readonly count: number;
+  /** What stands before it is not the reader's; undefined: all is. */
+  readonly beginning?: Told | undefined;
   /** Aborted: nobody waits for the page any more. */
   readonly signal: AbortSignal;
 }
@@ -47,15 +51,18 @@ export type HistoryOutcome =
 
 export interface HistoryOptions {
   readonly log: Log;
+  readonly finder: MessageFinder;
   readonly clock: Clock;
   readonly gate: TurnGate;
   readonly limits: EdgeLimits;
 }
 
-/** The partition of a conversation in today's log, and where that begins and ends. */
+/** The partition of a conversation in today's log, and where that begins, for this reader, and ends. */
 interface Ground {
   readonly place: RecordPlace;
   readonly startOffset: bigint;
+  /** Why there is nothing before the start. */
+  readonly missing: "expired" | "forbidden";
   readonly endOffset: bigint;
 }
 
@@ -87,7 +94,7 @@ export class History {
 
   async page(request: HistoryRequest): Promise<HistoryOutcome> {
     const { from } = request;
-    const ground = await this.#ground(request.conversation);
+    const ground = await this.#ground(request);
     if (ground === undefined) return UNAVAILABLE;
     if (from.kind === "newest") return this.#newest(request, ground, ground.endOffset);
     const { epoch, partition } = ground.place;
@@ -98,7 +105,7 @@ export class History {
       : this.#after(request, ground, from.position);
   }
 
-  async #ground(conversation: ConversationId): Promise<Ground | undefined> {
+  async #ground({ conversation, beginning }: HistoryRequest): Promise<Ground | undefined> {
     const { log } = this.#options;
     if (log.epoch === undefined) return undefined;
     const partition = partitionOf(Buffer.from(conversation), log.epoch.partitions);
@@ -106,7 +113,11 @@ export class History {
     // Another incarnation may have it in another partition: whoever asks again will find it.
     if (bounds.kind === "unavailable" || bounds.epoch !== log.epoch?.id) return undefined;
     const { epoch, startOffset, endOffset } = bounds;
-    return { place: { epoch, partition, conversation }, startOffset, endOffset };
+    const place = { epoch, partition, conversation };
+    const ground = { place, startOffset, endOffset, missing: "expired" } as const;
+    const start = told(epoch, partition, startOffset);
+    if (beginning === undefined || !isBefore(start, beginning)) return ground;
+    return { ...ground, startOffset: beginning.offset, missing: "forbidden" };
   }
 
   async #before(
@@ -129,10 +140,9 @@ export class History {
     { place, startOffset, endOffset }: Ground,
     upTo: bigint,
   ): Promise<HistoryOutcome> {
-    const { log, gate, limits } = this.#options;
+    const { finder, gate, limits } = this.#options;
     const found = await lookBack({
-      log,
-      readBytes: limits.readBytes,
+      finder,
       place,
       upTo,
       startOffset,
@@ -147,14 +157,14 @@ export class History {
   }
 
   async #after(request: HistoryRequest, seen: Ground, position: Position): Promise<HistoryOutcome> {
-    const { log, clock, gate, limits } = this.#options;
+    const { finder, clock, gate, limits } = this.#options;
     const ground = await this.#whenReached(request, seen, position);
     if (ground === undefined) return UNAVAILABLE;
     const { place, endOffset } = ground;
     const missing = missingBehind(position, ground);
     const from = missing?.to ?? position.offset;
     const read = await readOn({
-      log,
+      finder,
       clock,
       limits,
       place,
@@ -167,27 +177,42 @@ export class History {
     // Retention may pass the place before anything is read there.
     const isPassed = read.begin > from;
     const gap = isPassed ? { reason: missing?.reason ?? "expired", to: read.begin } : missing;
+    const untold = gap && (await this.#gap(position, place, gap));
     return {
       kind: "page",
       messages: read.messages,
       pos: textAt(place, read.next),
       head: textAt(place, read.endOffset),
-      ...(gap && { gap: gapOf(position, place, gap) }),
+      ...(untold && { gap: untold }),
     };
+  }
+
+  /** Undefined where it is known that nothing of the conversation is missing. */
+  async #gap(
+    position: Position,
+    place: RecordPlace,
+    missing: Missing,
+  ): Promise<HistoryGap | undefined> {
+    if (missing.reason !== "expired") return gapOf(position, place, missing);
+    const missed = await this.#options.finder.count(place, position.offset, missing.to);
+    return missed === 0
+      ? undefined
+      : { ...gapOf(position, place, missing), missed: missed ?? null };
   }
 
   /** A new leader may not know its end yet: it is asked for a while before it is believed. */
   async #whenReached(
-    { conversation, signal }: HistoryRequest,
+    request: HistoryRequest,
     seen: Ground,
     position: Position,
   ): Promise<Ground | undefined> {
+    const { signal } = request;
     const { clock, limits } = this.#options;
     const deadlineMs = clock.nowMs() + limits.truncationPatienceMs;
     let ground: Ground | undefined = seen;
     while (ground !== undefined && isBeyond(position, ground) && clock.nowMs() < deadlineMs) {
       await delay(clock, BOUNDS_RETRY_MS, signal);
-      ground = signal.aborted ? undefined : await this.#ground(conversation);
+      ground = signal.aborted ? undefined : await this.#ground(request);
     }
     return ground;
   }
@@ -200,9 +225,9 @@ interface Missing {
 }
 
 function missingBehind(position: Position, ground: Ground): Missing | undefined {
-  const { place, startOffset, endOffset } = ground;
+  const { place, startOffset, endOffset, missing } = ground;
   if (position.epoch !== place.epoch) return { reason: "recreated", to: startOffset };
-  if (position.offset < startOffset) return { reason: "expired", to: startOffset };
+  if (position.offset < startOffset) return { reason: missing, to: startOffset };
   return isBeyond(position, ground) ? { reason: "truncated", to: endOffset } : undefined;
 }
 

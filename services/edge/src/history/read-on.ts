@@ -1,10 +1,11 @@
-import { type Log, type LogChunk, recordsOf } from "@millrace/log";
+import { type LogChunk, recordsOf } from "@millrace/log";
 import type { Clock } from "@millrace/runtime";
 import { type RecordPlace, messageFrame } from "../hub/message-frame.ts";
+import type { MessageFinder, ReadRange } from "../finding/message-finder.ts";
 import type { EdgeLimits } from "../limits.ts";
 
 export interface ReadOnOptions {
-  readonly log: Log;
+  readonly finder: MessageFinder;
   readonly clock: Clock;
   readonly limits: EdgeLimits;
   readonly place: RecordPlace;
@@ -39,7 +40,7 @@ interface Progress {
  * stops, the next page goes on. Undefined: nothing could be read.
  */
 export async function readOn(options: ReadOnOptions): Promise<ReadOn | undefined> {
-  const { clock, limits, from, endOffset, turn } = options;
+  const { clock, finder, place, limits, from, endOffset, turn } = options;
   const deadlineMs = clock.nowMs() + limits.historyScanMs;
   const progress: Progress = {
     messages: [],
@@ -52,7 +53,9 @@ export async function readOn(options: ReadOnOptions): Promise<ReadOn | undefined
   while (!progress.isFull && progress.next < progress.endOffset) {
     if (clock.nowMs() >= deadlineMs) break;
     if (!(await turn())) return undefined;
-    if (await readStep(options, progress)) continue;
+    const range = await finder.forward(place, progress.next, progress.endOffset);
+    progress.next = range.from;
+    if (range.from === range.upTo || (await readStep(options, progress, range))) continue;
     if (progress.next === from) return undefined;
     break;
   }
@@ -60,18 +63,19 @@ export async function readOn(options: ReadOnOptions): Promise<ReadOn | undefined
 }
 
 /** False: it could not go on. */
-async function readStep(options: ReadOnOptions, progress: Progress): Promise<boolean> {
-  const { log, limits, place } = options;
-  const { epoch, partition } = place;
-  const offset = progress.next;
-  const bytesMax = limits.readBytes;
-  const outcome = await log.readFrom({ partition, offset, epoch, waitMs: 0, bytesMax });
+async function readStep(
+  options: ReadOnOptions,
+  progress: Progress,
+  range: ReadRange,
+): Promise<boolean> {
+  const { finder, place } = options;
+  const outcome = await finder.read(place, range);
   if (outcome.kind === "below-start" && progress.messages.length === 0) {
     progress.begin = outcome.startOffset;
     progress.next = outcome.startOffset;
     return true;
   }
-  if (outcome.kind !== "chunk" || outcome.next === offset) return false;
+  if (outcome.kind !== "chunk" || outcome.next === range.from) return false;
   progress.endOffset =
     outcome.endOffset > options.endOffset ? outcome.endOffset : options.endOffset;
   take(outcome, options, progress);

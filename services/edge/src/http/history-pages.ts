@@ -1,15 +1,16 @@
 import { type ConversationId, LAST_MAX, parsePosition } from "@millrace/schemas";
 import type { Identity } from "../admission/identity.ts";
-import { mayRead } from "../admission/rights.ts";
-import type { History, HistoryFrom, HistoryPage } from "../history/history.ts";
+import type { History, HistoryFrom, HistoryPage, HistoryRequest } from "../history/history.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
+import { NO_READ, type Rights } from "../rights/rights.ts";
 import { Allowance } from "./allowance.ts";
 import { type HttpFailure, failureAnswer, refusalAnswer } from "./http-answer.ts";
 import type { HttpAnswer } from "./http-exchange.ts";
 
 export interface HistoryPagesOptions {
   readonly history: History;
+  readonly rights: Rights;
   readonly limits: EdgeLimits;
   readonly metrics: EdgeMetrics;
 }
@@ -30,6 +31,12 @@ export const PAGE_COUNT_DEFAULT = 100;
 const COUNT = /^[1-9]\d{0,3}$/;
 const RETRY_MS = 1_000;
 
+const CHANGED: HttpFailure = {
+  code: "unavailable",
+  message: "the rights have changed while it was read",
+  retryMs: RETRY_MS,
+};
+
 /** A conversation's history, page by page; only so many pages are read at once. */
 export class HistoryPages {
   readonly #options: HistoryPagesOptions;
@@ -44,9 +51,7 @@ export class HistoryPages {
   async answer({ identity, conversation, query, signal }: PageRequest): Promise<HttpAnswer> {
     const wish = wishOf(new URLSearchParams(query));
     if (wish.kind === "refused") return wish.answer;
-    if (!mayRead(identity, conversation)) {
-      return this.#fail({ code: "forbidden", message: "no right to read this conversation" });
-    }
+    if (!this.#options.rights.mayRead(identity, conversation)) return this.#fail(NO_READ);
     const allowed = this.#allowance.take(identity.user);
     if (allowed.kind !== "taken") {
       const code = allowed.kind === "full" ? "unavailable" : "rate-limited";
@@ -54,13 +59,25 @@ export class HistoryPages {
     }
     const { from, count } = wish;
     try {
-      const outcome = await this.#options.history.page({ conversation, from, count, signal });
-      if (outcome.kind === "page") return { status: 200, body: textOf(outcome) };
-      const { code, message } = outcome;
-      return this.#fail({ code, message, ...(code === "unavailable" && { retryMs: RETRY_MS }) });
+      return await this.#read({ conversation, from, count, signal }, identity);
     } finally {
       allowed.giveBack();
     }
+  }
+
+  /** What the rights no longer cover when it has been read is not handed out. */
+  async #read(request: HistoryRequest, identity: Identity): Promise<HttpAnswer> {
+    const { history, rights } = this.#options;
+    const { conversation } = request;
+    const beginning = rights.beginning(identity.user, conversation);
+    const outcome = await history.page({ ...request, beginning });
+    if (!rights.mayRead(identity, conversation)) return this.#fail(NO_READ);
+    if (rights.beginning(identity.user, conversation)?.text !== beginning?.text) {
+      return this.#fail(CHANGED);
+    }
+    if (outcome.kind === "page") return { status: 200, body: textOf(outcome) };
+    const { code, message } = outcome;
+    return this.#fail({ code, message, ...(code === "unavailable" && { retryMs: RETRY_MS }) });
   }
 
   #fail(failure: HttpFailure): HttpAnswer {

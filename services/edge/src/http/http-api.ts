@@ -19,6 +19,8 @@ export interface HttpApiOptions {
   readonly admission: Admission;
   /** False answers all but the probes with 503. */
   readonly isOpen: () => boolean;
+  /** False: who is connected is served, but nobody should come here. */
+  readonly hasRoom: () => boolean;
   /** Asked for only while it is open. */
   readonly services: () => HttpServices;
 }
@@ -96,7 +98,8 @@ export class HttpApi {
   #probe({ path, method }: HttpExchange): HttpAnswer {
     if (method !== "GET" && method !== "HEAD") return wrongMethod(["GET", "HEAD"]);
     if (path === "/healthz") return jsonAnswer(200, { status: "alive" });
-    return this.#options.isOpen() ? jsonAnswer(200, { status: "ready" }) : refusalAnswer(NOT_READY);
+    const { isOpen, hasRoom } = this.#options;
+    return isOpen() && hasRoom() ? jsonAnswer(200, { status: "ready" }) : refusalAnswer(NOT_READY);
   }
 }
 

@@ -12,6 +12,8 @@ export interface HttpAnswer {
   readonly headers?: Readonly<Record<string, string>>;
   /** JSON. */
   readonly body?: string;
+  /** The connection ends with it. */
+  readonly isLast?: boolean;
 }
 
 /**

@@ -6,12 +6,13 @@ import {
 } from "@millrace/schemas";
 import type { Headers } from "../admission/credential.ts";
 import type { Identity } from "../admission/identity.ts";
-import { mayWrite } from "../admission/rights.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import { failureOf } from "../publish/publish-failure.ts";
 import type { PublishOutcome } from "../publish/publish-gate.ts";
 import type { Publisher } from "../publish/publisher.ts";
+import type { PublishRates } from "../rates/publish-rates.ts";
+import { NO_WRITE, type Rights } from "../rights/rights.ts";
 import { Allowance } from "./allowance.ts";
 import { type HttpFailure, failureAnswer, jsonAnswer } from "./http-answer.ts";
 import type { BodyOutcome, HttpAnswer } from "./http-exchange.ts";
@@ -19,6 +20,8 @@ import { parseJsonBody, refuseMediaType } from "./json-body.ts";
 
 export interface MessagePostsOptions {
   readonly publisher: Publisher;
+  readonly publishRates: PublishRates;
+  readonly rights: Rights;
   readonly limits: EdgeLimits;
   readonly metrics: EdgeMetrics;
 }
@@ -54,8 +57,12 @@ export class MessagePosts {
     const { identity, conversation, headers } = post;
     const refusal = refuseMediaType(headers);
     if (refusal !== undefined) return refusal;
-    if (!mayWrite(identity, conversation)) {
-      return this.#fail({ code: "forbidden", message: "no right to write to this conversation" });
+    const { rights, publishRates } = this.#options;
+    if (!rights.mayWrite(identity, conversation)) return this.#fail(NO_WRITE);
+    const retryMs = publishRates.takeOnce(identity.user);
+    if (retryMs > 0) {
+      this.#options.metrics.limited.inc({ limit: "publishes" });
+      return this.#fail({ code: "rate-limited", message: "more publishes than allowed", retryMs });
     }
     const allowed = this.#allowance.take(identity.user);
     if (allowed.kind !== "taken") {
@@ -80,6 +87,9 @@ export class MessagePosts {
     if (json.kind === "refused") return this.#fail(json.failure);
     const parsed = this.#parse(post, json.fields);
     if (parsed.kind === "refused") return this.#fail(parsed.failure);
+    // The body may have been long in coming.
+    const { rights } = this.#options;
+    if (!rights.mayWrite(post.identity, post.conversation)) return this.#fail(NO_WRITE);
     return this.#answerOf(await this.#publish(post, parsed.frame));
   }
 

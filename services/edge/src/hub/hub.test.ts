@@ -6,7 +6,7 @@ import { FakeClock } from "@millrace/testkit";
 import { describe, expect, it } from "vitest";
 import { Flusher } from "../connection/flusher.ts";
 import { Outbox } from "../connection/outbox.ts";
-import type { Socket } from "../connection/socket.ts";
+import type { Socket, Writer } from "../connection/socket.ts";
 import { LIMITS } from "../limits.ts";
 import { createMetrics } from "../metrics.ts";
 import { Hubs } from "./hubs.ts";
@@ -49,16 +49,15 @@ function setUp() {
   const join = (from: number, conversation = ROOM, partition = 0) => {
     const frames: Uint8Array[] = [];
     const socket = {
-      address: "",
       // A batch is only there until the next one.
       send: (frame: Uint8Array) => (frames.push(isBatch(frame) ? frame.slice() : frame), "sent"),
       ping: () => undefined,
       bufferedBytes: () => 0,
-      cork: (write: () => void) => write(),
+      cork: (writer: Writer) => writer.write(),
       close: () => undefined,
       terminate: () => undefined,
     } as Socket;
-    const outbox = new Outbox({ socket, limits: LIMITS, flusher, onOverflow: () => undefined });
+    const outbox = new Outbox(socket, { limits: LIMITS, flusher }, { onOverflow: () => undefined });
     const start = told(EPOCH, partition, BigInt(from));
     const lags: bigint[] = [];
     const onLag = (lagging: Subscriber): unknown => lags.push(lagging.told.offset);

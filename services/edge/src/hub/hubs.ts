@@ -1,12 +1,15 @@
 import type { LogRecord } from "@millrace/log";
 import type { Logger } from "@millrace/runtime";
-import type { ConversationId, EpochId } from "@millrace/schemas";
+import { type ConversationId, type EpochId, partitionOf } from "@millrace/schemas";
 import type { EdgeMetrics } from "../metrics.ts";
 import type { DeliveryWatch } from "../watch/delivery-watch.ts";
 import { Hub } from "./hub.ts";
 import { type MessageFrame, messageFrame } from "./message-frame.ts";
 import type { Subscriber } from "./subscriber.ts";
 import { type Told, told } from "./told.ts";
+
+/** So many of a partition's skipped records are told one by one, later ones when there are ten times as many. */
+const TOLD_EACH_MAX = 10;
 
 const decoder = new TextDecoder("utf-8", { fatal: true });
 
@@ -16,8 +19,19 @@ export class Hubs {
   readonly #logger: Logger;
   readonly #metrics: EdgeMetrics;
   readonly #watch: DeliveryWatch | undefined;
+  /** How many of each partition were skipped. */
+  readonly #skipped = new Map<number, number>();
 
-  constructor(logger: Logger, metrics: EdgeMetrics, watch?: DeliveryWatch) {
+  readonly #partitions: (() => number | undefined) | undefined;
+
+  /** `partitions`: how many keys are spread over; without it nobody looks for misplaced ones. */
+  constructor(
+    logger: Logger,
+    metrics: EdgeMetrics,
+    watch?: DeliveryWatch,
+    partitions?: () => number | undefined,
+  ) {
+    this.#partitions = partitions;
     this.#logger = logger;
     this.#metrics = metrics;
     this.#watch = watch;
@@ -54,18 +68,40 @@ export class Hubs {
 
   /** One record of a tail, in log order. */
   deliver(record: LogRecord, epoch: EpochId, partition: number): void {
-    const conversation = keyText(record.key);
-    if (conversation === undefined) {
-      return this.#skip(record, partition, record.key === null ? "no key" : "key is not UTF-8");
+    const { key } = record;
+    const conversation = keyText(key);
+    if (key === null || conversation === undefined) {
+      return this.#skip(record, partition, key === null ? "no key" : "key is not UTF-8");
     }
     const hub = this.#hubs.get(conversation);
-    // A key that belongs to another partition finds no hub of this one: it is not ours to deliver.
-    if (hub === undefined || hub.partition !== partition) return;
+    if (hub === undefined || hub.partition !== partition) {
+      // Beside its conversation's own partition it would stand without any order.
+      if (this.#isMisplaced(key, partition))
+        this.#skip(record, partition, "key of another partition");
+      return;
+    }
     const position = told(epoch, partition, record.offset + 1n);
-    const receivers = hub.deliver(position, () => this.#decode(record, hub, epoch));
+    const receivers = hub.deliver(position, () => this.#decode(record, hub, position));
     if (receivers === 0) return;
     this.#metrics.deliveries.inc(receivers);
     this.#watch?.queued(record, position, receivers);
+  }
+
+  #isMisplaced(key: Uint8Array, partition: number): boolean {
+    const partitions = this.#partitions?.();
+    return partitions !== undefined && partitionOf(key, partitions) !== partition;
+  }
+
+  /**
+   * One that is no message of ours. It is told by its place alone, what stands in it is nobody's
+   * business here; and a producer that writes nothing else does not fill the log.
+   */
+  #skip({ offset }: LogRecord, partition: number, why: string): void {
+    this.#metrics.recordsSkipped.inc();
+    const skipped = (this.#skipped.get(partition) ?? 0) + 1;
+    this.#skipped.set(partition, skipped);
+    if (skipped > TOLD_EACH_MAX && !Number.isInteger(Math.log10(skipped))) return;
+    this.#logger.warn({ partition, offset: offset.toString(), why, skipped }, "record skipped");
   }
 
   /** All records of a chunk were delivered. */
@@ -85,18 +121,13 @@ export class Hubs {
     }
   }
 
-  #decode(record: LogRecord, hub: Hub, epoch: EpochId): MessageFrame | undefined {
+  #decode(record: LogRecord, hub: Hub, position: Told): MessageFrame | undefined {
     const { conversation, partition } = hub;
-    const frame = messageFrame(record, { epoch, partition, conversation });
+    const { epoch } = position;
+    const frame = messageFrame(record, { epoch, partition, conversation }, position);
     if (!("undecodable" in frame)) return frame;
     this.#skip(record, partition, frame.undecodable);
     return undefined;
-  }
-
-  /** By its place alone: what stands in it is nobody's business here. */
-  #skip({ offset }: LogRecord, partition: number, why: string): void {
-    this.#metrics.recordsSkipped.inc();
-    this.#logger.warn({ partition, offset: offset.toString(), why }, "record skipped");
   }
 }
 

@@ -20,16 +20,16 @@ export interface RecordPlace {
   readonly conversation: string;
 }
 
-/** The frame of a record, or why nobody can read it. */
+/** The frame of a record, or why nobody can read it; its position where that is known already. */
 export function messageFrame(
   record: LogRecord,
   place: RecordPlace,
+  position = told(place.epoch, place.partition, record.offset + 1n),
 ): MessageFrame | { readonly undecodable: string } {
   if (record.value === null) return { undecodable: "no value" };
   const decoded = decodeMessage(record.value);
   if (decoded.kind === "undecodable") return { undecodable: decoded.why };
   const { message } = decoded;
-  const position = told(place.epoch, place.partition, record.offset + 1n);
   const head = `"c":${JSON.stringify(place.conversation)},"pos":"${position.text}"`;
   const rest = JSON.stringify({
     id: message.id,

@@ -4,6 +4,12 @@ import type { Hub } from "./hub.ts";
 import type { MessageFrame } from "./message-frame.ts";
 import type { Told } from "./told.ts";
 
+/** Whose subscription it is. */
+export interface ReaderRights {
+  /** What stands before it is not the user's to read; undefined: all is. Asked anew each time. */
+  beginning(conversation: ConversationId): Told | undefined;
+}
+
 /** `lagging` is `catching-up` once more: both read the log from `told` until they may join. */
 export type SubscriberState = "catching-up" | "live" | "ended";
 
@@ -17,6 +23,7 @@ export type SubscriberState = "catching-up" | "live" | "ended";
 export class Subscriber implements TellOwner {
   readonly conversation: ConversationId;
   readonly #outbox: Outbox;
+  readonly #rights: ReaderRights | undefined;
   readonly #onLag: (subscriber: Subscriber) => void;
   #state: SubscriberState = "catching-up";
   #hub: Hub | undefined;
@@ -28,12 +35,15 @@ export class Subscriber implements TellOwner {
   constructor(options: {
     readonly conversation: ConversationId;
     readonly start: Told;
+    /** Without it everything is the user's to read. */
+    readonly rights?: ReaderRights;
     readonly outbox: Outbox;
     /** Called when it has fallen out of the live set and must catch up from `told`. */
     readonly onLag: (subscriber: Subscriber) => void;
   }) {
     this.conversation = options.conversation;
     this.#outbox = options.outbox;
+    this.#rights = options.rights;
     this.#onLag = options.onLag;
     this.#told = options.start;
     this.#queued = options.start;
@@ -59,6 +69,11 @@ export class Subscriber implements TellOwner {
 
   get hub(): Hub | undefined {
     return this.#hub;
+  }
+
+  /** Where the rights of now begin. */
+  get beginning(): Told | undefined {
+    return this.#rights?.beginning(this.conversation);
   }
 
   get isEnded(): boolean {
@@ -104,6 +119,8 @@ export class Subscriber implements TellOwner {
 
   /** A live message; `prev` and `shared` are the hub's, fixed before the first receiver's turn. */
   offer(message: MessageFrame, prev: Told, shared: Uint8Array): void {
+    // Nearly always it is the very object that the last message left there.
+    if (this.#queued === prev) return void this.tell(message.told, shared);
     if (message.told.offset <= this.#queued.offset) return;
     const isInStep = this.#queued.text === prev.text;
     this.tell(message.told, isInStep ? shared : message.encode(this.#queued.text));

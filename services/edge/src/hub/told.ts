@@ -14,3 +14,9 @@ export interface Told {
 export function told(epoch: EpochId, partition: number, offset: bigint): Told {
   return { epoch, partition, offset, text: formatPosition({ epoch, partition, offset }) };
 }
+
+/** Whether it stands before a place of its own log; another incarnation's is none. */
+export function isBefore(position: Told, place: Told | undefined): boolean {
+  if (place?.epoch !== position.epoch || place.partition !== position.partition) return false;
+  return position.offset < place.offset;
+}

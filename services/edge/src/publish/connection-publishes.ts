@@ -9,18 +9,24 @@ import type {
 } from "@millrace/schemas";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
+import { NO_WRITE } from "../rights/rights.ts";
 import { type LaneEntry, PublishLane, breakChain, standsBehindFailure } from "./publish-lane.ts";
 import { BEHIND_FAILURE, type PublishFailure, failureOf } from "./publish-failure.ts";
 import type { PublishOutcome } from "./publish-gate.ts";
 import type { Publisher } from "./publisher.ts";
 
-export interface ConnectionPublishesOptions {
-  readonly user: UserId;
+/** What the publishes of all connections share. */
+export interface PublishesContext {
   readonly limits: EdgeLimits;
   readonly metrics: EdgeMetrics;
   readonly publisher: Publisher;
-  readonly mayWrite: (conversation: ConversationId) => boolean;
-  readonly send: (frame: DownFrame) => void;
+}
+
+/** The connection whose they are. */
+export interface PublishesOwner {
+  readonly user: UserId;
+  mayWrite(conversation: ConversationId): boolean;
+  send(frame: DownFrame): void;
 }
 
 /** How an answer names its publish: by id, or by conversation and key where it has none. */
@@ -36,24 +42,26 @@ const RETRY_MS = 500;
 
 /** All publishes of one connection: a lane per conversation, and how many are in flight. */
 export class ConnectionPublishes {
-  readonly #options: ConnectionPublishesOptions;
+  readonly #context: PublishesContext;
+  readonly #owner: PublishesOwner;
   readonly #lanes = new Map<ConversationId, PublishLane>();
   #inFlight = 0;
 
-  constructor(options: ConnectionPublishesOptions) {
-    this.#options = options;
+  constructor(context: PublishesContext, owner: PublishesOwner) {
+    this.#context = context;
+    this.#owner = owner;
   }
 
   publish(frame: PubFrame): void {
     const place = this.#open(frame.conversation, nameOf(frame), frame.behind);
     const failure = this.#failureOf(frame, place.entry);
     if (failure !== undefined) return this.#fail(place, failure);
-    const { publisher, user } = this.#options;
+    const { publisher } = this.#context;
     const { entry } = place;
     this.#inFlight += 1;
     publisher.publish({
       frame,
-      sender: user,
+      sender: this.#owner.user,
       lane: place.lane,
       isStillWanted: () => !standsBehindFailure(entry),
       onOutcome: (outcome) => {
@@ -96,7 +104,7 @@ export class ConnectionPublishes {
 
   /** Bounds the lanes: idle ones go, oldest first, and with the oldest also a remembered failure. */
   #forgetIdle(): void {
-    const { brokenChainsMax } = this.#options.limits;
+    const { brokenChainsMax } = this.#context.limits;
     if (this.#lanes.size <= brokenChainsMax) return;
     for (const [conversation, lane] of this.#lanes) {
       if (!lane.isIdle) continue;
@@ -106,10 +114,8 @@ export class ConnectionPublishes {
   }
 
   #failureOf(frame: PubFrame, entry: LaneEntry): PublishFailure | undefined {
-    const { publishesInFlight } = this.#options.limits.announced;
-    if (!this.#options.mayWrite(frame.conversation)) {
-      return { code: "forbidden", message: "no right to write to this conversation" };
-    }
+    const { publishesInFlight } = this.#context.limits.announced;
+    if (!this.#owner.mayWrite(frame.conversation)) return NO_WRITE;
     if (this.#inFlight >= publishesInFlight) {
       const message = `${publishesInFlight} publishes wait for their answers`;
       return { code: "too-many-in-flight", message, retryMs: RETRY_MS };
@@ -118,7 +124,7 @@ export class ConnectionPublishes {
   }
 
   #answer(place: Place, outcome: PublishOutcome): void {
-    const { metrics } = this.#options;
+    const { metrics } = this.#context;
     if (outcome.kind === "appended") {
       metrics.publishes.inc();
       const { id, c } = place.name;
@@ -140,14 +146,14 @@ export class ConnectionPublishes {
   }
 
   #settle({ lane, entry, name }: Place, failure: PublishFailure): void {
-    this.#options.metrics.errors.inc({ code: failure.code });
+    this.#context.metrics.errors.inc({ code: failure.code });
     const { id, c, key } = name;
     const named = id === undefined ? { ...(c && { c }), ...(key && { key }) } : { id };
     lane.settle(entry, { t: "err", ...named, ...failure });
   }
 
   #send(frame: DownFrame): void {
-    this.#options.send(frame);
+    this.#owner.send(frame);
   }
 }
 

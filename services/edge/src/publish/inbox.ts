@@ -10,6 +10,7 @@ import {
   partitionOf,
 } from "@millrace/schemas";
 import { encodeMessage, newMessageId } from "@millrace/schemas/record";
+import type { Rights } from "../rights/rights.ts";
 import type { EdgeLimits } from "../limits.ts";
 
 /** A private message that stands in the log. */
@@ -21,6 +22,8 @@ export interface PrivateMessage {
 
 export interface InboxesOptions {
   readonly log: Log;
+  /** Whoever was removed from a private conversation hears no more of it. */
+  readonly rights?: Pick<Rights, "isRemoved"> | undefined;
   readonly clock: Clock;
   readonly limits: EdgeLimits;
 }
@@ -42,7 +45,10 @@ export class Inboxes {
    * not private. A notice that is not there comes with the next publish of the same key.
    */
   announce(message: PrivateMessage, done: (isTold: boolean) => void): void {
-    const users = usersOf(message.conversation);
+    const { rights } = this.#options;
+    const users = usersOf(message.conversation).filter(
+      (user) => rights?.isRemoved(user, message.conversation) !== true,
+    );
     let open = users.length;
     let isTold = true;
     if (open === 0) return done(true);

@@ -3,6 +3,7 @@ import { type Clock, must } from "@millrace/runtime";
 import { formatPosition, partitionOf } from "@millrace/schemas";
 import type { EdgeLimits } from "../limits.ts";
 import { TRACEPARENT_HEADER } from "../trace/traceparent.ts";
+import type { Rights } from "../rights/rights.ts";
 import type { PublishWatch } from "../watch/publish-watch.ts";
 import { Inboxes } from "./inbox.ts";
 import type {
@@ -18,6 +19,7 @@ export interface PublisherOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly limits: EdgeLimits;
+  readonly rights?: Rights;
   readonly gate?: PublishGate;
   readonly watch?: PublishWatch;
 }

@@ -1,6 +1,8 @@
 import type { Clock } from "@millrace/runtime";
 import type { UserId } from "@millrace/schemas";
 import type { EdgeLimits } from "../limits.ts";
+import type { RateLedger } from "./rate-ledger.ts";
+import { SharedBucket } from "./shared-bucket.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 /** One connection's share in its user's rate. */
@@ -11,24 +13,26 @@ export interface PublishRate {
 }
 
 interface Account {
-  readonly bucket: TokenBucket;
+  readonly bucket: SharedBucket;
   connections: number;
 }
 
 /**
- * How fast each user may publish, over all connections to this edge. Connecting again gives nobody
+ * How fast each user may publish, over all connections to all edges. Connecting again gives nobody
  * a new bucket: one without connections is kept until it is full, which takes `burst / perSec`.
  */
 export class PublishRates {
   readonly #clock: Clock;
   readonly #limits: EdgeLimits;
+  readonly #ledger: RateLedger;
   readonly #accounts = new Map<UserId, Account>();
   /** Users without a connection, the one that left first in front. */
   readonly #resting = new Set<UserId>();
 
-  constructor(clock: Clock, limits: EdgeLimits) {
+  constructor(clock: Clock, limits: EdgeLimits, ledger: RateLedger) {
     this.#clock = clock;
     this.#limits = limits;
+    this.#ledger = ledger;
   }
 
   /** How many users are remembered. */
@@ -51,9 +55,22 @@ export class PublishRates {
     };
   }
 
+  /** Without a connection: 0, or after how many ms. */
+  takeOnce(user: UserId): number {
+    const rate = this.join(user);
+    const retryMs = rate.take();
+    rate.leave();
+    return retryMs;
+  }
+
   #open(user: UserId): Account {
-    const { publishPerSec: perSec, publishBurst: burst } = this.#limits.announced;
-    const bucket = new TokenBucket({ clock: this.#clock, perSec, burst });
+    const { publishesPerReport: perReport, announced } = this.#limits;
+    const { publishPerSec: perSec, publishBurst: burst } = announced;
+    const bucket = new SharedBucket({
+      bucket: new TokenBucket({ clock: this.#clock, perSec, burst }),
+      perReport,
+      charge: (taken) => this.#ledger.charge(user, taken),
+    });
     const account = { bucket, connections: 0 };
     this.#accounts.set(user, account);
     return account;
@@ -62,7 +79,9 @@ export class PublishRates {
   /** All buckets fill equally fast, so whoever has rested for the longest is full first, nearly. */
   #forget(): void {
     for (const user of this.#resting) {
-      if (this.#accounts.get(user)?.bucket.isFull === false) return;
+      const account = this.#accounts.get(user);
+      if (account?.bucket.isFull === false) return;
+      account?.bucket.end();
       this.#resting.delete(user);
       this.#accounts.delete(user);
     }

@@ -36,6 +36,23 @@ export class TokenBucket {
     return Math.max(1, Math.ceil(((1 - this.#tokens) * SECOND_MS) / this.#perSec));
   }
 
+  /** Takes so many, also where there are fewer: the rest is a debt. */
+  spend(tokens: number): void {
+    this.#fill();
+    this.#tokens -= tokens;
+  }
+
+  /** One that was taken for nothing. */
+  giveBack(): void {
+    this.#tokens = Math.min(this.#burst, this.#tokens + 1);
+  }
+
+  /** There are no more than these; less than nothing is a debt. */
+  lower(tokens: number): void {
+    this.#fill();
+    this.#tokens = Math.min(this.#tokens, tokens);
+  }
+
   #fill(): void {
     const nowMs = this.#clock.nowMs();
     const more = ((nowMs - this.#filledAtMs) * this.#perSec) / SECOND_MS;

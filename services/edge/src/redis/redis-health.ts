@@ -13,6 +13,13 @@ const TOLD_MAX = 20;
 /** Slots that are known to be silent; beyond it a silent one is asked again and again. */
 const SILENT_MAX = 1_000;
 
+export interface RedisHealthOptions {
+  readonly clock: Clock;
+  readonly logger: Logger;
+  /** Counts commands that were answered with an error. */
+  readonly refusals?: { inc(): void };
+}
+
 /**
  * Asks Redis, and nobody waits twice for one that hangs: after a command without an answer all
  * others fail at once, until a probe of its own is answered. A closed connection fails at once
@@ -23,22 +30,25 @@ export class RedisHealth {
   readonly #redis: RedisLink;
   readonly #clock: Clock;
   readonly #logger: Logger;
+  readonly #refusals: RedisHealthOptions["refusals"];
   /** Hash tags that are not answered; of a single Redis there is one, the empty one. */
   readonly #silent = new Set<string>();
   /** What was said lately, and when. */
   readonly #told = new Map<string, number>();
-  #isEvicting = false;
+  /** Undefined until it was told. */
+  #isEvicting: boolean | undefined;
 
-  constructor(redis: RedisLink, options: { readonly clock: Clock; readonly logger: Logger }) {
+  constructor(redis: RedisLink, options: RedisHealthOptions) {
     this.#redis = redis;
     this.#clock = options.clock;
     this.#logger = options.logger;
+    this.#refusals = options.refusals;
     redis.onClient((client) => client.on("ready", () => void this.#lookAtPolicy(client)));
   }
 
   /** Redis may throw away what it was given: what it does not have may have been there. */
   get isEvicting(): boolean {
-    return this.#isEvicting;
+    return this.#isEvicting !== false;
   }
 
   get isUp(): boolean {
@@ -53,7 +63,9 @@ export class RedisHealth {
     const tag = this.#redis.isCluster ? tagOf(key) : "";
     if (!this.#redis.isReady || this.#silent.has(tag)) return undefined;
     try {
-      return await within(this.#clock, ANSWER_MS_MAX, command(this.#redis.client));
+      const answer = command(this.#redis.client);
+      // A single Redis has answered, or the client has given up, long before (see `connectRedis`).
+      return await (this.#redis.isCluster ? within(this.#clock, ANSWER_MS_MAX, answer) : answer);
     } catch (error) {
       this.#fail(tag, error);
       return undefined;
@@ -80,6 +92,7 @@ export class RedisHealth {
     // An error that Redis itself wrote (no memory, no right) is an answer: the link is fine.
     const isAnswer = error instanceof Error && error.name === "ReplyError";
     this.#tell(String(error), isAnswer ? "redis refuses" : "redis is silent");
+    if (isAnswer) this.#refusals?.inc();
     if (isAnswer || this.#silent.has(tag) || this.#silent.size >= SILENT_MAX) return;
     this.#silent.add(tag);
     this.#probeLater(tag);

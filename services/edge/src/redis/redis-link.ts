@@ -8,12 +8,15 @@ export interface RedisClient {
   ping(): Promise<string>;
   info(section: string): Promise<string>;
   get(key: string): Promise<string | null>;
+  getBuffer(key: string): Promise<Buffer | null>;
+  pexpire(key: string, lifeMs: number): Promise<number>;
   hgetall(key: string): Promise<Record<string, string>>;
   zrevrange(key: string, first: number, last: number): Promise<string[]>;
   publish(channel: string, text: string): Promise<number>;
   subscribe(channel: string): Promise<unknown>;
   getdel(key: string): Promise<string | null>;
   set(key: string, value: string, unit: "PX", lifeMs: number): Promise<unknown>;
+  set(key: string, value: Buffer, unit: "PX", lifeMs: number, when: "NX"): Promise<unknown>;
   defineCommand(
     name: string,
     script: { readonly lua: string; readonly numberOfKeys?: number },
@@ -34,6 +37,15 @@ export interface RedisLinkOptions {
 const COMMAND_TIMEOUT_MS = 1_000;
 const CONNECT_TIMEOUT_MS = 2_000;
 const RETRY_MS_MAX = 2_000;
+
+/**
+ * A connection on which a question is not answered for so long is made anew: the host behind it may
+ * be gone without a word, while its address leads to another one.
+ */
+const SILENT_CONNECTION_MS = 3_000;
+
+/** A server that refuses to be written to was deposed, perhaps: the address may lead elsewhere now. */
+const DEPOSED_APART_MS = 1_000;
 
 /** A command that a cluster sends elsewhere gives up after so many turns, 100 ms apart. */
 const REDIRECTIONS_MAX = 5;
@@ -140,11 +152,24 @@ export function connectRedis(addresses: string, options: RedisLinkOptions): Redi
   return new RedisLink(addresses, options);
 }
 
+/** Whether an error is a reason to connect anew: not more often than once in a while. */
+function deposedServers(): (error: Error) => boolean {
+  let lastMs = Number.NEGATIVE_INFINITY;
+  return ({ message }) => {
+    const nowMs = performance.now();
+    if (!message.includes("READONLY") || nowMs - lastMs < DEPOSED_APART_MS) return false;
+    lastMs = nowMs;
+    return true;
+  };
+}
+
 function clientOf({ isCluster, nodes, security }: RedisPlace): RedisClient {
   const connection = {
     ...security,
     commandTimeout: COMMAND_TIMEOUT_MS,
     connectTimeout: CONNECT_TIMEOUT_MS,
+    socketTimeout: SILENT_CONNECTION_MS,
+    reconnectOnError: deposedServers(),
     autoResendUnfulfilledCommands: false,
     autoResubscribe: false,
     maxRetriesPerRequest: 0,

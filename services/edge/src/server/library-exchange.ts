@@ -17,7 +17,7 @@ export interface LibraryResponse {
   cork(write: () => void): unknown;
   writeStatus(status: string): unknown;
   writeHeader(name: string, value: string): unknown;
-  end(body?: string): unknown;
+  end(body: string, closesConnection: boolean): unknown;
   endWithoutBody(contentLength?: number): unknown;
 }
 
@@ -84,14 +84,14 @@ export class LibraryExchange implements HttpExchange {
     return true;
   }
 
-  #write({ status, headers = {}, body }: HttpAnswer): void {
+  #write({ status, headers = {}, body, isLast = false }: HttpAnswer): void {
     const response = this.#response;
     response.writeStatus(`${status} ${STATUS_CODES[status] ?? ""}`);
     for (const [name, value] of Object.entries(headers)) response.writeHeader(name, value);
     if (body === undefined) return void response.endWithoutBody();
     response.writeHeader("Content-Type", "application/json");
     if (this.method === "HEAD") response.endWithoutBody(Buffer.byteLength(body));
-    else response.end(body);
+    else response.end(body, isLast);
   }
 }
 

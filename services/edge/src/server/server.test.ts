@@ -38,6 +38,7 @@ beforeEach(async () => {
     logger: silentLogger,
     admission,
     isReady: () => true,
+    hasRoom: () => true,
     // Only the handshake is asked for here; the rest needs a log.
     services: () => ({ limits: LIMITS, admission }) as HttpServices,
     open: (socket) => {
@@ -45,6 +46,7 @@ beforeEach(async () => {
       return {
         onText: (text) => void socket.send(`echo ${text}`),
         onSign: () => undefined,
+        onPong: () => undefined,
         onDrain: () => undefined,
         onClose: () => void open--,
       };

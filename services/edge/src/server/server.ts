@@ -4,12 +4,12 @@ import uWS from "uWebSockets.js";
 import type { Admission, Decision } from "../admission/admission.ts";
 import type { Identity } from "../admission/identity.ts";
 import type { Refusal } from "../admission/refusal.ts";
-import type { SendOutcome, Socket, SocketListener } from "../connection/socket.ts";
+import type { SendOutcome, Socket, SocketListener, Writer } from "../connection/socket.ts";
 import { refusalAnswer } from "../http/http-answer.ts";
 import { HttpApi, NOT_READY } from "../http/http-api.ts";
 import type { HttpExchange } from "../http/http-exchange.ts";
 import type { HttpServices } from "../http/routes.ts";
-import type { EdgeLimits } from "../limits.ts";
+import { type EdgeLimits, PAYLOAD_FACTOR } from "../limits.ts";
 import type { SessionEntry } from "../session/sessions.ts";
 import { CorkAnchor } from "./cork-anchor.ts";
 import { LibraryExchange } from "./library-exchange.ts";
@@ -25,6 +25,8 @@ export interface ServerOptions {
   readonly admission: Admission;
   /** False answers newcomers with 503. */
   readonly isReady: () => boolean;
+  /** False: not ready for the probes, though who is connected is served. */
+  readonly hasRoom: () => boolean;
   /** What requests are answered with; asked for only when it is ready. */
   readonly services: () => HttpServices;
   readonly open: (socket: Socket, identity: Identity, entry: SessionEntry) => SocketListener;
@@ -36,6 +38,8 @@ export interface Server {
   readonly port: number;
   /** Who is connected stays; new ones are told to go elsewhere. */
   refuseNewcomers(): void;
+  /** Whether connections are accepted at all; false: it could not listen again. */
+  listen(isListening: boolean): boolean;
   close(): void;
 }
 
@@ -59,8 +63,6 @@ const EXCLUSIVE_PORT = 1;
 
 const PATH = "/v1/connect";
 
-/** A frame beyond ours is told so with 1009; one beyond this is not even collected. */
-const PAYLOAD_FACTOR = 4;
 /** What is shorter hardly shrinks. */
 const COMPRESS_LENGTH_MIN = 128;
 
@@ -93,13 +95,25 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   app.get(anchor.path, (response) => anchor.take(response));
   const api = new HttpApi({ ...options, isOpen });
   app.any("/*", (response, request) => api.handle(new LibraryExchange(response, request)));
-  const token = await listen(app, options);
+  let token: uWS.us_listen_socket | undefined = listen(app, options);
+  if (token === undefined) {
+    const { host, port } = options;
+    throw new Error(`can't listen on ${host}:${port}; is the port taken?`);
+  }
   const port = uWS.us_socket_local_port(token);
   await anchor.hold({ host: options.host, port });
   return {
     port,
     refuseNewcomers: () => {
       isRefusing = true;
+    },
+    listen: (isListening) => {
+      if (isListening) token ??= listen(app, { ...options, port });
+      else if (token !== undefined) {
+        uWS.us_listen_socket_close(token);
+        token = undefined;
+      }
+      return isListening === (token !== undefined);
     },
     close: () => {
       anchor.close();
@@ -108,16 +122,18 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   };
 }
 
-function listen(app: uWS.TemplatedApp, options: ServerOptions): Promise<uWS.us_listen_socket> {
-  const { host, port } = options;
-  return new Promise((resolve, reject) => {
-    // The library takes options behind a host, too, though its types don't say so.
-    const listenTo = app.listen.bind(app) as unknown as ListenTo;
-    listenTo(host, port, EXCLUSIVE_PORT, (token) => {
-      if (token === false) reject(new Error(`can't listen on ${host}:${port}; is the port taken?`));
-      else resolve(token);
-    });
+/** The library answers at once. Undefined: the port is taken, or nothing is left to listen with. */
+function listen(
+  app: uWS.TemplatedApp,
+  { host, port }: Pick<ServerOptions, "host" | "port">,
+): uWS.us_listen_socket | undefined {
+  // The library takes options behind a host, too, though its types don't say so.
+  const listenTo = app.listen.bind(app) as unknown as ListenTo;
+  const answer: { token?: uWS.us_listen_socket | false } = {};
+  listenTo(host, port, EXCLUSIVE_PORT, (token) => {
+    answer.token = token;
   });
+  return answer.token || undefined;
 }
 
 function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
@@ -129,6 +145,7 @@ function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
     compression: options.isCompressing
       ? uWS.SHARED_COMPRESSOR | uWS.SHARED_DECOMPRESSOR
       : uWS.DISABLED,
+    // A frame beyond ours is told so with 1009; one beyond this is not even collected.
     maxPayloadLength: limits.announced.frameBytes * PAYLOAD_FACTOR,
     maxBackpressure: BACKPRESSURE_MAX,
     idleTimeout: IDLE_S,
@@ -146,7 +163,7 @@ function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
       else listener?.onText(Buffer.from(message).toString());
     },
     ping: (ws) => ws.getUserData().listener?.onSign(),
-    pong: (ws) => ws.getUserData().listener?.onSign(),
+    pong: (ws) => ws.getUserData().listener?.onPong(),
     drain: (ws) => ws.getUserData().listener?.onDrain(),
     close: (ws, code) => {
       const { socket, listener, leave } = ws.getUserData();
@@ -158,15 +175,20 @@ function behaviorOf(options: ServerOptions): uWS.WebSocketBehavior<Admitted> {
   };
 }
 
+/** The library wants a function: one for all, and whose turn it is stands here while it is called. */
+const corked: { current: Writer | undefined } = { current: undefined };
+
+function writeCorked(): void {
+  corked.current?.write();
+}
+
 class UwsSocket implements Socket {
-  readonly address: string;
   readonly #isCompressing: boolean;
   #ws: uWS.WebSocket<Admitted> | undefined;
 
   constructor(ws: uWS.WebSocket<Admitted>, isCompressing: boolean) {
     this.#ws = ws;
     this.#isCompressing = isCompressing;
-    this.address = textOf(ws.getRemoteAddressAsText());
   }
 
   get isClosed(): boolean {
@@ -191,8 +213,11 @@ class UwsSocket implements Socket {
     this.#ws?.ping();
   }
 
-  cork(write: () => void): void {
-    this.#ws?.cork(write);
+  cork(writer: Writer): void {
+    const { current } = corked;
+    corked.current = writer;
+    this.#ws?.cork(writeCorked);
+    corked.current = current;
   }
 
   close(code: CloseCode): void {
@@ -253,10 +278,7 @@ async function decide(
   }
 }
 
+/** Whoever wanted a WebSocket and gets none has no use for the connection; its descriptor is free. */
 function refuseWith(exchange: HttpExchange, refusal: Refusal): void {
-  exchange.respond(refusalAnswer(refusal));
-}
-
-function textOf(bytes: ArrayBuffer): string {
-  return Buffer.from(bytes).toString();
+  exchange.respond({ ...refusalAnswer(refusal), isLast: true });
 }

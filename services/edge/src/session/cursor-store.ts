@@ -79,7 +79,9 @@ export class RedisCursorStore implements CursorStore {
     if (answer === undefined) return UNKNOWN;
     const [isWhole, text] = answer;
     if (isWhole !== 1) return UNKNOWN;
-    return text === null ? { kind: "none" } : { kind: "position", text };
+    if (text !== null) return { kind: "position", text };
+    // Thrown away, perhaps, by a Redis that may.
+    return this.#health.isEvicting ? UNKNOWN : { kind: "none" };
   }
 
   write(writes: readonly CursorWrite[]): Promise<readonly boolean[]> {

@@ -45,6 +45,11 @@ export class Cursors {
     this.#options = options;
   }
 
+  /** How many cursors wait for the store. */
+  get pending(): number {
+    return this.#pending.size;
+  }
+
   /** Everything of that conversation up to the position is processed. Resolves once stored. */
   acknowledge(key: CursorKey, position: Position): Promise<boolean> {
     const name = nameOf(key);

@@ -43,11 +43,16 @@ export interface HeldSession extends ConnectionPlace {
   readonly sinceMs: number;
   readonly lastActiveMs: number;
   readonly isConnected: boolean;
+  /** Anything was ever subscribed in it, as far as this edge knows. */
+  readonly isUsed: boolean;
   /** Since the last time: the start of each new subscription, undefined for one that is gone. */
   readonly changes: ReadonlyMap<string, string | undefined>;
+  /** The changes are all subscriptions there are. */
+  readonly isWhole: boolean;
 }
 
-export type TouchOutcome = "mine" | "replaced" | "ended";
+/** `new`: Redis did not know it. */
+export type TouchOutcome = "mine" | "new" | "replaced" | "ended";
 
 /** A session, as its user or an operator sees it. */
 export interface SessionView {
@@ -60,24 +65,32 @@ export interface SessionView {
 }
 
 const SESSION_LIFETIME_MS = 24 * 3_600_000;
+/** Of one that never subscribed; its connection renews it by touching it. */
+const UNUSED_LIFETIME_MS = 60_000;
+
+/** Sessions, and changed subscriptions, that are written by one script: about a millisecond. */
+const BATCH_MAX = 64;
+const BATCH_CHANGES_MAX = 512;
 
 type Scripts = RedisClient & {
   acceptSession(...words: (string | number)[]): Promise<readonly string[]>;
   isSessionStale(...words: (string | number)[]): Promise<number>;
-  touchSession(...words: (string | number)[]): Promise<TouchOutcome>;
+  touchSessions(keys: number, ...words: (string | number)[]): Promise<readonly TouchOutcome[]>;
   endSession(...words: (string | number)[]): Promise<readonly [string, string] | null>;
 };
 
 /** The sessions in Redis. Undefined answers everywhere: Redis does not answer. Never rejects. */
 export class SessionStore {
+  readonly #redis: RedisLink;
   readonly #health: RedisHealth;
 
   constructor(redis: RedisLink, health: RedisHealth) {
+    this.#redis = redis;
     this.#health = health;
     redis.onClient((client) => {
       client.defineCommand("acceptSession", { numberOfKeys: 4, lua: ACCEPT });
       client.defineCommand("isSessionStale", { numberOfKeys: 1, lua: IS_STALE });
-      client.defineCommand("touchSession", { numberOfKeys: 3, lua: TOUCH });
+      client.defineCommand("touchSessions", { lua: TOUCH });
       client.defineCommand("endSession", { numberOfKeys: 3, lua: END });
     });
   }
@@ -99,6 +112,7 @@ export class SessionStore {
         Math.trunc(nowMs),
         SESSION_LIFETIME_MS,
         keeps,
+        UNUSED_LIFETIME_MS,
       ),
     );
     if (answer === undefined) return undefined;
@@ -118,14 +132,40 @@ export class SessionStore {
     return answer === undefined ? undefined : answer === 1;
   }
 
-  async touch(held: HeldSession): Promise<TouchOutcome | undefined> {
-    const { sessionId, device = "", attempt, conn, edge, lastActiveMs, sinceMs } = held;
-    const who = [sessionId, device, attempt, conn, edge];
-    const times = [Math.trunc(lastActiveMs), Math.trunc(sinceMs), SESSION_LIFETIME_MS];
-    const changes = [...held.changes].flatMap(([name, start]) => [name, start ?? ""]);
-    const keys = keysOf(held.user, sessionId);
-    return this.#ask(keys[0], (client) =>
-      client.touchSession(...keys, ...who, ...times, held.isConnected ? "1" : "0", ...changes),
+  /** Of each, at the same index. A command for each would be most of what an idle edge does. */
+  async touch(all: readonly HeldSession[]): Promise<(TouchOutcome | undefined)[]> {
+    const outcomes = await Promise.all(
+      this.#together(all).map(async (batch) => {
+        const answer = await this.#touch(batch);
+        return batch.map((_, index) => answer?.[index]);
+      }),
+    );
+    return outcomes.flat();
+  }
+
+  /** What one script may do: it keeps all others of that Redis waiting, and in a cluster has one user. */
+  #together(all: readonly HeldSession[]): HeldSession[][] {
+    const batches: HeldSession[][] = [];
+    let batch: HeldSession[] = [];
+    let changes = 0;
+    for (const held of all) {
+      changes += held.changes.size;
+      const isFull = batch.length >= BATCH_MAX || changes > BATCH_CHANGES_MAX;
+      if (batch.length === 0 || isFull || this.#redis.isCluster) {
+        batch = [];
+        batches.push(batch);
+        changes = held.changes.size;
+      }
+      batch.push(held);
+    }
+    return batches;
+  }
+
+  #touch(batch: readonly HeldSession[]): Promise<readonly TouchOutcome[] | undefined> {
+    const keys = batch.flatMap(({ user, sessionId }) => keysOf(user, sessionId));
+    const words = batch.flatMap(wordsOf);
+    return this.#ask(keys[0] ?? "", (client) =>
+      client.touchSessions(keys.length, ...keys, SESSION_LIFETIME_MS, UNUSED_LIFETIME_MS, ...words),
     );
   }
 
@@ -160,6 +200,16 @@ export class SessionStore {
   ): Promise<Answer | undefined> {
     return this.#health.ask(key, (client) => command(client as Scripts));
   }
+}
+
+/** As the script reads them. */
+function wordsOf(held: HeldSession): (string | number)[] {
+  const { sessionId, device = "", attempt, conn, edge, lastActiveMs, sinceMs, changes } = held;
+  const who = [sessionId, device, attempt, conn, edge];
+  const times = [Math.trunc(lastActiveMs), Math.trunc(sinceMs)];
+  const changed = [...changes].flatMap(([name, start]) => [name, start ?? ""]);
+  const flags = [held.isConnected, held.isUsed, held.isWhole].map((flag) => (flag ? "1" : "0"));
+  return [...who, ...times, ...flags, changes.size, ...changed];
 }
 
 function viewOf(session: string, fields: Readonly<Record<string, string>>): SessionView[] {

@@ -1,14 +1,8 @@
 import { randomBytes } from "node:crypto";
 import type { Clock } from "@millrace/runtime";
 import type { CloseCode, DeviceName, UserId } from "@millrace/schemas";
-import type { SessionSignals } from "./session-signals.ts";
-import type {
-  ConnectionPlace,
-  HeldSession,
-  SessionStore,
-  SessionView,
-  TouchOutcome,
-} from "./session-store.ts";
+import type { SessionSignal, SessionSignals } from "./session-signals.ts";
+import type { ConnectionPlace, HeldSession, SessionStore, SessionView } from "./session-store.ts";
 
 /** What a client asks for in the query of its connect. */
 export interface SessionQuery {
@@ -45,21 +39,31 @@ export interface SessionsOptions {
   readonly clock: Clock;
   readonly touchEveryMs: number;
   readonly saveEveryMs: number;
+  /** Changed subscriptions of one session that wait for Redis; beyond it all are written anew. */
+  readonly unsavedMax: number;
 }
 
-interface Held {
+/** A session while a connection of this edge has it. */
+export interface SessionHold {
+  /** When something last came from its client, by the wall clock. */
+  lastActiveMs: number;
+}
+
+interface Held extends SessionHold {
   readonly owner: SessionOwner;
   readonly entry: SessionEntry;
   readonly connection: SessionConnection;
   readonly sinceMs: number;
-  lastActiveMs: number;
   touchedMs: number;
-  changes: Map<string, string | undefined>;
+  /** Conversations, and after which position each was subscribed; made with the first. */
+  subscriptions: Map<string, string> | undefined;
+  /** Those that Redis has not heard of yet. */
+  unsaved: Set<string> | "all" | undefined;
 }
 
 const ID_BYTES = 12;
 const TICK_MS = 1_000;
-const NONE: ReadonlyMap<string, string> = new Map();
+const NONE: ReadonlyMap<string, never> = new Map<string, never>();
 
 /**
  * The sessions of the connections of this edge: got before the 101, kept in Redis while the
@@ -111,28 +115,38 @@ export class Sessions {
     return { sessionId: newSessionId, connectionId, ...fresh };
   }
 
-  opened(owner: SessionOwner, entry: SessionEntry, connection: SessionConnection): void {
+  opened(owner: SessionOwner, entry: SessionEntry, connection: SessionConnection): SessionHold {
     const { clock } = this.#options;
     const [wallMs, nowMs] = [clock.wallMs(), clock.nowMs()];
-    const times = { sinceMs: wallMs, lastActiveMs: wallMs, touchedMs: nowMs };
-    this.#held.set(entry.connectionId, { owner, entry, connection, ...times, changes: new Map() });
-  }
-
-  active(connectionId: string): void {
-    const held = this.#held.get(connectionId);
-    if (held !== undefined) held.lastActiveMs = this.#options.clock.wallMs();
+    const { subscriptions } = entry;
+    const held: Held = {
+      owner,
+      entry,
+      connection,
+      sinceMs: wallMs,
+      lastActiveMs: wallMs,
+      touchedMs: nowMs,
+      subscriptions: subscriptions.size === 0 ? undefined : new Map(subscriptions),
+      unsaved: undefined,
+    };
+    this.#held.set(entry.connectionId, held);
+    return held;
   }
 
   /** Subscribed after that position; undefined: not subscribed any more. */
   subscribed(connectionId: string, conversation: string, start: string | undefined): void {
     const held = this.#held.get(connectionId);
     if (held === undefined) return;
-    held.changes.set(conversation, start);
-    if (this.#saving.has(held)) return;
+    if (start === undefined) held.subscriptions?.delete(conversation);
+    else (held.subscriptions ??= new Map()).set(conversation, start);
+    this.#unsaved(held, [conversation]);
+    const isFirst = this.#saving.size === 0;
     this.#saving.add(held);
+    if (!isFirst) return;
     this.#options.clock.after(this.#options.saveEveryMs, () => {
-      this.#saving.delete(held);
-      if (this.#held.get(connectionId) === held) void this.#touch(held, true);
+      const due = [...this.#saving].filter((one) => this.#isHeld(one));
+      this.#saving.clear();
+      void this.#touch(due, true);
     });
   }
 
@@ -140,7 +154,7 @@ export class Sessions {
     const held = this.#held.get(connectionId);
     if (held === undefined) return;
     this.#held.delete(connectionId);
-    await this.#touch(held, false);
+    await this.#touch([held], false);
   }
 
   list(user: UserId): Promise<readonly SessionView[] | undefined> {
@@ -159,7 +173,7 @@ export class Sessions {
   }
 
   /** Another has the session now, or nobody any more. */
-  close(connectionId: string, why: Exclude<TouchOutcome, "mine">): void {
+  close(connectionId: string, why: SessionSignal): void {
     const held = this.#held.get(connectionId);
     this.#held.delete(connectionId);
     held?.connection.close(why === "replaced" ? 4409 : 4403);
@@ -180,35 +194,74 @@ export class Sessions {
     clock.after(TICK_MS, () => {
       if (this.#isStopped) return;
       const nowMs = clock.nowMs();
-      for (const held of this.#held.values()) {
-        if (nowMs - held.touchedMs >= touchEveryMs) void this.#touch(held, true);
-      }
+      const held = [...this.#held.values()];
+      void this.#touch(
+        held.filter(({ touchedMs }) => nowMs - touchedMs >= touchEveryMs),
+        true,
+      );
       this.#tick();
     });
   }
 
-  async #touch(held: Held, isConnected: boolean): Promise<void> {
-    const { store, signals, clock } = this.#options;
-    const { owner, entry, sinceMs, lastActiveMs, changes } = held;
-    held.touchedMs = clock.nowMs();
-    held.changes = new Map();
-    const session: HeldSession = {
+  #isHeld(held: Held): boolean {
+    return this.#held.get(held.entry.connectionId) === held;
+  }
+
+  /** A client may change its mind without end while Redis is away: what waits is bounded. */
+  #unsaved(held: Held, more: Iterable<string> | "all"): void {
+    if (held.unsaved === "all") return;
+    if (more === "all") {
+      held.unsaved = "all";
+      return;
+    }
+    const unsaved = held.unsaved ?? new Set<string>();
+    held.unsaved = unsaved;
+    for (const name of more) unsaved.add(name);
+    if (unsaved.size > this.#options.unsavedMax) held.unsaved = "all";
+  }
+
+  async #touch(all: readonly Held[], isConnected: boolean): Promise<void> {
+    const nowMs = this.#options.clock.nowMs();
+    const views = all.map((held) => this.#viewOf(held, isConnected));
+    const unsaved = all.map((held) => held.unsaved);
+    for (const held of all) {
+      held.touchedMs = nowMs;
+      held.unsaved = undefined;
+    }
+    const outcomes = await this.#options.store.touch(views);
+    const lost: Held[] = [];
+    for (const [index, held] of all.entries()) {
+      const outcome = outcomes[index];
+      const names = unsaved[index];
+      // Not saved: with the next touch.
+      if (outcome === undefined) {
+        if (names !== undefined) this.#unsaved(held, names);
+      } else if (outcome === "new") {
+        // A Redis that has lost the session has lost its subscriptions, too.
+        if (held.subscriptions !== undefined && names !== "all") lost.push(held);
+      } else if (outcome !== "mine" && isConnected) this.close(held.entry.connectionId, outcome);
+    }
+    for (const held of lost) held.unsaved = "all";
+    if (lost.length > 0) await this.#touch(lost, isConnected);
+  }
+
+  #viewOf(held: Held, isConnected: boolean): HeldSession {
+    const { owner, entry, sinceMs, lastActiveMs, unsaved, subscriptions = NONE } = held;
+    const names = unsaved === "all" ? [...subscriptions.keys()] : [...(unsaved ?? [])];
+    return {
       user: owner.user,
       device: owner.device,
       sessionId: entry.sessionId,
       attempt: entry.attempt,
       conn: entry.connectionId,
-      edge: signals().channel,
+      edge: this.#options.signals().channel,
       sinceMs,
       lastActiveMs,
       isConnected,
-      changes,
+      isUsed: held.subscriptions !== undefined,
+      changes: new Map(names.map((name) => [name, subscriptions.get(name)])),
+      isWhole: unsaved === "all",
     };
-    const outcome = await store.touch(session);
-    if (outcome === undefined) {
-      // Not saved: with the next touch, but for what has changed again.
-      held.changes = new Map([...changes, ...held.changes]);
-    } else if (outcome !== "mine" && isConnected) this.close(entry.connectionId, outcome);
   }
 }
 

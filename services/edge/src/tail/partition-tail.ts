@@ -22,7 +22,7 @@ export interface TailOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly limits: EdgeLimits;
-  readonly follower?: TailFollower;
+  readonly followers?: readonly TailFollower[];
 }
 
 /**
@@ -126,11 +126,7 @@ export class PartitionTail {
       case "chunk":
         this.#retryMs = RETRY_MS_MIN;
         this.#heard(outcome.endOffset);
-        this.#options.follower?.passed(outcome);
-        for (const record of outcome.records) {
-          this.#options.hubs.deliver(record, outcome.epoch, this.partition);
-        }
-        this.#options.hubs.passed();
+        this.#handOn(outcome);
         if (outcome.next !== this.#position?.offset) {
           this.#position = told(outcome.epoch, this.partition, outcome.next);
         }
@@ -145,6 +141,13 @@ export class PartitionTail {
       case "unavailable":
         return this.#backOff();
     }
+  }
+
+  #handOn(chunk: LogChunk): void {
+    const { followers = [], hubs } = this.#options;
+    for (const follower of followers) follower.passed(chunk);
+    for (const record of chunk.records) hubs.deliver(record, chunk.epoch, this.partition);
+    hubs.passed();
   }
 
   /** A new leader may not know its end yet: it is asked for a while before the tail believes it. */
@@ -187,7 +190,7 @@ export class PartitionTail {
   #goOnAt(position: Told): void {
     this.#position = position;
     this.#runStart = position;
-    this.#options.follower?.began(this.partition, position);
+    for (const follower of this.#options.followers ?? []) follower.began(this.partition, position);
     this.#retryMs = RETRY_MS_MIN;
   }
 

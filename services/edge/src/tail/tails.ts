@@ -44,6 +44,11 @@ export class Tails {
     return this.#tails.filter((tail) => tail.position !== undefined).length;
   }
 
+  /** How long ago any partition was last heard of: with nothing of the log there is nothing to serve. */
+  get silenceMs(): number {
+    return Math.min(...this.states().map(({ silenceMs }) => silenceMs));
+  }
+
   /** How each partition's tail stands; those that the incarnation no longer has are left out. */
   states(): { partition: number; lag?: number; silenceMs: number }[] {
     return this.#tails

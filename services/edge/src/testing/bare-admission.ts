@@ -1,5 +1,6 @@
 import { silentLogger, systemClock } from "@millrace/runtime";
 import type { AdmissionOptions } from "../admission/admission.ts";
+import { Newcomers } from "../admission/newcomers.ts";
 import { Tickets } from "../admission/tickets.ts";
 import { LIMITS } from "../limits.ts";
 import { AUDIENCE, ISSUER } from "./test-issuer.ts";
@@ -11,9 +12,18 @@ export function bareAdmission(jwks: string): AdmissionOptions {
     audience: AUDIENCE,
     jwks,
     origins: [],
+    trustedProxies: [],
+    limits: LIMITS,
+    newcomers: new Newcomers({
+      clock: systemClock,
+      limits: LIMITS,
+      random: Math.random,
+      shortage: () => undefined,
+    }),
     clock: systemClock,
     logger: silentLogger,
     tickets: new Tickets({ ask: () => Promise.resolve(undefined) }, LIMITS.ticketMs),
+    rights: { isBanned: () => false },
     sessions: {
       isStale: () => Promise.resolve(false),
       enter: () =>

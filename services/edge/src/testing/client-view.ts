@@ -105,7 +105,7 @@ export class ClientView {
       case "live":
         return this.#onLive(frame);
       case "unsubd":
-        this.#answered(frame.id, "unsub");
+        if (frame.code !== "forbidden") this.#answered(frame.id, "unsub");
         this.#deliveries.delete(frame.c);
         return;
       case "skipd":
@@ -245,18 +245,23 @@ export class ClientView {
     this.#skips.delete(c);
   }
 
-  #onGap({ c, after, pos, reason }: GapFrame): void {
+  #onGap({ c, after, pos, reason, missed }: GapFrame): void {
     const [from, to] = [positionOf(after), positionOf(pos)];
     const { start } = this.#world.bounds(c);
     const isSame = from.epoch === to.epoch;
     const isTrue =
       (reason === "recreated" && (!isSame || from.partition !== to.partition)) ||
+      (reason === "forbidden" && isSame && from.offset < to.offset) ||
       (reason === "expired" && isSame && from.offset < to.offset && to.offset <= start) ||
       (reason === "skipped" && this.#skips.has(c) && (!isSame || from.offset < to.offset)) ||
       (reason === "truncated" && isSame && from.offset > to.offset);
     // A bound of the present says nothing about an incarnation that is gone.
     const isPast = to.epoch !== this.#world.epoch();
     if (!isTrue && !isPast) throw new Error(`gap ${reason} from ${after} to ${pos}`);
+    const lost = this.#world.archive.between(c, from, to.offset).length;
+    if (missed === 0) throw new Error(`gap ${reason} from ${after} to ${pos} of no message`);
+    if (missed !== null && isSame && missed !== lost)
+      throw new Error(`${missed}, not ${lost} missed`);
     if (reason === "skipped") this.#skips.delete(c);
     this.#move(c, after, pos).isLive = false;
   }

@@ -14,6 +14,7 @@ import {
   step,
 } from "./delivery-steps.ts";
 import { DeliveryWorld } from "./delivery-world.ts";
+import { MemoryBlockStore } from "./memory-block-store.ts";
 import { MemoryCursorStore, StoreLink } from "./memory-cursor-store.ts";
 import { MessageArchive, positionOf } from "./message-archive.ts";
 import type { TestClient } from "./test-client.ts";
@@ -41,6 +42,7 @@ class DeliveryHistory {
   readonly #topic: MemoryTopic;
   readonly #archive = new MessageArchive();
   readonly #store = new MemoryCursorStore();
+  readonly #blocks = new MemoryBlockStore();
   readonly #edges: EdgeSeat[] = [];
   readonly #seats: ClientSeat[] = [];
   #asked = 0;
@@ -88,6 +90,10 @@ class DeliveryHistory {
       case "store":
         this.#store.isAway = action.isAway;
         return;
+      case "blocks":
+        if (action.are === "lost") this.#blocks.blocks.clear();
+        else this.#blocks.isAway = action.are === "away";
+        return;
       case "kill":
         return this.#kill(action.edge, action.how);
       case "subscribe":
@@ -130,6 +136,7 @@ class DeliveryHistory {
       clock: this.#clock,
       topic: this.#topic,
       archive: this.#archive,
+      blocks: this.#blocks,
       store: link,
       latencyMs: () => latencies[this.#asked++ % latencies.length] ?? 0,
     });

@@ -35,6 +35,7 @@ export type Step =
     }
   | { readonly kind: "kill"; readonly edge: number; readonly how: Resume }
   | { readonly kind: "store"; readonly isAway: boolean }
+  | { readonly kind: "blocks"; readonly are: "lost" | "away" | "there" }
   | { readonly kind: "drain"; readonly client: number; readonly bytes: number }
   | { readonly kind: "advance"; readonly byMs: number }
   | { readonly kind: "settle" }
@@ -99,6 +100,10 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
   },
   { weight: 1, arbitrary: fc.record({ kind: kinds("kill"), edge, how }) },
   { weight: 2, arbitrary: fc.record({ kind: kinds("store"), isAway: fc.boolean() }) },
+  {
+    weight: 2,
+    arbitrary: fc.record({ kind: kinds("blocks"), are: kinds("lost", "away", "there") }),
+  },
   {
     weight: 12,
     arbitrary: fc.record({

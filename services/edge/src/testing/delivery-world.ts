@@ -15,6 +15,8 @@ import type { CursorStore } from "../session/cursor-store.ts";
 import { Cursors } from "../session/cursors.ts";
 import { Tails } from "../tail/tails.ts";
 import { AckBook } from "./ack-book.ts";
+import { finderOn } from "./finder-on.ts";
+import { MemoryBlockStore } from "./memory-block-store.ts";
 import type { WorldView } from "./client-view.ts";
 import { MemoryCursorStore } from "./memory-cursor-store.ts";
 import { MessageArchive } from "./message-archive.ts";
@@ -32,6 +34,9 @@ const SMALL_LIMITS: EdgeLimits = {
   readBytes: 900,
 };
 
+/** So few that a handful of messages makes a block. */
+const BLOCK_OFFSETS = 8;
+
 /** A clock that a test moves. */
 export interface TestClock extends Clock {
   /** Runs what is due until nothing but timers is left. */
@@ -48,6 +53,7 @@ export class DeliveryWorld {
   readonly clock: TestClock;
   readonly topic: MemoryTopic;
   readonly log: MemoryLog;
+  readonly blocks: MemoryBlockStore;
   readonly archive: MessageArchive;
   readonly hubs: Hubs;
   readonly tails: Tails;
@@ -66,6 +72,7 @@ export class DeliveryWorld {
     readonly limits?: Partial<EdgeLimits>;
     readonly topic?: MemoryTopic;
     readonly archive?: MessageArchive;
+    readonly blocks?: MemoryBlockStore;
     readonly store?: CursorStore;
   }) {
     const { clock, partitions = 1 } = options;
@@ -79,18 +86,37 @@ export class DeliveryWorld {
     this.log = log;
     const hubs = new Hubs(logger, this.metrics);
     this.hubs = hubs;
-    this.tails = new Tails({ log, hubs, clock, logger, limits });
+    const { metrics } = this;
+    this.blocks = options.blocks ?? new MemoryBlockStore();
+    const { index, finder } = finderOn(log, {
+      clock,
+      metrics,
+      readBytes: limits.readBytes,
+      store: this.blocks,
+      blockOffsets: BLOCK_OFFSETS,
+    });
+    this.tails = new Tails({ log, hubs, clock, logger, limits, followers: [index] });
     this.#flusher = new Flusher(clock, limits.flushesPerTurn);
-    const { tails, metrics } = this;
+    const { tails } = this;
     const gate = new TurnGate(clock, 2);
-    this.#catchUp = new CatchUp({ log, hubs, tails, clock, gate, limits, logger, metrics });
+    this.#catchUp = new CatchUp({
+      log,
+      finder,
+      hubs,
+      tails,
+      clock,
+      gate,
+      limits,
+      logger,
+      metrics,
+    });
     const store = options.store ?? new MemoryCursorStore();
     // What cursors leave in their own topic is nobody's matter here.
     const cursorLog = new MemoryLog({ clock, topic: new MemoryTopic({ clock }) });
     const journal = new CursorJournal({ log: cursorLog, clock, limits });
     const cursors = new Cursors({ store, journal, clock, limits });
     this.acknowledgements = new Acknowledgements({ log, tails, cursors });
-    this.#startPoints = new StartPoints({ log, cursors, limits });
+    this.#startPoints = new StartPoints({ log, finder, cursors, limits });
   }
 
   get clients(): ReadonlySet<TestClient> {

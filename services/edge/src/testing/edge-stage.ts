@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { createKafkaLog, ensureTopic, type Log } from "@millrace/log";
 import { silentLogger, systemClock } from "@millrace/runtime";
-import { cursorsTopicOf, parseMessageKey } from "@millrace/schemas";
+import { controlTopicOf, cursorsTopicOf, parseMessageKey } from "@millrace/schemas";
 import { type EdgeProcess, freePort, spawnEdge, waitFor } from "@millrace/testkit";
 import { type Acknowledged, type Verdict, judge, readTopic } from "@millrace/testkit/judge";
 import { expect } from "vitest";
@@ -37,6 +37,7 @@ export interface LocalEdge extends EdgePlace {
 export class EdgeStage {
   readonly topic = `edge-${randomUUID()}`;
   readonly cursorsTopic = cursorsTopicOf(this.topic);
+  readonly controlTopic = controlTopicOf(this.topic);
   readonly issuer: TestIssuer;
   readonly #options: StageOptions;
   readonly #clients: RawClient[] = [];
@@ -69,13 +70,15 @@ export class EdgeStage {
       readonly port?: number;
       readonly env?: Readonly<Record<string, string>>;
       readonly outputFile?: string;
+      readonly descriptorsMax?: number;
     } = {},
   ): Promise<EdgeProcess> {
-    const { port, env, outputFile } = options;
+    const { port, env, outputFile, descriptorsMax } = options;
     const edge = await spawnEdge({
       id,
       ...(port !== undefined && { port }),
       ...(outputFile !== undefined && { outputFile }),
+      ...(descriptorsMax !== undefined && { descriptorsMax }),
       env: { ...this.#environment(), ...env },
     });
     this.atEnd(() => edge.kill());
@@ -99,7 +102,7 @@ export class EdgeStage {
     const config = readEdgeConfig(environment);
     if (!config.ok) throw new Error(config.problems.join("; "));
     const parts = {
-      logger: process.env.DBG ? (console as never) : silentLogger,
+      logger: silentLogger,
       clock: systemClock,
       ...dependencies,
     };

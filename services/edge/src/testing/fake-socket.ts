@@ -1,5 +1,5 @@
 import type { CloseCode } from "@millrace/schemas";
-import type { SendOutcome, Socket } from "../connection/socket.ts";
+import type { SendOutcome, Socket, Writer } from "../connection/socket.ts";
 
 /**
  * A socket whose kernel takes only what a test lets it: flowing, it takes everything at once;
@@ -7,7 +7,6 @@ import type { SendOutcome, Socket } from "../connection/socket.ts";
  * the order taken, when the peer has read them.
  */
 export class FakeSocket implements Socket {
-  readonly address = "127.0.0.1";
   readonly #capacityBytes: number;
   readonly #onFrame: (frame: string) => void;
   readonly #buffer: string[] = [];
@@ -72,10 +71,10 @@ export class FakeSocket implements Socket {
     this.pings += 1;
   }
 
-  cork(write: () => void): void {
+  cork(writer: Writer): void {
     if (this.#isCorked) throw new Error("a cork inside a cork");
     this.#isCorked = true;
-    write();
+    writer.write();
     this.#isCorked = false;
   }
 

@@ -103,14 +103,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a skip is told without its gap",
     file: "catchup/catch-up.ts",
-    from: '    if (isBehind && !this.#gap(subscriber, progress, "skipped", last)) return;\n',
-    to: "    if (isBehind) progress.cursor = last;\n",
+    from: "    else if (!this.#gap(subscriber, progress, gap)) return;\n",
+    to: "    else progress.cursor = last;\n",
   },
   {
     name: "after a rewind reading goes on where it was",
     file: "catchup/catch-up.ts",
-    from: "        Object.assign(progress, this.#progressFrom(subscriber));\n",
-    to: "        progress.rewinds = subscriber.rewinds;\n",
+    from: "      Object.assign(progress, this.#progressFrom(subscriber));\n",
+    to: "      progress.rewinds = subscriber.rewinds;\n",
   },
   {
     name: "after a rewind the next record is skipped",
@@ -138,9 +138,9 @@ export const MUTANTS: readonly Mutant[] = [
   },
   {
     name: "catch-up does not wait for the socket",
-    file: "catchup/catch-up.ts",
-    from: "      await outbox.whenWritable();\n",
-    to: "",
+    file: "catchup/helpings.ts",
+    from: "    if (!isClosed && !isWritable) return this.#watch();\n",
+    to: "    if (!isClosed && !isWritable) this.#watch();\n",
   },
   {
     name: "a removed subscriber goes on",
@@ -158,7 +158,7 @@ export const MUTANTS: readonly Mutant[] = [
     name: "live begins where the tail is when its turn comes",
     file: "connection/subscriptions.ts",
     from: "    const tail = await reached;\n    if (this.#isEnded) return;\n    if (tail === undefined) return this.#unavailable({ id }, UNREACHED);\n",
-    to: "    await reached;\n    if (this.#isEnded) return;\n    const tail = this.#options.tails.positionOf(conversation);\n    if (tail === undefined) return this.#unavailable({ id }, UNREACHED);\n",
+    to: "    await reached;\n    if (this.#isEnded) return;\n    const tail = this.#context.tails.positionOf(conversation);\n    if (tail === undefined) return this.#unavailable({ id }, UNREACHED);\n",
   },
   {
     name: "not known is taken for never acknowledged",

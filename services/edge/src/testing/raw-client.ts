@@ -1,5 +1,8 @@
+import type { TcpNetConnectOpts, createConnection } from "node:net";
+import type { Duplex } from "node:stream";
 import { waitFor } from "@millrace/testkit";
 import { WebSocket } from "ws";
+import { PacedLine } from "./paced-line.ts";
 
 /** A frame of the server, as it came. */
 export interface DownJson {
@@ -35,6 +38,9 @@ export interface RawClientOptions {
   readonly device?: string;
   /** More of the query. */
   readonly query?: Readonly<Record<string, string>>;
+  readonly headers?: Readonly<Record<string, string>>;
+  /** It takes no more from its line. */
+  readonly bytesPerSec?: number;
 }
 
 /**
@@ -49,18 +55,28 @@ export class RawClient {
   closeCode: number | undefined;
   /** The HTTP status instead of the 101. */
   refusal: number | undefined;
+  /** `Retry-After` of that status, in seconds. */
+  retryAfterS: number | undefined;
+  /** How long each message took whose body says when it was sent, by this process's clock. */
+  readonly delaysMs: number[] = [];
   /** What still arrives is ignored. */
   isDeaf = false;
   readonly #told = new Map<string, string>();
   #nextId = 1;
 
-  private constructor({ url, token, device, query: more }: RawClientOptions) {
+  private constructor(options: RawClientOptions) {
+    const { url, token, device, query: more, bytesPerSec } = options;
     const query = new URLSearchParams({ ...(device !== undefined && { device }), ...more });
-    const headers = { authorization: `Bearer ${token}` };
-    this.#socket = new WebSocket(`${url}?${query}`, ["millrace.v1.json"], { headers });
+    const headers = { authorization: `Bearer ${token}`, ...options.headers };
+    this.#socket = new WebSocket(`${url}?${query}`, ["millrace.v1.json"], {
+      headers,
+      ...(bytesPerSec !== undefined && { createConnection: pacedBy(bytesPerSec) }),
+    });
     this.#socket.on("error", () => undefined);
     this.#socket.on("unexpected-response", (_, response) => {
       this.refusal = response.statusCode;
+      const retryAfter = response.headers["retry-after"];
+      if (retryAfter !== undefined) this.retryAfterS = Number(retryAfter);
       this.#socket.terminate();
     });
     this.#socket.on("message", (data: Buffer) => this.#take(data.toString()));
@@ -69,12 +85,18 @@ export class RawClient {
     });
   }
 
-  /** Resolves with the welcome. */
-  static async open(options: RawClientOptions): Promise<RawClient> {
+  /** Resolves with the welcome, or whatever else it came to. */
+  static async attempt(options: RawClientOptions): Promise<RawClient> {
     const client = new RawClient(options);
     await waitFor(() => client.frames.length > 0 || client.closeCode !== undefined, {
       what: "a welcome",
     });
+    return client;
+  }
+
+  /** Resolves with the welcome. */
+  static async open(options: RawClientOptions): Promise<RawClient> {
+    const client = await RawClient.attempt(options);
     if (client.frames[0]?.t !== "welcome") {
       throw new Error(`the server did not welcome: ${client.refusal ?? client.closeCode}`);
     }
@@ -140,6 +162,9 @@ export class RawClient {
     for (const frame of Array.isArray(parsed) ? parsed : [parsed]) {
       this.frames.push(frame);
       this.#follow(frame);
+      const sentAtMs =
+        frame.t === "msg" ? /^sent ([\d.]+)$/.exec(frame.body ?? "")?.[1] : undefined;
+      if (sentAtMs !== undefined) this.delaysMs.push(performance.now() - Number(sentAtMs));
     }
   }
 
@@ -153,4 +178,10 @@ export class RawClient {
     }
     if (t === "subd" || t === "msg" || t === "gap" || t === "live") this.#told.set(c, pos);
   }
+}
+
+/** The library wants a function that answers with a socket, and is content with any stream. */
+function pacedBy(bytesPerSec: number): typeof createConnection {
+  const paced = (options: TcpNetConnectOpts): Duplex => new PacedLine(options, bytesPerSec);
+  return paced as unknown as typeof createConnection;
 }

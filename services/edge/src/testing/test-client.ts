@@ -1,16 +1,14 @@
 import type { ConversationId, DownFrame, From, Position } from "@millrace/schemas";
 import { Outbox } from "../connection/outbox.ts";
 import type { Flusher } from "../connection/flusher.ts";
-import { Subscriptions, type SubscriptionsOptions } from "../connection/subscriptions.ts";
+import { Subscriptions, type SubscriptionsContext } from "../connection/subscriptions.ts";
+import type { Told } from "../hub/told.ts";
 import type { Acknowledgements } from "../session/acknowledgements.ts";
 import type { AckBook } from "./ack-book.ts";
 import { ClientView, type WorldView } from "./client-view.ts";
 import { FakeSocket } from "./fake-socket.ts";
 
-type TestClientOptions = Omit<
-  SubscriptionsOptions,
-  "user" | "holder" | "outbox" | "mayRead" | "send" | "onChange"
-> & {
+type TestClientOptions = SubscriptionsContext & {
   /** Whose cursors these are, and what was acknowledged. */
   readonly book: AckBook;
   readonly acknowledgements: Acknowledgements;
@@ -26,6 +24,11 @@ export class TestClient {
   readonly socket: FakeSocket;
   readonly view: ClientView;
   readonly frames: DownFrame[] = [];
+  /** Hears of each frame as it is read, while others still wait to be written. */
+  onRead: (frame: DownFrame) => void = () => undefined;
+  /** What operators have ruled about its user. */
+  readonly removed = new Set<string>();
+  readonly beginnings = new Map<string, Told>();
   readonly #outbox: Outbox;
   readonly #subscriptions: Subscriptions;
   readonly #acknowledgements: Acknowledgements;
@@ -44,16 +47,16 @@ export class TestClient {
     const onFrame = (text: string): void => this.#onFrame(JSON.parse(text) as DownFrame);
     const socket = new FakeSocket({ capacityBytes, onFrame });
     this.socket = socket;
-    const outbox = new Outbox({ socket, limits, flusher, onOverflow: () => this.close() });
+    const outbox = new Outbox(socket, { limits, flusher }, { onOverflow: () => this.close() });
     this.#outbox = outbox;
-    this.#subscriptions = new Subscriptions({
-      ...options,
+    this.#subscriptions = new Subscriptions(options, {
       user: "alice",
       holder: book.holder,
       outbox,
-      mayRead: () => true,
+      mayRead: (conversation) => !this.removed.has(conversation),
+      beginning: (conversation) => this.beginnings.get(conversation),
       send: (frame) => outbox.answer(JSON.stringify(frame)),
-      onChange: (conversation, start) => {
+      onSubscription: (conversation, start) => {
         if (start === undefined) this.starts.delete(conversation);
         else this.starts.set(conversation, start);
       },
@@ -91,6 +94,11 @@ export class TestClient {
     void this.#subscriptions.skip({ id, conversation: text as ConversationId });
   }
 
+  /** It holds, and what is open hears of it. */
+  onRuled(text: string): void {
+    this.#subscriptions.onRuled(text as ConversationId);
+  }
+
   /** The peer reads that many bytes. */
   drain(bytes: number): void {
     this.socket.drain(bytes);
@@ -114,5 +122,6 @@ export class TestClient {
   #onFrame(frame: DownFrame): void {
     this.frames.push(frame);
     this.view.onFrame(frame);
+    this.onRead(frame);
   }
 }

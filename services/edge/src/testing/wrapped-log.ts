@@ -1,10 +1,16 @@
 import type { Log } from "@millrace/log";
 
 /** A log that does all but these things as the one within. */
-export function wrappedLog(log: Log, own: Partial<Pick<Log, "append" | "readFrom">>): Log {
+export function wrappedLog(
+  log: Log,
+  own: Partial<Pick<Log, "append" | "readFrom" | "bounds">>,
+): Log {
   return {
     get epoch() {
       return log.epoch;
+    },
+    get unusedPartitions() {
+      return log.unusedPartitions;
     },
     onEpoch: (listener) => log.onEpoch(listener),
     open: (signal) => log.open(signal),

@@ -1,29 +1,35 @@
 import type { Gauge } from "prom-client";
+import type { Log } from "@millrace/log";
 import type { CatchUp } from "../catchup/catch-up.ts";
-import type { Socket } from "../connection/socket.ts";
+import type { Connection } from "../connection/connection.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import type { Publisher } from "../publish/publisher.ts";
 import type { RedisHealth } from "../redis/redis-health.ts";
+import type { Cursors } from "../session/cursors.ts";
 import type { Tails } from "../tail/tails.ts";
 
 /** What is looked at when somebody asks for it, so that it costs nothing in between. */
 export function sampleEdge(
   metrics: EdgeMetrics,
   parts: {
+    readonly log: Log;
+    readonly cursors: Cursors;
     readonly tails: Tails;
     readonly catchUp: CatchUp;
     readonly publisher: Publisher;
     readonly health: RedisHealth;
-    readonly sockets: ReadonlySet<Socket>;
+    readonly connections: ReadonlySet<Connection>;
   },
 ): void {
-  const { tails, catchUp, publisher, health, sockets } = parts;
+  const { log, cursors, tails, catchUp, publisher, health, connections } = parts;
   metrics.deliveryMode.set({ mode: "direct" }, 1);
   onScrape(metrics.redisUp, (gauge) => gauge.set(health.isUp ? 1 : 0));
+  onScrape(metrics.partitionsUnused, (gauge) => gauge.set(log.unusedPartitions));
+  onScrape(metrics.cursorsPending, (gauge) => gauge.set(cursors.pending));
   onScrape(metrics.writerInFlight, (gauge) => gauge.set(publisher.inFlight));
   onScrape(metrics.catchUps, (gauge) => gauge.set(catchUp.running));
   onScrape(metrics.laggingNow, (gauge) => gauge.set(catchUp.lagging));
-  onScrape(metrics.bufferedBytes, (gauge) => gauge.set(bufferedBytes(sockets)));
+  onScrape(metrics.bufferedBytes, (gauge) => gauge.set(bufferedBytes(connections)));
   onScrape(metrics.tailLag, (gauge) => {
     gauge.reset();
     for (const { partition, lag } of tails.states()) {
@@ -47,8 +53,8 @@ export function onScrape<Label extends string>(
   Object.assign(gauge, { collect: () => collect(gauge) });
 }
 
-function bufferedBytes(sockets: ReadonlySet<Socket>): number {
+function bufferedBytes(connections: ReadonlySet<Connection>): number {
   let bytes = 0;
-  for (const socket of sockets) bytes += socket.bufferedBytes();
+  for (const connection of connections) bytes += connection.bufferedBytes();
   return bytes;
 }

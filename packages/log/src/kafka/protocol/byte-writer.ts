@@ -1,10 +1,12 @@
 /** Grows as needed; all integers big-endian, as Kafka's protocol has them. */
 export class ByteWriter {
   #bytes: Buffer;
+  #view: DataView;
   #length = 0;
 
   constructor(bytesExpected = 512) {
     this.#bytes = Buffer.allocUnsafe(bytesExpected);
+    this.#view = viewOf(this.#bytes);
   }
 
   get length(): number {
@@ -18,25 +20,25 @@ export class ByteWriter {
 
   int8(value: number): this {
     const at = this.#grow(1);
-    this.#bytes.writeInt8(value, at);
+    this.#view.setInt8(at, value);
     return this;
   }
 
   int16(value: number): this {
     const at = this.#grow(2);
-    this.#bytes.writeInt16BE(value, at);
+    this.#view.setInt16(at, value);
     return this;
   }
 
   int32(value: number): this {
     const at = this.#grow(4);
-    this.#bytes.writeInt32BE(value, at);
+    this.#view.setInt32(at, value);
     return this;
   }
 
   int64(value: bigint): this {
     const at = this.#grow(8);
-    this.#bytes.writeBigInt64BE(value, at);
+    this.#view.setBigInt64(at, value);
     return this;
   }
 
@@ -61,18 +63,23 @@ export class ByteWriter {
     return this;
   }
 
+  /** A text alone, without its length. */
+  text(text: string): this {
+    const at = this.#grow(Buffer.byteLength(text));
+    this.#bytes.write(text, at);
+    return this;
+  }
+
   /** A string with a 16-bit length; null has the length −1. */
   string(text: string | null): this {
     if (text === null) return this.int16(-1);
-    const bytes = Buffer.from(text);
-    return this.int16(bytes.length).raw(bytes);
+    return this.int16(Buffer.byteLength(text)).text(text);
   }
 
   /** A string of a flexible version: its length + 1 as an unsigned varint, 0 for null. */
   compactString(text: string | null): this {
     if (text === null) return this.uvarint(0);
-    const bytes = Buffer.from(text);
-    return this.uvarint(bytes.length + 1).raw(bytes);
+    return this.uvarint(Buffer.byteLength(text) + 1).text(text);
   }
 
   compactBytes(bytes: Uint8Array): this {
@@ -102,7 +109,20 @@ export class ByteWriter {
       const grown = Buffer.allocUnsafe(Math.max(this.#length, this.#bytes.length * 2));
       this.#bytes.copy(grown, 0, 0, at);
       this.#bytes = grown;
+      this.#view = viewOf(grown);
     }
     return at;
   }
+}
+
+/** How many bytes `varint` takes for it. */
+export function varintBytes(value: number): number {
+  let rest = ((value << 1) ^ (value >> 31)) >>> 0;
+  let bytes = 1;
+  for (; rest > 0x7f; rest >>>= 7) bytes++;
+  return bytes;
+}
+
+function viewOf({ buffer, byteOffset, length }: Buffer): DataView {
+  return new DataView(buffer, byteOffset, length);
 }

@@ -7,9 +7,9 @@ const table = Uint32Array.from({ length: 256 }, (_, byte) => {
   return crc;
 });
 
-export function crc32c(bytes: Uint8Array): number {
+export function crc32c(bytes: Uint8Array, from: number): number {
   let crc = 0xffffffff;
-  for (let index = 0; index < bytes.length; index++) {
+  for (let index = from; index < bytes.length; index++) {
     crc = (table[(crc ^ (bytes[index] as number)) & 0xff] as number) ^ (crc >>> 8);
   }
   return (crc ^ 0xffffffff) >>> 0;

@@ -8,8 +8,24 @@ export interface FetchQuery {
   readonly topicId: Buffer;
   readonly waitMs: number;
   readonly bytesMax: number;
+  readonly session: FetchSessionStep;
+  /** In a session: those that are new in it, or have another offset. */
   readonly partitions: readonly FetchPartition[];
+  /** No longer wanted in the session. */
+  readonly forgotten: readonly number[];
 }
+
+/** Which request of which session it is (KIP-227). */
+export interface FetchSessionStep {
+  readonly id: number;
+  readonly epoch: number;
+}
+
+/** The first request: the broker's answer names the session. */
+export const NO_SESSION: FetchSessionStep = { id: 0, epoch: 0 };
+
+/** A request by itself: answered at once, and nothing is remembered of it. */
+export const SINGLE = { session: { id: 0, epoch: -1 }, waitMs: 0, forgotten: [] } as const;
 
 export interface FetchPartition {
   readonly partition: number;
@@ -19,6 +35,8 @@ export interface FetchPartition {
 
 export interface FetchAnswer {
   readonly errorCode: number;
+  /** 0: the broker has begun none. */
+  readonly sessionId: number;
   readonly partitions: readonly FetchedPartition[];
 }
 
@@ -38,29 +56,37 @@ export interface AbortedTransaction {
   readonly firstOffset: bigint;
 }
 
-const NO_SESSION_ID = 0;
-const FINAL_SESSION_EPOCH = -1;
 const NO_START_OFFSET = -1n;
+const HEADER_BYTES = 96;
+const PARTITION_BYTES = 40;
+const NONE_ABORTED: readonly AbortedTransaction[] = [];
 
 /** Fetch v13: by topic id, so that a topic made anew never answers for the old one (KIP-516). */
 export function fetchRequest(query: FetchQuery): WireRequest<FetchAnswer> {
-  const body = new ByteWriter()
+  const { topicId, session, partitions, forgotten } = query;
+  const body = new ByteWriter(HEADER_BYTES + partitions.length * PARTITION_BYTES)
     .noTags()
     .int32(NO_REPLICA)
     .int32(query.waitMs)
     .int32(1)
     .int32(query.bytesMax)
     .int8(READ_COMMITTED)
-    .int32(NO_SESSION_ID)
-    .int32(FINAL_SESSION_EPOCH)
-    .compactCount(1)
-    .raw(query.topicId)
-    .compactCount(query.partitions.length);
-  for (const { partition, offset, bytesMax } of query.partitions) {
+    .int32(session.id)
+    .int32(session.epoch)
+    .compactCount(Math.min(1, partitions.length));
+  if (partitions.length > 0) body.raw(topicId).compactCount(partitions.length);
+  for (const { partition, offset, bytesMax } of partitions) {
     body.int32(partition).int32(NO_LEADER_EPOCH).int64(offset).int32(NO_LEADER_EPOCH);
     body.int64(NO_START_OFFSET).int32(bytesMax).noTags();
   }
-  body.noTags().compactCount(0).compactString("").noTags();
+  if (partitions.length > 0) body.noTags();
+  body.compactCount(Math.min(1, forgotten.length));
+  if (forgotten.length > 0) {
+    body.raw(topicId).compactCount(forgotten.length);
+    for (const partition of forgotten) body.int32(partition);
+    body.noTags();
+  }
+  body.compactString("").noTags();
   return {
     apiKey: API_KEYS.FETCH,
     apiName: "Fetch",
@@ -74,29 +100,38 @@ function readAnswer(response: ByteReader): FetchAnswer {
   response.skipTags();
   response.int32();
   const errorCode = response.int16();
-  response.int32();
-  const topics = response.compactArray(() => {
+  const sessionId = response.int32();
+  const partitions: FetchedPartition[] = [];
+  for (let topics = response.compactCount(); topics > 0; topics--) {
     response.skip(TOPIC_ID_BYTES);
-    const partitions = response.compactArray(() => readPartition(response));
+    for (let count = response.compactCount(); count > 0; count--) {
+      partitions.push(readPartition(response));
+    }
     response.skipTags();
-    return partitions;
-  });
-  return { errorCode, partitions: topics.flat() };
+  }
+  return { errorCode, sessionId, partitions };
 }
 
 function readPartition(response: ByteReader): FetchedPartition {
   const partition = response.int32();
   const errorCode = response.int16();
-  response.int64();
+  response.skip(8);
   const lastStableOffset = response.int64();
-  response.int64();
-  const abortedTransactions = response.compactArray(() => {
-    const aborted = { producerId: response.int64(), firstOffset: response.int64() };
-    response.skipTags();
-    return aborted;
-  });
-  response.int32();
+  response.skip(8);
+  const abortedTransactions = readAborted(response);
+  response.skip(4);
   const records = response.compactBytes();
   response.skipTags();
   return { partition, errorCode, lastStableOffset, abortedTransactions, records };
+}
+
+function readAborted(response: ByteReader): readonly AbortedTransaction[] {
+  let count = response.compactCount();
+  if (count <= 0) return NONE_ABORTED;
+  const aborted: AbortedTransaction[] = [];
+  for (; count > 0; count--) {
+    aborted.push({ producerId: response.int64(), firstOffset: response.int64() });
+    response.skipTags();
+  }
+  return aborted;
 }

@@ -1,5 +1,4 @@
 import type { LogRecord, RecordHeader } from "../../port.ts";
-import { bytesOf } from "../../record-bytes.ts";
 import { ByteReader } from "./byte-reader.ts";
 import { unpack } from "./compression.ts";
 import type { AbortedTransaction } from "./fetch.ts";
@@ -40,20 +39,27 @@ export function decodeRecords(
   aborted: readonly AbortedTransaction[],
 ): DecodedRecords {
   const transactions = new OpenAborts(aborted);
-  const records: LogRecord[] = [];
+  const found: FoundRecords = { from: offset, records: [], bytes: 0 };
   let next = offset;
   for (let at = 0; at + PREFIX_BYTES <= bytes.length;) {
     const size = PREFIX_BYTES + bytes.readInt32BE(at + 8);
     if (at + size > bytes.length) break;
-    const batch = new ByteReader(bytes.subarray(at, at + size));
+    const isAlone = at === 0 && size === bytes.length;
+    const batch = new ByteReader(isAlone ? bytes : bytes.subarray(at, at + size));
     const header = readHeader(batch);
     at += size;
     if (transactions.isVisible(header)) {
-      readRecords(unpack(batch.raw(batch.left), header.attributes), header, offset, records);
+      readRecords(unpack(batch.raw(batch.left), header.attributes), header, found);
     }
     if (header.lastOffset >= next) next = header.lastOffset + 1n;
   }
-  return { records, next, bytes: records.reduce((sum, record) => sum + bytesOf(record), 0) };
+  return { records: found.records, next, bytes: found.bytes };
+}
+
+interface FoundRecords {
+  readonly from: bigint;
+  readonly records: LogRecord[];
+  bytes: number;
 }
 
 /** Follows KIP-98: an aborted transaction is open from its first offset to its abort marker. */
@@ -62,7 +68,10 @@ class OpenAborts {
   readonly #open = new Set<bigint>();
 
   constructor(aborted: readonly AbortedTransaction[]) {
-    this.#waiting = aborted.toSorted((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
+    this.#waiting =
+      aborted.length === 0
+        ? []
+        : aborted.toSorted((a, b) => (a.firstOffset < b.firstOffset ? -1 : 1));
   }
 
   isVisible({ attributes, lastOffset, producerId }: BatchHeader): boolean {
@@ -104,14 +113,18 @@ function readHeader(batch: ByteReader): BatchHeader {
   };
 }
 
-function readRecords(bytes: Buffer, header: BatchHeader, from: bigint, into: LogRecord[]): void {
+function readRecords(bytes: Buffer, header: BatchHeader, found: FoundRecords): void {
   const content = new ByteReader(bytes);
   for (let count = 0; count < header.recordCount; count++) {
     const end = content.varint() + content.offset;
     content.skip(1);
     const timestampDelta = content.varlong();
     const offset = header.baseOffset + BigInt(content.varint());
-    if (offset >= from) into.push(readRecord(content, offset, timeOf(header, timestampDelta)));
+    const record = new StoredRecord(content, offset, timeOf(header, timestampDelta));
+    if (offset >= found.from) {
+      found.records.push(record);
+      found.bytes += record.bytes;
+    }
     content.skip(end - content.offset);
   }
 }
@@ -121,20 +134,64 @@ function timeOf(header: BatchHeader, timestampDelta: number): number {
   return isAppendTime ? header.maxTimestampMs : header.baseTimestampMs + timestampDelta;
 }
 
-function readRecord(content: ByteReader, offset: bigint, timestampMs: number): LogRecord {
-  const key = readBytes(content);
-  const value = readBytes(content);
-  const count = content.varint();
-  if (count <= 0) return { offset, timestampMs, key, value, headers: EMPTY };
-  const headers: RecordHeader[] = [];
-  for (let index = 0; index < count; index++) {
-    const name = content.raw(content.varint()).toString();
-    headers.push({ name, value: readBytes(content) ?? new Uint8Array() });
+/**
+ * A record in the memory of the answer that brought it. Its bounds are checked at once; what stands
+ * between them becomes objects when it is asked for: most records are asked for their key alone, and
+ * those that wait in a cache for nothing, and each object costs the garbage collector.
+ */
+class StoredRecord implements LogRecord {
+  readonly offset: bigint;
+  readonly timestampMs: number;
+  /** Of key, value and headers. */
+  readonly bytes: number;
+  readonly #content: ByteReader;
+  readonly #keyAt: number;
+  readonly #valueAt: number;
+  readonly #headersAt: number;
+
+  constructor(content: ByteReader, offset: bigint, timestampMs: number) {
+    this.offset = offset;
+    this.timestampMs = timestampMs;
+    this.#content = content;
+    this.#keyAt = content.offset;
+    let bytes = skipBytes(content);
+    this.#valueAt = content.offset;
+    bytes += skipBytes(content);
+    this.#headersAt = content.offset;
+    for (let count = content.varint(); count > 0; count--) {
+      bytes += skipBytes(content) + skipBytes(content);
+    }
+    this.bytes = bytes;
   }
-  return { offset, timestampMs, key, value, headers };
+
+  get key(): Buffer | null {
+    return readBytes(this.#content.at(this.#keyAt));
+  }
+
+  get value(): Buffer | null {
+    return readBytes(this.#content.at(this.#valueAt));
+  }
+
+  get headers(): readonly RecordHeader[] {
+    const content = this.#content.at(this.#headersAt);
+    const count = content.varint();
+    if (count <= 0) return EMPTY;
+    const headers: RecordHeader[] = [];
+    for (let index = 0; index < count; index++) {
+      const name = content.raw(content.varint()).toString();
+      headers.push({ name, value: readBytes(content) ?? new Uint8Array() });
+    }
+    return headers;
+  }
 }
 
 function readBytes(content: ByteReader): Buffer | null {
   const length = content.varint();
   return length < 0 ? null : content.raw(length);
+}
+
+function skipBytes(content: ByteReader): number {
+  const length = Math.max(0, content.varint());
+  content.skip(length);
+  return length;
 }

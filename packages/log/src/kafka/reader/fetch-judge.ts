@@ -38,6 +38,13 @@ export class FetchJudge {
     }
   }
 
+  /** Nothing has come; `end` is the log's, as far as it was told. */
+  nothing({ partition, offset, epoch }: ReadRequest, end: bigint | undefined): ReadOutcome {
+    const endOffset = end !== undefined && end > offset ? end : offset;
+    const place = { epoch, partition, from: offset, next: offset, endOffset };
+    return { kind: "chunk", ...place, records: [], bytes: 0 };
+  }
+
   /** An error of the broker; undefined means: ask again, of whoever leads now. */
   async error(request: ReadRequest, code: number): Promise<ReadOutcome | undefined> {
     await this.#options.link.refresh();

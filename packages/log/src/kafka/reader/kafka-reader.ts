@@ -13,11 +13,11 @@ import { Scans } from "./scans.ts";
 import { TailPoller } from "./tail-poller.ts";
 
 /** Newest bytes and running scans of all partitions together. */
-const CACHE_BYTES = 67_108_864;
+export const LOG_CACHE_BYTES = 67_108_864;
 
 /** Reads of the topic by exact offsets, never through a group. */
 export class KafkaReader implements LogReader {
-  readonly #cache = new ChunkCache({ bytesMax: CACHE_BYTES });
+  readonly #cache = new ChunkCache({ bytesMax: LOG_CACHE_BYTES });
   readonly #requests: PartitionRequests;
   readonly #judge: FetchJudge;
   readonly #tails: TailPoller;
@@ -32,11 +32,10 @@ export class KafkaReader implements LogReader {
     link.onEpoch(() => cache.clear());
   }
 
-  async readFrom(request: ReadRequest): Promise<ReadOutcome> {
-    const moved = this.#judge.otherEpoch(request);
-    if (moved !== undefined) return moved;
-    const cached = this.#cache.get(request.partition, request.offset, request.epoch);
-    if (cached !== undefined) return cached;
+  readFrom(request: ReadRequest): Promise<ReadOutcome> {
+    const { partition, offset, epoch } = request;
+    const known = this.#judge.otherEpoch(request) ?? this.#cache.get(partition, offset, epoch);
+    if (known !== undefined) return Promise.resolve(known);
     return request.waitMs > 0 ? this.#tails.poll(request) : this.#scans.read(request);
   }
 

@@ -2,7 +2,7 @@ import type { BoundsOutcome, OffsetOutcome, Unavailable } from "../../port.ts";
 import { NotSentError } from "../channel.ts";
 import type { KafkaLink } from "../link.ts";
 import { KAFKA_ERRORS, kafkaErrorName } from "../protocol/error-codes.ts";
-import { type FetchedPartition, fetchRequest } from "../protocol/fetch.ts";
+import { type FetchedPartition, SINGLE, fetchRequest } from "../protocol/fetch.ts";
 import { EARLIEST, LATEST, listOffsetsRequest } from "../protocol/list-offsets.ts";
 
 const REQUEST_TIMEOUT_MS = 3_000;
@@ -66,7 +66,7 @@ export class PartitionRequests {
     const { topicId } = this.#link;
     if (topicId === undefined) throw new NotSentError("the topic was not reached yet");
     const partitions = [{ partition, offset, bytesMax: 1 }];
-    const request = fetchRequest({ topicId, waitMs: 0, bytesMax: 1, partitions });
+    const request = fetchRequest({ ...SINGLE, topicId, bytesMax: 1, partitions });
     const answer = await this.#leader(partition).send(request, REQUEST_TIMEOUT_MS);
     const [fetched] = answer.partitions;
     const code = answer.errorCode === KAFKA_ERRORS.NONE ? fetched?.errorCode : answer.errorCode;

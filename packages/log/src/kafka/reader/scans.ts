@@ -1,8 +1,9 @@
+import { delay } from "@millrace/runtime";
 import type { ChunkCache } from "../../chunk-cache.ts";
 import type { ReadOutcome, ReadRequest } from "../../port.ts";
 import type { KafkaLink } from "../link.ts";
 import { KAFKA_ERRORS } from "../protocol/error-codes.ts";
-import { type FetchedPartition, fetchRequest } from "../protocol/fetch.ts";
+import { type FetchedPartition, SINGLE, fetchRequest } from "../protocol/fetch.ts";
 import type { FetchJudge } from "./fetch-judge.ts";
 
 const ANSWER_TIMEOUT_MS = 3_000;
@@ -13,32 +14,75 @@ export interface ScansOptions {
   readonly judge: FetchJudge;
 }
 
+interface Waiting {
+  readonly request: ReadRequest;
+  readonly resolve: (outcome: ReadOutcome) => void;
+}
+
+/** At most that part of the loop's time goes into the decoding of what scans bring. */
+const TIME_SHARE = 0.5;
+
+/** A pause that is shorter is no use to anybody: timers are not that fine. */
+const PAUSE_MS_MIN = 1;
+
 /**
- * Reads that do not wait for records: catch-ups. One fetch at a time for each partition; whoever
- * comes meanwhile waits for it and then looks into the cache, so that a crowd that reads the same
- * range reads it once.
+ * Reads that do not wait for records: catch-ups. One fetch at a time for each partition, in the order
+ * of asking; whoever's turn comes looks into the cache first, so that a crowd that reads the same
+ * range reads it once. After a fetch all scans rest as long as its decoding took: however deep
+ * somebody reads, the loop has as much time for what is live.
  */
 export class Scans {
   readonly #options: ScansOptions;
-  readonly #running = new Map<number, Promise<unknown>>();
+  readonly #lines = new Map<number, Waiting[]>();
+  #restUntilMs = -Infinity;
 
   constructor(options: ScansOptions) {
     this.#options = options;
   }
 
-  async read(request: ReadRequest): Promise<ReadOutcome> {
+  read(request: ReadRequest): Promise<ReadOutcome> {
+    const { partition } = request;
+    return new Promise((resolve) => {
+      const line = this.#lines.get(partition);
+      if (line !== undefined) return void line.push({ request, resolve });
+      const first = [{ request, resolve }];
+      this.#lines.set(partition, first);
+      void this.#serve(partition, first);
+    });
+  }
+
+  async #serve(partition: number, line: Waiting[]): Promise<void> {
     const { cache } = this.#options;
-    const { partition, offset, epoch } = request;
-    for (;;) {
-      const running = this.#running.get(partition);
-      if (running === undefined) break;
-      await running;
+    for (let one = line.shift(); one !== undefined; one = line.shift()) {
+      const { offset, epoch } = one.request;
       const cached = cache.get(partition, offset, epoch);
-      if (cached !== undefined) return cached;
+      if (cached !== undefined) {
+        one.resolve(cached);
+        continue;
+      }
+      await this.#rest();
+      // Only who asked before the fetch is content with what the log had then.
+      const same = line.filter(({ request }) => isSame(request, one.request));
+      const outcome = await this.#scan(one.request);
+      for (const { resolve } of [one, ...same]) resolve(outcome);
+      line.splice(0, line.length, ...line.filter((other) => !same.includes(other)));
     }
-    const scan = this.#scan(request).finally(() => this.#running.delete(partition));
-    this.#running.set(partition, scan);
-    return scan;
+    this.#lines.delete(partition);
+  }
+
+  async #rest(): Promise<void> {
+    const { clock } = this.#options.link;
+    const restMs = this.#restUntilMs - clock.nowMs();
+    if (restMs >= PAUSE_MS_MIN) await delay(clock, restMs);
+  }
+
+  #decoded(request: ReadRequest, fetched: FetchedPartition): ReadOutcome {
+    const { link, judge } = this.#options;
+    const beganMs = link.clock.nowMs();
+    const outcome = judge.chunk(request, fetched);
+    const endedMs = link.clock.nowMs();
+    this.#restUntilMs = endedMs + (endedMs - beganMs) * (1 / TIME_SHARE - 1);
+    return outcome;
   }
 
   async #scan(request: ReadRequest): Promise<ReadOutcome> {
@@ -47,7 +91,7 @@ export class Scans {
       const fetched = await this.#fetch(request);
       const moved = judge.otherEpoch(request);
       if (moved !== undefined) return moved;
-      if (fetched?.errorCode === KAFKA_ERRORS.NONE) return judge.chunk(request, fetched);
+      if (fetched?.errorCode === KAFKA_ERRORS.NONE) return this.#decoded(request, fetched);
       const outcome = await judge.error(request, fetched?.errorCode ?? -1);
       if (outcome !== undefined) return outcome;
       if (attempt > 0) return judge.unavailable(request.partition, fetched?.errorCode);
@@ -64,7 +108,7 @@ export class Scans {
     const partitions = [{ partition, offset, bytesMax }];
     try {
       const channel = link.channel(leader, "scan");
-      const wire = fetchRequest({ topicId, waitMs: 0, bytesMax, partitions });
+      const wire = fetchRequest({ ...SINGLE, topicId, bytesMax, partitions });
       const answer = await channel.send(wire, ANSWER_TIMEOUT_MS);
       return answer.partitions.find((fetched) => fetched.partition === partition);
     } catch (cause) {
@@ -72,4 +116,8 @@ export class Scans {
       return undefined;
     }
   }
+}
+
+function isSame(one: ReadRequest, other: ReadRequest): boolean {
+  return one.offset === other.offset && one.epoch === other.epoch;
 }

@@ -20,7 +20,8 @@ const TIMER_MS_MAX = 2 ** 31 - 1;
 
 /**
  * Tells outcomes in the order of the appends of one partition, whichever was known first, and
- * watches their deadlines with one timer.
+ * watches their deadlines with one timer. It runs on when what it was for is settled, and looks then
+ * for the next deadline: a timer for each append would cost more than the append.
  */
 export class Tellings {
   readonly #clock: Clock;
@@ -56,8 +57,6 @@ export class Tellings {
       entry.isToldUnknown = entry.outcome === undefined;
       entry.request.onOutcome(entry.outcome ?? { kind: "unknown" });
     }
-    this.#timer?.cancel();
-    this.#timerMs = Number.POSITIVE_INFINITY;
   }
 
   #watch(deadlineMs: number): void {

@@ -41,6 +41,8 @@ export class KafkaWriter implements LogWriter {
   readonly #lanes = new Map<number, Lane>();
   readonly #busyLeaders = new Set<number>();
   #isScheduled = false;
+  /** A lane has work that its leader, or the request's size, has kept back. */
+  #isHeldUp = false;
   #isClosed = false;
   #appended = 0;
 
@@ -102,6 +104,7 @@ export class KafkaWriter implements LogWriter {
   }
 
   #sendAll(): void {
+    this.#isHeldUp = false;
     const healthy = new Map<number, Lane[]>();
     for (const lane of this.#lanes.values()) {
       if (lane.isBusy || !lane.hasWork) continue;
@@ -114,7 +117,8 @@ export class KafkaWriter implements LogWriter {
       if (!lane.isPrepared) void this.#prepare(lane);
       else if (leader === undefined) void this.#pause(lane);
       else if (lane.isTroubled) void this.#send(leader, [lane], "write-troubled");
-      else if (!this.#busyLeaders.has(leader)) {
+      else if (this.#busyLeaders.has(leader)) this.#isHeldUp = true;
+      else {
         const lanes = healthy.get(leader) ?? [];
         lanes.push(lane);
         healthy.set(leader, lanes);
@@ -127,7 +131,7 @@ export class KafkaWriter implements LogWriter {
     this.#busyLeaders.add(leader);
     await this.#send(leader, lanes, "write");
     this.#busyLeaders.delete(leader);
-    this.#schedule();
+    if (this.#isHeldUp) this.#schedule();
   }
 
   async #send(
@@ -138,7 +142,10 @@ export class KafkaWriter implements LogWriter {
     const sent = new Map<number, { readonly lane: Lane; readonly bytes: Buffer }>();
     let size = 0;
     for (const lane of lanes) {
-      if (size >= REQUEST_BYTES_MAX) break;
+      if (size >= REQUEST_BYTES_MAX) {
+        this.#isHeldUp = true;
+        break;
+      }
       const bytes = lane.batchToSend();
       if (bytes === undefined) continue;
       lane.isBusy = true;
@@ -186,7 +193,7 @@ export class KafkaWriter implements LogWriter {
     const step = judge();
     if (step === "settle") void this.#settle(lane);
     else if (step === "retry") void this.#pause(lane);
-    else this.#schedule();
+    else if (lane.hasWork) this.#schedule();
   }
 
   async #pause(lane: Lane): Promise<void> {

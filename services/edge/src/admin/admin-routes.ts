@@ -1,0 +1,73 @@
+import { parseUserId } from "@millrace/schemas";
+import { refuse } from "../admission/refusal.ts";
+import type { HttpAnswer } from "../http/http-exchange.ts";
+import { endAnswer, listAnswer } from "../http/session-answers.ts";
+import type { Sessions } from "../session/sessions.ts";
+import {
+  type RulingServices,
+  banPut,
+  beginningPut,
+  liftOf,
+  removalPut,
+  rulingList,
+} from "./ruling-calls.ts";
+
+/** What operators' calls are answered with. */
+export interface AdminServices {
+  readonly sessions: Pick<Sessions, "list" | "end">;
+  readonly rulings: RulingServices;
+}
+
+/** One call of an operator who was identified. */
+export interface AdminCall {
+  readonly operator: string;
+  /** The parts of the path that stand for names, percent-decoded. */
+  readonly names: Readonly<Record<string, string>>;
+  readonly query: URLSearchParams;
+  readonly body: Uint8Array;
+}
+
+export interface AdminRoute {
+  readonly method: "GET" | "PUT" | "DELETE";
+  readonly path: string;
+  /** What stands in the audit. */
+  readonly action: string;
+  readonly answer: (services: AdminServices, call: AdminCall) => Promise<HttpAnswer>;
+}
+
+const USER_SESSIONS = "/v1/users/{user}/sessions";
+const BAN = "/v1/bans/{user}";
+const REMOVAL = "/v1/removals/{conversation}/{user}";
+const BEGINNING = "/v1/beginnings/{conversation}/{user}";
+
+/** Everything an operator may call; each is described in docs/operations.md. */
+export const ADMIN_ROUTES: readonly AdminRoute[] = [
+  { method: "GET", path: USER_SESSIONS, action: "sessions.list", answer: sessionList },
+  {
+    method: "DELETE",
+    path: `${USER_SESSIONS}/{session}`,
+    action: "session.end",
+    answer: sessionEnd,
+  },
+  { method: "GET", path: "/v1/rulings", action: "rulings.list", answer: rulingList },
+  { method: "PUT", path: BAN, action: "ban.put", answer: banPut },
+  { method: "DELETE", path: BAN, action: "ban.lift", answer: liftOf("ban") },
+  { method: "PUT", path: REMOVAL, action: "removal.put", answer: removalPut },
+  { method: "DELETE", path: REMOVAL, action: "removal.lift", answer: liftOf("removal") },
+  { method: "PUT", path: BEGINNING, action: "beginning.put", answer: beginningPut },
+  { method: "DELETE", path: BEGINNING, action: "beginning.lift", answer: liftOf("beginning") },
+];
+
+async function sessionList({ sessions }: AdminServices, { names }: AdminCall): Promise<HttpAnswer> {
+  return listAnswer(await sessions.list(userIn(names)));
+}
+
+async function sessionEnd({ sessions }: AdminServices, { names }: AdminCall): Promise<HttpAnswer> {
+  const { session = "" } = names;
+  if (!/^[A-Za-z0-9_-]{1,64}$/.test(session)) refuse(404, "this user has no such session");
+  return endAnswer(await sessions.end(userIn(names), session));
+}
+
+function userIn({ user }: AdminCall["names"]) {
+  return parseUserId(user) ?? refuse(400, "this is no user id");
+}

@@ -1,0 +1,68 @@
+import type { Log } from "@millrace/log";
+import { controlTopicOf } from "@millrace/schemas";
+import type { RulingServices } from "./admin/ruling-calls.ts";
+import type { EdgeConfig } from "./config.ts";
+import type { EdgeClients } from "./edge-clients.ts";
+import { type TopicParts, kafkaLog, settleTopic } from "./edge-topics.ts";
+import type { EdgeLimits } from "./limits.ts";
+import type { EdgeMetrics } from "./metrics.ts";
+import { Rights } from "./rights/rights.ts";
+import { RulingFeed } from "./rights/ruling-feed.ts";
+import { RulingJournal } from "./rights/ruling-journal.ts";
+import { Rulings } from "./rights/rulings.ts";
+import { onScrape } from "./watch/edge-gauges.ts";
+
+export interface EdgeRights {
+  readonly rights: Rights;
+  /** False: an edge that does not know every ruling serves nobody. */
+  readonly isWhole: boolean;
+  readonly services: RulingServices;
+  /** Resolves when what was ruled until now holds here; rejects for a topic that can't keep it. */
+  open(): Promise<void>;
+  close(options: { readonly settleMs: number }): Promise<void>;
+}
+
+/** The rulings of operators: their topic, what it says, who acts on it, and who writes it. */
+export function createRights(
+  config: EdgeConfig,
+  parts: TopicParts & {
+    readonly limits: EdgeLimits;
+    readonly metrics: EdgeMetrics;
+    readonly clients: EdgeClients;
+    readonly messages: Log;
+  },
+): EdgeRights {
+  const { clock, limits, metrics, clients, messages } = parts;
+  const topic = { name: controlTopicOf(config.topic), purpose: "control" } as const;
+  const log = kafkaLog(config, topic.name, parts);
+  const rulings = new Rulings(clock, limits);
+  const rights = new Rights(rulings);
+  const journal = new RulingJournal({ log, messages, rulings, clock, limits });
+  const feed = new RulingFeed({
+    ...parts,
+    log,
+    rulings,
+    onRuled: (subjects) => clients.onRuled(subjects),
+    onFull: () => clients.closeAll(),
+  });
+  onScrape(metrics.rulings, (gauge) => gauge.set(rulings.size));
+  onScrape(metrics.rulingsSilence, (gauge) => gauge.set(feed.silenceMs / 1_000));
+  return {
+    rights,
+    get isWhole() {
+      return feed.isWhole;
+    },
+    services: { journal, clock, current: () => (feed.isWhole ? rulings : undefined) },
+    open: async () => {
+      await settleTopic(config, topic, parts);
+      await log.open();
+      feed.start();
+      await feed.whenWhole();
+    },
+    close: async ({ settleMs }) => {
+      // First the log, so that nobody waits in a long poll any more.
+      await log.close({ settleMs });
+      await feed.stop();
+    },
+  };
+}

@@ -1,0 +1,205 @@
+import { randomBytes } from "node:crypto";
+import { readFileSync } from "node:fs";
+import { must } from "@millrace/runtime";
+import { partitionOf } from "@millrace/schemas";
+import { encodeMessage } from "@millrace/schemas/record";
+import { waitFor, withAdmin, withProducer } from "@millrace/testkit";
+import { afterEach, beforeEach, expect, inject, it } from "vitest";
+import {
+  type EdgePlace,
+  EdgeStage,
+  publish,
+  subscribe,
+  whenHas,
+} from "../../services/edge/src/testing/edge-stage.ts";
+import { foreignMessage } from "../../services/edge/src/testing/foreign-message.ts";
+import { enter, lastingToken } from "./enter.ts";
+import { SteadyLoad } from "./steady-load.ts";
+
+const PARTITIONS = 12;
+const FLOOD = 2_000;
+
+let stage: EdgeStage;
+let load: SteadyLoad | undefined;
+
+beforeEach(async () => {
+  const brokers = inject("kafkaBrokers");
+  stage = await EdgeStage.open({ brokers, redisUrl: inject("redisUrl") });
+});
+
+afterEach(async () => {
+  await load?.stop();
+  load = undefined;
+  await stage.close();
+});
+
+function rooms(count: number): string[] {
+  return Array.from({ length: count }, (_, at) => `room:${at}`);
+}
+
+async function startLoad(
+  edges: readonly EdgePlace[],
+  conversations: readonly string[],
+): Promise<SteadyLoad> {
+  load = await SteadyLoad.start({
+    edges: edges.map(({ ws }) => ws),
+    brokers: inject("kafkaBrokers"),
+    topic: stage.topic,
+    tokenFor: (sub) => lastingToken(stage, sub),
+    conversations,
+    senders: 3,
+    receivers: 2,
+    perSecond: 100,
+  });
+  return load;
+}
+
+async function expectWhole(steady: SteadyLoad): Promise<void> {
+  const { offences, repeatedKeys } = await steady.judge();
+  expect(offences).toEqual([]);
+  expect(repeatedKeys).toBe(0);
+}
+
+async function metricOf(page: string, name: string): Promise<number> {
+  const text = await (await fetch(page)).text();
+  return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
+}
+
+// C-047
+it("More partitions never split a conversation", async () => {
+  const conversations = rooms(40);
+  const old = await stage.spawn("edge-1");
+  const offline = await enter(stage, old, "offline");
+  const [home = ""] = conversations;
+  await subscribe(offline, home, "live");
+  const writer = await enter(stage, old, "writer");
+  await publish(writer, home, ["m1"]);
+  await whenHas(offline, home, ["m1"]);
+  const position = must(offline.position(home), "a position");
+  offline.terminate();
+  const steady = await startLoad([old], conversations);
+  await withAdmin(inject("kafkaBrokers"), (admin) =>
+    admin.createPartitions({ topicPartitions: [{ topic: stage.topic, count: 2 * PARTITIONS }] }),
+  );
+  const isAlarmed = async (): Promise<boolean> =>
+    (await metricOf(old.metrics, "millrace_partitions_unused")) === PARTITIONS;
+  await waitFor(isAlarmed, { what: "the alarm" });
+  await steady.whenPublished(200);
+  await publish(writer, home, ["m2"]);
+
+  // An edge that begins now would put them elsewhere: it does not, and says what to do.
+  await expect(stage.spawn("edge-2")).rejects.toThrow(/EDGE_PARTITIONS/);
+  const told = { EDGE_PARTITIONS: String(PARTITIONS) };
+  const late = await stage.spawn("edge-2", { env: told });
+  expect(await metricOf(late.metrics, "millrace_partitions_unused")).toBe(PARTITIONS);
+  await publish(await enter(stage, late, "writer"), home, ["m3"]);
+  const back = await enter(stage, late, "offline");
+  await subscribe(back, home, { after: position });
+  await waitFor(() => back.bodies(home).includes("m3"), { what: "what was missed" });
+  const missed = back.messages(home).filter(({ from }) => from === "writer");
+  expect(missed.map(({ body }) => body)).toEqual(["m2", "m3"]);
+  expect(back.offence).toBeUndefined();
+  await steady.whenPublished(50);
+  const offsets = await withAdmin(inject("kafkaBrokers"), (admin) =>
+    admin.fetchTopicOffsets(stage.topic),
+  );
+  const added = offsets.filter(({ partition }) => partition >= PARTITIONS);
+  expect(added.map(({ high }) => high)).toEqual(added.map(() => "0"));
+  await expectWhole(steady);
+});
+
+it("What foreign producers write that is not ours is counted, and disturbs nobody", async () => {
+  const conversations = rooms(6);
+  const [c = ""] = conversations;
+  const partition = partitionOf(Buffer.from(c), PARTITIONS);
+  const edge = await stage.spawn("edge-1");
+  const reader = await enter(stage, edge, "reader");
+  await subscribe(reader, c, "live");
+  const steady = await startLoad([edge], conversations);
+  const value = Buffer.from(encodeMessage(foreignMessage(c, "good")));
+  const other = Buffer.from(encodeMessage(foreignMessage("room:other", "bad")));
+  const elsewhere = (partition + 1) % PARTITIONS;
+  const bad = [
+    { key: c, value: Buffer.from("not a message"), partition },
+    { key: c, value: null, partition },
+    { key: null, value: other, partition },
+    { key: Buffer.from([0xff, 0xfe]), value: other, partition },
+    // Also where nobody has subscribed to it.
+    { key: c, value: other, partition: elsewhere },
+    {
+      key: "room:nobody",
+      value: other,
+      partition: partitionOf(Buffer.from("room:nobody"), 12) ^ 1,
+    },
+  ];
+  const flood = Array.from({ length: FLOOD }, () => ({ key: c, value: null, partition }));
+  const headers = { large: randomBytes(1_000_000) };
+  await withProducer(inject("kafkaBrokers"), async (producer) => {
+    await producer.send({ topic: stage.topic, messages: bad });
+    await producer.send({ topic: stage.topic, messages: flood });
+    await producer.send({
+      topic: stage.topic,
+      messages: [{ key: c, value, partition, headers }],
+    });
+  });
+  await reader.next(
+    ({ body }) => body === "good",
+    "the message with the header of a million bytes",
+  );
+  await steady.whenPublished(50);
+  await steady.whenReceived(50);
+  expect(reader.messages(c).filter(({ from }) => from === "foreign")).toHaveLength(1);
+  expect(reader.offence).toBeUndefined();
+  const name = "millrace_records_skipped_total";
+  await waitFor(async () => (await metricOf(edge.metrics, name)) >= FLOOD + bad.length, {
+    what: "the count of what was skipped",
+  });
+  expect(await metricOf(edge.metrics, name)).toBe(FLOOD + bad.length);
+  const lines = readFileSync(edge.child.outputFile, "utf8")
+    .split("\n")
+    .filter((line) => line.includes("record skipped"));
+  expect(lines.length).toBeGreaterThanOrEqual(bad.length);
+  expect(lines.length).toBeLessThan(50);
+  steady.dropReceivers();
+  await expectWhole(steady);
+});
+
+it("A topic that is deleted under the edges ends nothing but the topic", async () => {
+  const [c = ""] = rooms(1);
+  const edge = await stage.spawn("edge-1");
+  const reader = await enter(stage, edge, "reader");
+  await subscribe(reader, c, "live");
+  const writer = await enter(stage, edge, "writer");
+  await publish(writer, c, ["m1", "m2"]);
+  await whenHas(reader, c, ["m1", "m2"]);
+  const position = must(reader.position(c), "a position");
+  await withAdmin(inject("kafkaBrokers"), (admin) => admin.deleteTopics({ topics: [stage.topic] }));
+  const refused = await waitFor(
+    async () => {
+      const answer = await writer.request({ t: "pub", c, key: "lost", body: "lost" });
+      return answer.t === "err" && answer;
+    },
+    { what: "a refusal" },
+  );
+  expect(refused.code).toBe("unavailable");
+  // Who comes now could do nothing, and is told so; who is there stays.
+  const isSentAway = async (): Promise<boolean> => {
+    const token = await lastingToken(stage, "late");
+    const late = await stage
+      .connectByToken(edge, token, {})
+      .catch((error: unknown) => String(error));
+    return typeof late === "string" && late.includes("503");
+  };
+  await waitFor(isSentAway, { what: "newcomers are sent away", timeoutMs: 60_000 });
+  expect((await fetch(`${edge.http}/readyz`)).status).toBe(200);
+  expect([reader.closeCode, writer.closeCode]).toEqual([undefined, undefined]);
+
+  await stage.makeTopic();
+  const isStored = async (): Promise<boolean> =>
+    (await writer.request({ t: "pub", c, body: "anew" })).t === "pubd";
+  await waitFor(isStored, { what: "publishes go on", timeoutMs: 60_000 });
+  const gap = await reader.next(({ t }) => t === "gap", "a gap");
+  expect(gap).toMatchObject({ after: position, reason: "recreated" });
+  await reader.next(({ body }) => body === "anew", "the first of the new topic");
+  expect(reader.offence).toBeUndefined();
+});

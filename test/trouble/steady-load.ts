@@ -1,0 +1,191 @@
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { setTimeout as sleep } from "node:timers/promises";
+import { waitFor } from "@millrace/testkit";
+import { seededRandom } from "../../scripts/replay/chat-line.ts";
+import { Receiver } from "../../scripts/replay/receiver.ts";
+import { type Published, Sender } from "../../scripts/replay/sender.ts";
+import type { TokenFor } from "../../scripts/replay/wire.ts";
+import { type Stored, type Told, judge, readTopic } from "@millrace/testkit/judge";
+
+export interface SteadyLoadOptions {
+  /** WebSocket addresses; everybody takes any of them, each time anew. */
+  readonly edges: readonly string[];
+  /** Where the judge reads the topic. */
+  readonly brokers: readonly string[];
+  readonly topic: string;
+  readonly tokenFor: TokenFor;
+  readonly conversations: readonly string[];
+  readonly senders: number;
+  readonly receivers: number;
+  readonly perSecond: number;
+}
+
+interface Acknowledged extends Published {
+  readonly from: string;
+  readonly atMs: number;
+}
+
+export interface Verdict {
+  readonly offences: readonly string[];
+  /** Records beyond the first with the same key: an edge that was frozen may leave some. */
+  readonly repeatedKeys: number;
+  readonly stored: number;
+}
+
+const TICK_MS = 10;
+const SETTLE_MS = 90_000;
+
+/**
+ * Chat that goes on whatever breaks: senders that pipeline with `behind` and keys and send again
+ * what was refused or left open, receivers that resume where the unbroken run ends. At its end the
+ * judge of `npm run verify` compares the topic with what everybody was told.
+ */
+export class SteadyLoad {
+  readonly #options: SteadyLoadOptions;
+  readonly #folder = mkdtempSync(join(tmpdir(), "millrace-load-"));
+  readonly #senders: { readonly user: string; readonly sender: Sender }[] = [];
+  readonly #receivers: { readonly file: string; readonly receiver: Receiver }[] = [];
+  readonly #end = new AbortController();
+  readonly acknowledged: Acknowledged[] = [];
+  #sending: Promise<void> | undefined;
+  #asked = 0;
+
+  private constructor(options: SteadyLoadOptions) {
+    this.#options = options;
+    const { edges, conversations, tokenFor } = options;
+    for (let number = 0; number < options.receivers; number++) {
+      const file = join(this.#folder, `receiver-${number}.ndjson`);
+      const base = { edges, tokenFor, random: seededRandom(number), conversations, file };
+      const receiver = new Receiver({ ...base, user: `receiver-${number}` });
+      this.#receivers.push({ file, receiver });
+    }
+    for (let number = 0; number < options.senders; number++) {
+      const user = `sender-${number}`;
+      const onPublished = (published: Published): void => this.#took(user, published);
+      const base = { edges, tokenFor, random: seededRandom(1_000 + number), onPublished };
+      this.#senders.push({ user, sender: new Sender({ ...base, user }) });
+    }
+  }
+
+  /** Resolves when every receiver knows where its conversations begin, and messages flow. */
+  static async start(options: SteadyLoadOptions): Promise<SteadyLoad> {
+    const load = new SteadyLoad(options);
+    const isReady = (): boolean => load.#receivers.every(({ receiver }) => receiver.isReady);
+    await waitFor(isReady, { what: "the receivers are subscribed" });
+    load.#sending = load.#send();
+    await load.whenPublished(20);
+    return load;
+  }
+
+  /** So many more acknowledged from now on, of these conversations or of any. */
+  async whenPublished(more: number, conversations?: readonly string[]): Promise<void> {
+    const counts = ({ c }: Acknowledged): boolean => conversations?.includes(c) ?? true;
+    const before = this.acknowledged.length;
+    const isThere = (): boolean => this.acknowledged.slice(before).filter(counts).length >= more;
+    await waitFor(isThere, { what: `${more} more acknowledged`, timeoutMs: SETTLE_MS });
+  }
+
+  /** Every receiver has got so many more. */
+  async whenReceived(more: number): Promise<void> {
+    const before = this.#receivers.map(({ receiver }) => receiver.received);
+    const isThere = (): boolean =>
+      this.#receivers.every(({ receiver }, at) => receiver.received >= (before[at] ?? 0) + more);
+    await waitFor(isThere, { what: `${more} more delivered`, timeoutMs: SETTLE_MS });
+  }
+
+  /** The lines of all receivers, as a network that goes away; they come back by themselves. */
+  dropReceivers(): void {
+    for (const { receiver } of this.#receivers) receiver.drop();
+  }
+
+  /** Nothing new is sent; what is open is settled, everything is delivered, and it is judged. */
+  async judge(): Promise<Verdict> {
+    this.#end.abort();
+    await this.#sending;
+    const isSettled = (): boolean => this.#senders.every(({ sender }) => sender.isIdle);
+    await waitFor(isSettled, { what: "every publish is settled", timeoutMs: SETTLE_MS });
+    const stored = await this.#read();
+    const ends = new Map(stored.map(({ c, pos }) => [c, offsetOf(pos)]));
+    const isDelivered = (): boolean =>
+      this.#receivers.every(({ receiver }) =>
+        [...ends].every(([c, end]) => offsetOf(receiver.position(c)) >= end),
+      );
+    // Something that never comes is the judge's to name.
+    await waitFor(isDelivered, { what: "", timeoutMs: SETTLE_MS }).catch(() => undefined);
+    await this.stop();
+    const told = Object.fromEntries(
+      this.#receivers.map(({ file }, number) => [`receiver ${number}`, framesIn(file)]),
+    );
+    const { offences, repeatedKeys } = judge({ stored, told, acknowledged: this.acknowledged });
+    rmSync(this.#folder, { recursive: true, force: true });
+    return {
+      offences: offences.map(({ where, c, text }) => `${where}, ${c}: ${text}`),
+      repeatedKeys,
+      stored: stored.length,
+    };
+  }
+
+  /** For a test that failed before it came to judge. */
+  async stop(): Promise<void> {
+    this.#end.abort();
+    for (const { sender } of this.#senders) sender.end();
+    await Promise.all(this.#receivers.map(({ receiver }) => receiver.end()));
+  }
+
+  /** Publish to `pubd` in ms, of what was acknowledged since then. */
+  figuresSince(sinceMs: number): { perSecond: number; p50Ms: number; p99Ms: number } {
+    const some = this.acknowledged.filter(({ atMs }) => atMs >= sinceMs);
+    const sorted = some.map(({ ms }) => ms).toSorted((a, b) => a - b);
+    const at = (share: number): number =>
+      Math.round((sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN) * 10) / 10;
+    const seconds = (performance.now() - sinceMs) / 1_000;
+    return { perSecond: Math.round(some.length / seconds), p50Ms: at(0.5), p99Ms: at(0.99) };
+  }
+
+  #took(from: string, published: Published): void {
+    this.acknowledged.push({ ...published, from, atMs: performance.now() });
+  }
+
+  /**
+   * As many as are due, in turn over senders and conversations; what would be more than a second's
+   * worth of unanswered ones is left out, so that no trouble leaves a mountain behind.
+   */
+  async #send(): Promise<void> {
+    const { conversations, perSecond } = this.#options;
+    const startMs = performance.now();
+    let leftOut = 0;
+    while (!this.#end.signal.aborted) {
+      const due = ((performance.now() - startMs) / 1_000) * perSecond - leftOut;
+      for (; this.#asked < due; this.#asked++) {
+        if (this.#asked - this.acknowledged.length >= perSecond) {
+          leftOut += due - this.#asked;
+          break;
+        }
+        const { sender } = this.#senders[this.#asked % this.#senders.length] ?? {};
+        const turn = Math.floor(this.#asked / this.#senders.length);
+        const c = conversations[turn % conversations.length] ?? "";
+        sender?.publish({ c, key: String(this.#asked), body: `message ${this.#asked}` });
+      }
+      await sleep(TICK_MS);
+    }
+  }
+
+  /** Of these conversations; the topic may have others. */
+  async #read(): Promise<Stored[]> {
+    const { brokers, topic, conversations } = this.#options;
+    const [epoch = ""] = this.acknowledged[0]?.pos.split(".") ?? [];
+    const stored = await readTopic({ brokers, topic, epoch });
+    return stored.filter(({ c }) => conversations.includes(c));
+  }
+}
+
+function offsetOf(position = ""): bigint {
+  return BigInt(position.split(".")[2] ?? 0);
+}
+
+function framesIn(file: string): Told[] {
+  const lines = readFileSync(file, "utf8").split("\n");
+  return lines.filter((line) => line !== "").map((line) => JSON.parse(line));
+}
