@@ -157,8 +157,8 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "live begins where the tail is when its turn comes",
     file: "connection/subscriptions.ts",
-    from: "    const tail = await reached;\n    if (this.#isEnded) return;\n    if (tail === undefined) return this.#unavailable({ id }, UNREACHED);\n",
-    to: "    await reached;\n    if (this.#isEnded) return;\n    const tail = this.#context.tails.positionOf(conversation);\n    if (tail === undefined) return this.#unavailable({ id }, UNREACHED);\n",
+    from: "    const tail = await reached;\n    if (this.#isEnded) return;\n    const start = tail && (await startPoints.resolve(",
+    to: "    await reached;\n    const tail = this.#context.tails.positionOf(conversation);\n    if (this.#isEnded) return;\n    const start = tail && (await startPoints.resolve(",
   },
   {
     name: "not known is taken for never acknowledged",
