@@ -46,7 +46,7 @@ it("Catching up one client never freezes the others", async () => {
   // Each look at the page begins a new maximum.
   await read(edge, "millrace_loop_delay_seconds", 'quantile="max"');
   slow.resume();
-  const newcomer = await stage.connect(edge, "newcomer");
+  const newcomer = await admitted(() => stage.connect(edge, "newcomer"));
   await whenAll(slow, c, behind);
   const loop = await read(edge, "millrace_loop_delay_seconds", 'quantile="max"');
   await sleep(WINDOW_MS / 3);
@@ -102,7 +102,8 @@ it("A roaring conversation does not delay the quiet ones beside it", async () =>
     Array.from({ length: 200 }, () => greedy.request({ t: "pub", c: roaring, body: "greedy" })),
   );
   const accepted = answers.filter(({ t }) => t === "pubd").length;
-  const refused = answers.filter(({ code }) => code === "rate-limited").length;
+  const limits = new Set(["rate-limited", "too-many-in-flight"]);
+  const refused = answers.filter(({ code = "" }) => limits.has(code)).length;
   expect([accepted + refused, refused > 0]).toEqual([200, true]);
   await whenAll(replayer, roaring, replayed + roared + accepted);
   expect(replayer.bodies(roaring).filter((body) => body === "greedy")).toHaveLength(accepted);
@@ -188,9 +189,21 @@ async function inTens<Made>(
 }
 
 async function readerOf(edge: EdgeProcess, c: string, user: string): Promise<RawClient> {
-  const client = await stage.connect(edge, user);
+  const client = await admitted(() => stage.connect(edge, user));
   await subscribe(client, c, "live");
   return client;
+}
+
+/** On a busy machine the edge may send newcomers away for a moment (503); they come again. */
+async function admitted(connect: () => Promise<RawClient>): Promise<RawClient> {
+  for (let attempt = 0; ; attempt++) {
+    try {
+      return await connect();
+    } catch (error) {
+      if (attempt > 60 || !String(error).includes("503")) throw error;
+      await sleep(500);
+    }
+  }
 }
 
 async function pacedReader(
@@ -199,7 +212,7 @@ async function pacedReader(
   bytesPerSec: number,
 ): Promise<RawClient> {
   const token = await stage.issuer.token({ sub: user });
-  const client = await RawClient.open({ url: edge.ws, token, bytesPerSec });
+  const client = await admitted(() => RawClient.open({ url: edge.ws, token, bytesPerSec }));
   stage.atEnd(() => Promise.resolve(client.terminate()));
   return client;
 }

@@ -3,6 +3,7 @@ import { createKafkaLog, ensureTopic, type Log } from "@millrace/log";
 import { silentLogger, systemClock } from "@millrace/runtime";
 import { controlTopicOf, cursorsTopicOf, parseMessageKey } from "@millrace/schemas";
 import { type EdgeProcess, freePort, spawnEdge, waitFor } from "@millrace/testkit";
+import { type Acknowledged, type Verdict, judge, readTopic } from "@millrace/testkit/judge";
 import { expect } from "vitest";
 import { readEdgeConfig } from "../config.ts";
 import { type Edge, type EdgeDependencies, startEdge } from "../edge.ts";
@@ -121,6 +122,23 @@ export class EdgeStage {
   kafkaLog(): Log {
     const { brokers } = this.#options;
     return createKafkaLog({ brokers, topic: this.topic, clientId: "test", logger: silentLogger });
+  }
+
+  /**
+   * The topic against what receivers were told, each over one connection or several, and against
+   * what senders were told is safe. Keys that are numbers stand in their order, each once.
+   */
+  async judge(
+    receivers: Readonly<Record<string, readonly RawClient[]>>,
+    acknowledged: readonly Acknowledged[] = [],
+  ): Promise<Verdict> {
+    const told = Object.entries(receivers).map(([name, clients]) => {
+      return [name, clients.flatMap(({ frames }) => frames)] as const;
+    });
+    const position = told.flatMap(([, frames]) => frames).find(({ pos }) => pos !== undefined)?.pos;
+    const epoch = position?.split(".")[0] ?? "";
+    const stored = await readTopic({ brokers: this.#options.brokers, topic: this.topic, epoch });
+    return judge({ stored, told: Object.fromEntries(told), acknowledged }, { strictKeys: true });
   }
 
   connect(edge: EdgePlace, user: string, device?: string): Promise<RawClient> {
