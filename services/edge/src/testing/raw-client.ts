@@ -2,7 +2,7 @@ import type { TcpNetConnectOpts, createConnection } from "node:net";
 import type { Duplex } from "node:stream";
 import { waitFor } from "@millrace/testkit";
 import { WebSocket } from "ws";
-import { PacedLine } from "./paced-line.ts";
+import { pacedLine } from "./paced-line.ts";
 
 /** A frame of the server, as it came. */
 export interface DownJson {
@@ -182,6 +182,6 @@ export class RawClient {
 
 /** The library wants a function that answers with a socket, and is content with any stream. */
 function pacedBy(bytesPerSec: number): typeof createConnection {
-  const paced = (options: TcpNetConnectOpts): Duplex => new PacedLine(options, bytesPerSec);
+  const paced = (options: TcpNetConnectOpts): Duplex => pacedLine(options, bytesPerSec);
   return paced as unknown as typeof createConnection;
 }
