@@ -115,7 +115,13 @@ export class EdgeStage {
   async makeTopic(): Promise<void> {
     const { brokers } = this.#options;
     const options = { brokers, topic: this.topic, isDevelopment: true, logger: silentLogger };
-    await ensureTopic(options);
+    // A broker that has just deleted one of that name may not know the new one at once.
+    const isMade = (): Promise<boolean> =>
+      ensureTopic(options).then(
+        () => true,
+        () => false,
+      );
+    await waitFor(isMade, { what: "the topic is made" });
   }
 
   /** A log on the topic, for an edge here that reads it through something. */

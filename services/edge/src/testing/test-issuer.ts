@@ -74,7 +74,7 @@ export class TestIssuer {
       aud: AUDIENCE,
       sub: "alice",
       iat: nowS,
-      exp: nowS + 60,
+      exp: nowS + 600,
       millrace: { read: ["*"], write: ["*"] },
       ...claims,
     };
