@@ -2,13 +2,6 @@ import { waitFor } from "@millrace/testkit";
 import type { EdgePlace, EdgeStage } from "../../services/edge/src/testing/edge-stage.ts";
 import type { RawClient } from "../../services/edge/src/testing/raw-client.ts";
 
-const HOUR_S = 3_600;
-
-/** Good for longer than any trouble lasts: a test's usual token ends after a minute. */
-export function lastingToken({ issuer }: EdgeStage, sub: string): Promise<string> {
-  return issuer.token({ sub, exp: Math.floor(Date.now() / 1_000) + HOUR_S });
-}
-
 /** A client that nothing but the trouble itself can end. One that is asked to wait (503) comes again. */
 export async function enter(
   stage: EdgeStage,
@@ -16,7 +9,7 @@ export async function enter(
   user: string,
   query: Readonly<Record<string, string>> = {},
 ): Promise<RawClient> {
-  const token = await lastingToken(stage, user);
+  const token = await stage.issuer.token({ sub: user });
   const tryOnce = async (): Promise<RawClient | undefined> => {
     try {
       return await stage.connectByToken(edge, token, query);

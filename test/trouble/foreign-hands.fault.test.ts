@@ -13,7 +13,7 @@ import {
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
 import { foreignMessage } from "../../services/edge/src/testing/foreign-message.ts";
-import { enter, lastingToken } from "./enter.ts";
+import { enter } from "./enter.ts";
 import { SteadyLoad } from "./steady-load.ts";
 
 const PARTITIONS = 12;
@@ -45,7 +45,7 @@ async function startLoad(
     edges: edges.map(({ ws }) => ws),
     brokers: inject("kafkaBrokers"),
     topic: stage.topic,
-    tokenFor: (sub) => lastingToken(stage, sub),
+    tokenFor: (sub) => stage.issuer.token({ sub }),
     conversations,
     senders: 3,
     receivers: 2,
@@ -184,7 +184,7 @@ it("A topic that is deleted under the edges ends nothing but the topic", async (
   expect(refused.code).toBe("unavailable");
   // Who comes now could do nothing, and is told so; who is there stays.
   const isSentAway = async (): Promise<boolean> => {
-    const token = await lastingToken(stage, "late");
+    const token = await stage.issuer.token({ sub: "late" });
     const late = await stage
       .connectByToken(edge, token, {})
       .catch((error: unknown) => String(error));

@@ -4,7 +4,7 @@ import { partitionOf } from "@millrace/schemas";
 import { KafkaCluster, SmallDisk, configureTopic, waitFor, withAdmin } from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, expect, inject, it } from "vitest";
 import { EdgeStage, type LocalEdge } from "../../services/edge/src/testing/edge-stage.ts";
-import { enter, lastingToken } from "./enter.ts";
+import { enter } from "./enter.ts";
 import { SteadyLoad } from "./steady-load.ts";
 
 const IS_FULL = process.env["MILLRACE_FULL"] === "1";
@@ -73,7 +73,7 @@ async function startLoad(perSecond = 60): Promise<{ load: SteadyLoad; conversati
     edges: edges.map(({ ws }) => ws),
     brokers: cluster.brokers,
     topic: stage.topic,
-    tokenFor: (sub) => lastingToken(stage, sub),
+    tokenFor: (sub) => stage.issuer.token({ sub }),
     conversations,
     senders: 3,
     receivers: 2,

@@ -11,7 +11,7 @@ import {
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
 import type { DownJson, RawClient } from "../../services/edge/src/testing/raw-client.ts";
-import { enter, lastingToken } from "./enter.ts";
+import { enter } from "./enter.ts";
 import { SteadyLoad } from "./steady-load.ts";
 
 const HANG_MS = process.env["MILLRACE_FULL"] === "1" ? 60_000 : 4_000;
@@ -56,7 +56,7 @@ async function startLoad(): Promise<SteadyLoad> {
     edges: edges.map(({ ws }) => ws),
     brokers: inject("kafkaBrokers"),
     topic: stage.topic,
-    tokenFor: (sub) => lastingToken(stage, sub),
+    tokenFor: (sub) => stage.issuer.token({ sub }),
     conversations: ["room:1", "room:2", "room:3", "room:4"],
     senders: 4,
     receivers: 2,

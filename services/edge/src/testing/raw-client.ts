@@ -32,6 +32,9 @@ export interface DownJson {
   readonly ts?: number;
 }
 
+/** What a line that just broke counts as. */
+const NO_CLOSE_FRAME = 1006;
+
 export interface RawClientOptions {
   readonly url: string;
   readonly token: string;
@@ -119,9 +122,17 @@ export class RawClient {
     return this.next((answer) => answer.id === id, `the answer to request ${id}`);
   }
 
-  /** The first frame that fits, also one that has come already. */
+  /** The first frame that fits, also one that has come already; none comes after the server's close. */
   next(fits: (frame: DownJson) => boolean, what: string): Promise<DownJson> {
-    return waitFor(() => this.frames.find(fits), { what });
+    const found = (): DownJson | undefined => {
+      const frame = this.frames.find(fits);
+      const code = this.closeCode ?? NO_CLOSE_FRAME;
+      if (frame === undefined && code !== NO_CLOSE_FRAME) {
+        throw new Error(`closed with ${code} before ${what}`);
+      }
+      return frame;
+    };
+    return waitFor(found, { what });
   }
 
   messages(conversation: string): DownJson[] {
