@@ -13,7 +13,7 @@ import {
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
 import { foreignMessage } from "../../services/edge/src/testing/foreign-message.ts";
-import { enter } from "./enter.ts";
+
 import { SteadyLoad } from "./steady-load.ts";
 
 const PARTITIONS = 12;
@@ -69,10 +69,10 @@ async function metricOf(page: string, name: string): Promise<number> {
 it("More partitions never split a conversation", async () => {
   const conversations = rooms(40);
   const old = await stage.spawn("edge-1");
-  const offline = await enter(stage, old, "offline");
+  const offline = await stage.connectWith(old, "offline");
   const [home = ""] = conversations;
   await subscribe(offline, home, "live");
-  const writer = await enter(stage, old, "writer");
+  const writer = await stage.connectWith(old, "writer");
   await publish(writer, home, ["m1"]);
   await whenHas(offline, home, ["m1"]);
   const position = must(offline.position(home), "a position");
@@ -92,8 +92,8 @@ it("More partitions never split a conversation", async () => {
   const told = { EDGE_PARTITIONS: String(PARTITIONS) };
   const late = await stage.spawn("edge-2", { env: told });
   expect(await metricOf(late.metrics, "millrace_partitions_unused")).toBe(PARTITIONS);
-  await publish(await enter(stage, late, "writer"), home, ["m3"]);
-  const back = await enter(stage, late, "offline");
+  await publish(await stage.connectWith(late, "writer"), home, ["m3"]);
+  const back = await stage.connectWith(late, "offline");
   await subscribe(back, home, { after: position });
   await waitFor(() => back.bodies(home).includes("m3"), { what: "what was missed" });
   const missed = back.messages(home).filter(({ from }) => from === "writer");
@@ -113,7 +113,7 @@ it("What foreign producers write that is not ours is counted, and disturbs nobod
   const [c = ""] = conversations;
   const partition = partitionOf(Buffer.from(c), PARTITIONS);
   const edge = await stage.spawn("edge-1");
-  const reader = await enter(stage, edge, "reader");
+  const reader = await stage.connectWith(edge, "reader");
   await subscribe(reader, c, "live");
   const steady = await startLoad([edge], conversations);
   const value = Buffer.from(encodeMessage(foreignMessage(c, "good")));
@@ -167,9 +167,9 @@ it("What foreign producers write that is not ours is counted, and disturbs nobod
 it("A topic that is deleted under the edges ends nothing but the topic", async () => {
   const [c = ""] = rooms(1);
   const edge = await stage.spawn("edge-1");
-  const reader = await enter(stage, edge, "reader");
+  const reader = await stage.connectWith(edge, "reader");
   await subscribe(reader, c, "live");
-  const writer = await enter(stage, edge, "writer");
+  const writer = await stage.connectWith(edge, "writer");
   await publish(writer, c, ["m1", "m2"]);
   await whenHas(reader, c, ["m1", "m2"]);
   const position = must(reader.position(c), "a position");

@@ -4,7 +4,7 @@ import { partitionOf } from "@millrace/schemas";
 import { KafkaCluster, SmallDisk, configureTopic, waitFor, withAdmin } from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, expect, inject, it } from "vitest";
 import { EdgeStage, type LocalEdge } from "../../services/edge/src/testing/edge-stage.ts";
-import { enter } from "./enter.ts";
+
 import { SteadyLoad } from "./steady-load.ts";
 
 const IS_FULL = process.env["MILLRACE_FULL"] === "1";
@@ -114,7 +114,7 @@ function areInSync(): Promise<boolean> {
 
 /** The broker says "not enough replicas" once it has seen that one is gone. */
 async function whenRefusedForReplicas(): Promise<void> {
-  const asker = await enter(stage, must(edges[0], "an edge"), "asker");
+  const asker = await stage.connectWith(must(edges[0], "an edge"), "asker");
   const isRefused = async (): Promise<boolean> => {
     const startMs = performance.now();
     const answer = await asker.request({ t: "pub", c: "room:few", body: "with too few" });

@@ -11,7 +11,6 @@ import {
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
 import type { DownJson, RawClient } from "../../services/edge/src/testing/raw-client.ts";
-import { enter } from "./enter.ts";
 
 const IS_FULL = process.env["MILLRACE_FULL"] === "1";
 const READERS = IS_FULL ? 500 : 50;
@@ -70,7 +69,7 @@ class Reader {
 
   async come(): Promise<void> {
     const edge = must(this.#edges[Math.floor(this.#random() * this.#edges.length)], "an edge");
-    this.#client = await enter(stage, edge, this.user, { device: DEVICE });
+    this.#client = await stage.connectWith(edge, this.user, { device: DEVICE });
     const from = this.#told === undefined ? "earliest" : { after: this.#told };
     expect(await subscribe(this.#client, C, from)).toMatchObject({ t: "subd" });
   }
@@ -97,7 +96,7 @@ class Reader {
 it("A long Redis outage costs bounded memory and never turns a position back", async () => {
   const edges = [await stage.spawn("edge-1"), await stage.spawn("edge-2")];
   const [edge, other] = [must(edges[0], "an edge"), must(edges[1], "an edge")];
-  const writer = await enter(stage, edge, "writer");
+  const writer = await stage.connectWith(edge, "writer");
   await publish(writer, C, ["first"]);
   const random = seededRandom(59);
   const readers = Array.from({ length: READERS }, (_, at) => new Reader(`r${at}`, edges, random));
@@ -133,7 +132,7 @@ it("A long Redis outage costs bounded memory and never turns a position back", a
   await waitFor(isWritten, { what: "nothing waits for Redis any more", timeoutMs: PATIENCE_MS });
   for (const reader of readers) {
     reader.leave();
-    const late = await enter(stage, other, reader.user, { device: DEVICE });
+    const late = await stage.connectWith(other, reader.user, { device: DEVICE });
     expect(await ackedOf(late, C)).toMatchObject({ t: "subd", pos: reader.acked });
     late.terminate();
   }
@@ -145,7 +144,7 @@ async function fill(): Promise<void> {
 }
 
 async function chat(edge: EdgeProcess, name: string): Promise<void> {
-  const client = await enter(stage, edge, name, { device: DEVICE });
+  const client = await stage.connectWith(edge, name, { device: DEVICE });
   await subscribe(client, C, "live");
   await publish(client, C, [`${name}-says`]);
   await whenHas(client, C, [`${name}-says`]);
@@ -156,8 +155,8 @@ describe("a full Redis", () => {
   // C-061
   it("A full Redis costs comfort, not messages", async () => {
     const edge = await stage.spawn("edge-1");
-    const writer = await enter(stage, edge, "writer");
-    const reader = await enter(stage, edge, "reader", { device: DEVICE });
+    const writer = await stage.connectWith(edge, "writer");
+    const reader = await stage.connectWith(edge, "reader", { device: DEVICE });
     await subscribe(reader, C, "earliest");
     await publish(writer, C, ["m1", "m2"]);
     await whenHas(reader, C, ["m1", "m2"]);
@@ -170,7 +169,7 @@ describe("a full Redis", () => {
     expect(refused).toMatchObject({ t: "err", code: "unavailable" });
     for (const name of ["new-1", "new-2"]) await chat(edge, name);
     // What is there can still be read, and what waits is known where it waits.
-    const back = await enter(stage, edge, "reader", { device: DEVICE });
+    const back = await stage.connectWith(edge, "reader", { device: DEVICE });
     expect(await ackedOf(back, C)).toMatchObject({ t: "subd", pos: second?.pos });
     expect(await metricOf(edge, "millrace_redis_refusals_total")).toBeGreaterThan(0);
     expect(readFileSync(edge.child.outputFile, "utf8")).toContain("redis refuses");
@@ -185,8 +184,8 @@ describe("a full Redis", () => {
     await redisCommand(redis.port, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
     const edge = await stage.spawn("edge-1");
     expect(readFileSync(edge.child.outputFile, "utf8")).toContain("redis may evict keys");
-    const writer = await enter(stage, edge, "writer");
-    const reader = await enter(stage, edge, "reader", { device: DEVICE });
+    const writer = await stage.connectWith(edge, "writer");
+    const reader = await stage.connectWith(edge, "reader", { device: DEVICE });
     await subscribe(reader, C, "earliest");
     await publish(writer, C, ["m1", "m2", "m3"]);
     await whenHas(reader, C, ["m1", "m2", "m3"]);
@@ -200,7 +199,7 @@ describe("a full Redis", () => {
     reader.terminate();
     await evictCursors();
     await chat(edge, "new-1");
-    const back = await enter(stage, edge, "reader", { device: DEVICE });
+    const back = await stage.connectWith(edge, "reader", { device: DEVICE });
     const answer = await subscribe(back, C, "acked");
     if (answer.t === "err") expect(answer).toMatchObject({ code: "unavailable" });
     else expect(answer).toMatchObject({ t: "subd", pos: second?.pos });

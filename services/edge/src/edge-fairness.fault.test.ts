@@ -46,7 +46,7 @@ it("Catching up one client never freezes the others", async () => {
   // Each look at the page begins a new maximum.
   await read(edge, "millrace_loop_delay_seconds", 'quantile="max"');
   slow.resume();
-  const newcomer = await admitted(() => stage.connect(edge, "newcomer"));
+  const newcomer = await stage.connect(edge, "newcomer");
   await whenAll(slow, c, behind);
   const loop = await read(edge, "millrace_loop_delay_seconds", 'quantile="max"');
   await sleep(WINDOW_MS / 3);
@@ -189,21 +189,9 @@ async function inTens<Made>(
 }
 
 async function readerOf(edge: EdgeProcess, c: string, user: string): Promise<RawClient> {
-  const client = await admitted(() => stage.connect(edge, user));
+  const client = await stage.connect(edge, user);
   await subscribe(client, c, "live");
   return client;
-}
-
-/** On a busy machine the edge may send newcomers away for a moment (503); they come again. */
-async function admitted(connect: () => Promise<RawClient>): Promise<RawClient> {
-  for (let attempt = 0; ; attempt++) {
-    try {
-      return await connect();
-    } catch (error) {
-      if (attempt > 60 || !String(error).includes("503")) throw error;
-      await sleep(500);
-    }
-  }
 }
 
 async function pacedReader(
@@ -212,7 +200,7 @@ async function pacedReader(
   bytesPerSec: number,
 ): Promise<RawClient> {
   const token = await stage.issuer.token({ sub: user });
-  const client = await admitted(() => RawClient.open({ url: edge.ws, token, bytesPerSec }));
+  const client = await RawClient.open({ url: edge.ws, token, bytesPerSec });
   stage.atEnd(() => Promise.resolve(client.terminate()));
   return client;
 }

@@ -155,7 +155,7 @@ export class EdgeStage {
   async connectWith(
     edge: EdgePlace,
     user: string,
-    query: Readonly<Record<string, string>>,
+    query: Readonly<Record<string, string>> = {},
   ): Promise<RawClient> {
     return this.connectByToken(edge, await this.issuer.token({ sub: user }), query);
   }

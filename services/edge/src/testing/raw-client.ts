@@ -33,6 +33,7 @@ export interface DownJson {
 }
 
 /** What a line that just broke counts as. */
+const NO_ROOM = 503;
 const NO_CLOSE_FRAME = 1006;
 
 export interface RawClientOptions {
@@ -97,9 +98,15 @@ export class RawClient {
     return client;
   }
 
-  /** Resolves with the welcome. */
+  /** Resolves with the welcome; an edge that has no room at the moment (503) is asked again. */
   static async open(options: RawClientOptions): Promise<RawClient> {
-    const client = await RawClient.attempt(options);
+    const client = await waitFor(
+      async () => {
+        const attempt = await RawClient.attempt(options);
+        return attempt.refusal === NO_ROOM ? undefined : attempt;
+      },
+      { what: "room on the edge" },
+    );
     if (client.frames[0]?.t !== "welcome") {
       throw new Error(`the server did not welcome: ${client.refusal ?? client.closeCode}`);
     }
