@@ -162,6 +162,9 @@ describe("a full Redis", () => {
     await whenHas(reader, C, ["m1", "m2"]);
     const [first, second] = reader.messages(C);
     expect((await reader.request({ t: "ack", c: C, pos: first?.pos })).t).toBe("ackd");
+    // Redis is known to have all cursors before it has no room for anything more.
+    const early = await stage.connectWith(edge, "early", { device: DEVICE });
+    expect((await ackedOf(early, C)).t).toBe("subd");
     await fill();
     await publish(writer, C, ["m3"]);
     await whenHas(reader, C, ["m1", "m2", "m3"]);
