@@ -1,5 +1,6 @@
 import { defineConfig } from "vitest/config";
 import { ClosingLine } from "./packages/testkit/src/closing-line.ts";
+import { mutantModules } from "./services/edge/src/testing/mutant-modules.ts";
 
 const FOLDERS = "{schemas,packages,services,scripts,test}/**";
 const SERVICES = "./packages/testkit/src/vitest-services.ts";
@@ -14,6 +15,7 @@ export default defineConfig({
     projects: [
       {
         extends: true,
+        plugins: [mutantModules()],
         test: {
           name: "unit",
           include: [`${FOLDERS}/*.test.ts`],

@@ -52,6 +52,15 @@ export class Receiver {
     this.#wire.drop();
   }
 
+  /** It reads nothing any more, until it is told to. */
+  pause(): void {
+    this.#wire.pause();
+  }
+
+  resume(): void {
+    this.#wire.resume();
+  }
+
   async end(): Promise<void> {
     this.#wire.end();
     await new Promise<void>((resolve) => this.#log.end(() => resolve()));

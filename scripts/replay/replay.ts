@@ -15,6 +15,8 @@ export interface ReplayOptions {
   readonly receivers: number;
   /** The last of them loses its line again and again. */
   readonly churn: boolean;
+  /** The first of them stops reading now and then. */
+  readonly slow?: boolean;
   /** Where logs for `npm run verify` go; undefined: nothing is written. */
   readonly out: string | undefined;
   readonly seed: number;
@@ -49,6 +51,8 @@ const PROGRESS_MS = 500;
 const QUIET_MS = 60_000;
 const SUBSCRIPTIONS_MAX = 400;
 const CHURN_MS_MAX = 1_500;
+const READING_MS_MAX = 10_000;
+const RESTING_MS_MAX = 5_000;
 
 /** Keys count up, also from one replay to the next. */
 const KEYS_PER_MS = 1_000;
@@ -62,7 +66,8 @@ export class Replay {
   readonly #latenciesMs: number[] = [];
   readonly #publishedLog: WriteStream | undefined;
   #unanswered = 0;
-  #churning: NodeJS.Timeout | undefined;
+  /** What is about to happen to receivers. */
+  readonly #plans = new Map<Receiver, NodeJS.Timeout>();
 
   constructor(options: ReplayOptions) {
     this.#options = options;
@@ -81,7 +86,7 @@ export class Replay {
     const seconds = (performance.now() - startMs) / 1_000;
     const isComplete = await this.#whenReceived();
     clearInterval(progress);
-    clearTimeout(this.#churning);
+    for (const plan of this.#plans.values()) clearTimeout(plan);
     this.#tell();
     for (const sender of this.#senders.values()) sender.end();
     await Promise.all(this.#receivers.map((receiver) => receiver.end()));
@@ -137,7 +142,7 @@ export class Replay {
   }
 
   #startReceivers(): void {
-    const { receivers, edges, lines, out = ".", churn } = this.#options;
+    const { receivers, edges, lines, out = ".", churn, slow = false } = this.#options;
     const all = [...new Set(lines.map(({ conversation }) => `room:${conversation}`))];
     for (let number = 0; number < receivers; number++) {
       for (let start = 0; start < all.length; start += SUBSCRIPTIONS_MAX) {
@@ -148,15 +153,30 @@ export class Replay {
         const receiver = new Receiver(options);
         this.#receivers.push(receiver);
         if (churn && number === receivers - 1) this.#churn(receiver);
+        else if (slow && number === 0) this.#rest(receiver);
       }
     }
   }
 
   #churn(receiver: Receiver): void {
-    this.#churning = setTimeout(() => {
+    const drop = (): void => {
       receiver.drop();
       this.#churn(receiver);
-    }, this.#random() * CHURN_MS_MAX);
+    };
+    this.#plans.set(receiver, setTimeout(drop, this.#random() * CHURN_MS_MAX));
+  }
+
+  /** Reads for a while, and then nothing for a while. */
+  #rest(receiver: Receiver): void {
+    const wake = (): void => {
+      receiver.resume();
+      this.#rest(receiver);
+    };
+    const rest = (): void => {
+      receiver.pause();
+      this.#plans.set(receiver, setTimeout(wake, this.#random() * RESTING_MS_MAX));
+    };
+    this.#plans.set(receiver, setTimeout(rest, this.#random() * READING_MS_MAX));
   }
 
   /** False when nothing came any more for a minute and something is missing. */

@@ -37,6 +37,9 @@ export interface WireListener {
 const BACKOFF_MS_MIN = 200;
 const BACKOFF_MS_MAX = 5_000;
 
+/** A frozen edge takes connections and says nothing. */
+const HANDSHAKE_MS = 10_000;
+
 /**
  * One client's line, by the protocol's page alone: whenever it is lost it is made anew, after a
  * random delay, to any of the edges.
@@ -76,6 +79,15 @@ export class Wire {
     this.#socket?.terminate();
   }
 
+  /** Reads nothing, so that the buffers on the way fill; a new line reads again. */
+  pause(): void {
+    if (this.#isUp) this.#socket?.pause();
+  }
+
+  resume(): void {
+    if (this.#isUp) this.#socket?.resume();
+  }
+
   end(): void {
     this.#isEnded = true;
     this.#socket?.terminate();
@@ -86,7 +98,8 @@ export class Wire {
     if (this.#isEnded) return;
     const edge = this.#edges[Math.floor(this.#random() * this.#edges.length)] ?? "";
     const headers = { authorization: `Bearer ${token}` };
-    const socket = new WebSocket(edge, ["millrace.v1.json"], { headers, perMessageDeflate: false });
+    const options = { headers, perMessageDeflate: false, handshakeTimeout: HANDSHAKE_MS };
+    const socket = new WebSocket(edge, ["millrace.v1.json"], options);
     this.#socket = socket;
     socket.on("error", () => undefined);
     socket.on("message", (data: Buffer) => this.#take(data.toString()));

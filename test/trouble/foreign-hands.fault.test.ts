@@ -13,6 +13,7 @@ import {
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
 import { foreignMessage } from "../../services/edge/src/testing/foreign-message.ts";
+
 import { SteadyLoad } from "./steady-load.ts";
 
 const PARTITIONS = 12;
@@ -40,12 +41,11 @@ async function startLoad(
   edges: readonly EdgePlace[],
   conversations: readonly string[],
 ): Promise<SteadyLoad> {
-  const exp = Math.floor(Date.now() / 1_000) + 3_600;
   load = await SteadyLoad.start({
     edges: edges.map(({ ws }) => ws),
     brokers: inject("kafkaBrokers"),
     topic: stage.topic,
-    tokenFor: (sub) => stage.issuer.token({ sub, exp }),
+    tokenFor: (sub) => stage.issuer.token({ sub }),
     conversations,
     senders: 3,
     receivers: 2,
@@ -69,10 +69,10 @@ async function metricOf(page: string, name: string): Promise<number> {
 it("More partitions never split a conversation", async () => {
   const conversations = rooms(40);
   const old = await stage.spawn("edge-1");
-  const offline = await stage.connect(old, "offline");
+  const offline = await stage.connectWith(old, "offline");
   const [home = ""] = conversations;
   await subscribe(offline, home, "live");
-  const writer = await stage.connect(old, "writer");
+  const writer = await stage.connectWith(old, "writer");
   await publish(writer, home, ["m1"]);
   await whenHas(offline, home, ["m1"]);
   const position = must(offline.position(home), "a position");
@@ -92,8 +92,8 @@ it("More partitions never split a conversation", async () => {
   const told = { EDGE_PARTITIONS: String(PARTITIONS) };
   const late = await stage.spawn("edge-2", { env: told });
   expect(await metricOf(late.metrics, "millrace_partitions_unused")).toBe(PARTITIONS);
-  await publish(await stage.connect(late, "writer"), home, ["m3"]);
-  const back = await stage.connect(late, "offline");
+  await publish(await stage.connectWith(late, "writer"), home, ["m3"]);
+  const back = await stage.connectWith(late, "offline");
   await subscribe(back, home, { after: position });
   await waitFor(() => back.bodies(home).includes("m3"), { what: "what was missed" });
   const missed = back.messages(home).filter(({ from }) => from === "writer");
@@ -113,7 +113,7 @@ it("What foreign producers write that is not ours is counted, and disturbs nobod
   const [c = ""] = conversations;
   const partition = partitionOf(Buffer.from(c), PARTITIONS);
   const edge = await stage.spawn("edge-1");
-  const reader = await stage.connect(edge, "reader");
+  const reader = await stage.connectWith(edge, "reader");
   await subscribe(reader, c, "live");
   const steady = await startLoad([edge], conversations);
   const value = Buffer.from(encodeMessage(foreignMessage(c, "good")));
@@ -167,9 +167,9 @@ it("What foreign producers write that is not ours is counted, and disturbs nobod
 it("A topic that is deleted under the edges ends nothing but the topic", async () => {
   const [c = ""] = rooms(1);
   const edge = await stage.spawn("edge-1");
-  const reader = await stage.connect(edge, "reader");
+  const reader = await stage.connectWith(edge, "reader");
   await subscribe(reader, c, "live");
-  const writer = await stage.connect(edge, "writer");
+  const writer = await stage.connectWith(edge, "writer");
   await publish(writer, c, ["m1", "m2"]);
   await whenHas(reader, c, ["m1", "m2"]);
   const position = must(reader.position(c), "a position");
@@ -184,7 +184,10 @@ it("A topic that is deleted under the edges ends nothing but the topic", async (
   expect(refused.code).toBe("unavailable");
   // Who comes now could do nothing, and is told so; who is there stays.
   const isSentAway = async (): Promise<boolean> => {
-    const late = await stage.connect(edge, "late").catch((error: unknown) => String(error));
+    const token = await stage.issuer.token({ sub: "late" });
+    const late = await stage
+      .connectByToken(edge, token, {})
+      .catch((error: unknown) => String(error));
     return typeof late === "string" && late.includes("503");
   };
   await waitFor(isSentAway, { what: "newcomers are sent away", timeoutMs: 60_000 });

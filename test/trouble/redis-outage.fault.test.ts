@@ -69,7 +69,7 @@ class Reader {
 
   async come(): Promise<void> {
     const edge = must(this.#edges[Math.floor(this.#random() * this.#edges.length)], "an edge");
-    this.#client = await stage.connect(edge, this.user, DEVICE);
+    this.#client = await stage.connectWith(edge, this.user, { device: DEVICE });
     const from = this.#told === undefined ? "earliest" : { after: this.#told };
     expect(await subscribe(this.#client, C, from)).toMatchObject({ t: "subd" });
   }
@@ -96,7 +96,7 @@ class Reader {
 it("A long Redis outage costs bounded memory and never turns a position back", async () => {
   const edges = [await stage.spawn("edge-1"), await stage.spawn("edge-2")];
   const [edge, other] = [must(edges[0], "an edge"), must(edges[1], "an edge")];
-  const writer = await stage.connect(edge, "writer");
+  const writer = await stage.connectWith(edge, "writer");
   await publish(writer, C, ["first"]);
   const random = seededRandom(59);
   const readers = Array.from({ length: READERS }, (_, at) => new Reader(`r${at}`, edges, random));
@@ -132,7 +132,7 @@ it("A long Redis outage costs bounded memory and never turns a position back", a
   await waitFor(isWritten, { what: "nothing waits for Redis any more", timeoutMs: PATIENCE_MS });
   for (const reader of readers) {
     reader.leave();
-    const late = await stage.connect(other, reader.user, DEVICE);
+    const late = await stage.connectWith(other, reader.user, { device: DEVICE });
     expect(await ackedOf(late, C)).toMatchObject({ t: "subd", pos: reader.acked });
     late.terminate();
   }
@@ -144,7 +144,7 @@ async function fill(): Promise<void> {
 }
 
 async function chat(edge: EdgeProcess, name: string): Promise<void> {
-  const client = await stage.connect(edge, name, DEVICE);
+  const client = await stage.connectWith(edge, name, { device: DEVICE });
   await subscribe(client, C, "live");
   await publish(client, C, [`${name}-says`]);
   await whenHas(client, C, [`${name}-says`]);
@@ -155,13 +155,16 @@ describe("a full Redis", () => {
   // C-061
   it("A full Redis costs comfort, not messages", async () => {
     const edge = await stage.spawn("edge-1");
-    const writer = await stage.connect(edge, "writer");
-    const reader = await stage.connect(edge, "reader", DEVICE);
+    const writer = await stage.connectWith(edge, "writer");
+    const reader = await stage.connectWith(edge, "reader", { device: DEVICE });
     await subscribe(reader, C, "earliest");
     await publish(writer, C, ["m1", "m2"]);
     await whenHas(reader, C, ["m1", "m2"]);
     const [first, second] = reader.messages(C);
     expect((await reader.request({ t: "ack", c: C, pos: first?.pos })).t).toBe("ackd");
+    // Redis is known to have all cursors before it has no room for anything more.
+    const early = await stage.connectWith(edge, "early", { device: DEVICE });
+    expect((await ackedOf(early, C)).t).toBe("subd");
     await fill();
     await publish(writer, C, ["m3"]);
     await whenHas(reader, C, ["m1", "m2", "m3"]);
@@ -169,7 +172,7 @@ describe("a full Redis", () => {
     expect(refused).toMatchObject({ t: "err", code: "unavailable" });
     for (const name of ["new-1", "new-2"]) await chat(edge, name);
     // What is there can still be read, and what waits is known where it waits.
-    const back = await stage.connect(edge, "reader", DEVICE);
+    const back = await stage.connectWith(edge, "reader", { device: DEVICE });
     expect(await ackedOf(back, C)).toMatchObject({ t: "subd", pos: second?.pos });
     expect(await metricOf(edge, "millrace_redis_refusals_total")).toBeGreaterThan(0);
     expect(readFileSync(edge.child.outputFile, "utf8")).toContain("redis refuses");
@@ -184,8 +187,8 @@ describe("a full Redis", () => {
     await redisCommand(redis.port, "CONFIG", "SET", "maxmemory-policy", "allkeys-lru");
     const edge = await stage.spawn("edge-1");
     expect(readFileSync(edge.child.outputFile, "utf8")).toContain("redis may evict keys");
-    const writer = await stage.connect(edge, "writer");
-    const reader = await stage.connect(edge, "reader", DEVICE);
+    const writer = await stage.connectWith(edge, "writer");
+    const reader = await stage.connectWith(edge, "reader", { device: DEVICE });
     await subscribe(reader, C, "earliest");
     await publish(writer, C, ["m1", "m2", "m3"]);
     await whenHas(reader, C, ["m1", "m2", "m3"]);
@@ -199,7 +202,7 @@ describe("a full Redis", () => {
     reader.terminate();
     await evictCursors();
     await chat(edge, "new-1");
-    const back = await stage.connect(edge, "reader", DEVICE);
+    const back = await stage.connectWith(edge, "reader", { device: DEVICE });
     const answer = await subscribe(back, C, "acked");
     if (answer.t === "err") expect(answer).toMatchObject({ code: "unavailable" });
     else expect(answer).toMatchObject({ t: "subd", pos: second?.pos });

@@ -11,6 +11,7 @@ import {
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
 import type { DownJson, RawClient } from "../../services/edge/src/testing/raw-client.ts";
+
 import { SteadyLoad } from "./steady-load.ts";
 
 const HANG_MS = process.env["MILLRACE_FULL"] === "1" ? 60_000 : 4_000;
@@ -51,12 +52,11 @@ afterEach(async () => {
 });
 
 async function startLoad(): Promise<SteadyLoad> {
-  const exp = Math.floor(Date.now() / 1_000) + 3_600;
   load = await SteadyLoad.start({
     edges: edges.map(({ ws }) => ws),
     brokers: inject("kafkaBrokers"),
     topic: stage.topic,
-    tokenFor: (sub) => stage.issuer.token({ sub, exp }),
+    tokenFor: (sub) => stage.issuer.token({ sub }),
     conversations: ["room:1", "room:2", "room:3", "room:4"],
     senders: 4,
     receivers: 2,
@@ -111,7 +111,7 @@ class Viewer {
   }
 
   static async enter(): Promise<Viewer> {
-    const client = await stage.connect(edgeAt(0), "alice", DEVICE);
+    const client = await stage.connectWith(edgeAt(0), "alice", { device: DEVICE });
     await subscribe(client, HOME, "earliest");
     await subscribe(client, "room:other", "live");
     await publish(client, HOME, ["m1", "m2", "m3"]);
@@ -275,12 +275,12 @@ it("Whatever becomes of Redis, messages flow, and its views are whole again by t
 // C-060
 it("A Redis that hangs is treated as a Redis that is down", async () => {
   const c = "room:hang";
-  const writer = await stage.connect(edgeAt(0), "writer");
+  const writer = await stage.connectWith(edgeAt(0), "writer");
   await publish(writer, c, bodies(20));
   const places = new Map<string, string>();
   const users = bodies(20).map((name) => `user-${name}`);
   for (const [index, user] of users.entries()) {
-    const client = await stage.connect(edgeAt(index), user, DEVICE);
+    const client = await stage.connectWith(edgeAt(index), user, { device: DEVICE });
     await subscribe(client, c, "earliest");
     await whenHas(client, c, bodies(20));
     const pos = must(client.messages(c)[index]?.pos, "a position");
@@ -288,7 +288,7 @@ it("A Redis that hangs is treated as a Redis that is down", async () => {
     places.set(user, pos);
     client.terminate();
   }
-  const live = await stage.connect(edgeAt(1), "live");
+  const live = await stage.connectWith(edgeAt(1), "live");
   await subscribe(live, c, "live");
   redis.pause();
   const startMs = performance.now();
@@ -297,7 +297,7 @@ it("A Redis that hangs is treated as a Redis that is down", async () => {
   while (performance.now() - startMs < HANG_MS || published < 20) {
     const user = must(users[published % users.length], "a user");
     const fromMs = performance.now();
-    const client = await stage.connect(edgeAt(published), user, DEVICE);
+    const client = await stage.connectWith(edgeAt(published), user, { device: DEVICE });
     const inMs = performance.now();
     const asked = subscribe(client, c, "acked");
     const key = `k${published++}`;
@@ -317,7 +317,7 @@ it("A Redis that hangs is treated as a Redis that is down", async () => {
   await whenRedisIsUp();
   // No late answer is taken for that to another question: each has its own place.
   for (const [index, user] of users.entries()) {
-    const client = await stage.connect(edgeAt(index), user, DEVICE);
+    const client = await stage.connectWith(edgeAt(index), user, { device: DEVICE });
     expect(await ackedOf(client, c)).toMatchObject({ t: "subd", pos: places.get(user) });
     client.terminate();
   }

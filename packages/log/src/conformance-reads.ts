@@ -170,6 +170,20 @@ export function conformanceOfReads({ start, can }: Conformance): void {
     expect(subject.clock.nowMs() - startMs).toBeLessThan(LONG_POLL_MS);
   });
 
+  it("answers a long poll while another one waits further on in the same partition", async () => {
+    const subject = await start();
+    await subject.appendForeign(0, foreign("there"));
+    let isAnswered = false;
+    const ahead = readChunk(subject, { offset: 1n, waitMs: LONG_POLL_MS }).finally(() => {
+      isAnswered = true;
+    });
+    const behind = await readChunk(subject, { offset: 0n, waitMs: LONG_POLL_MS });
+    expect(behind.records.map(({ value }) => text(value))).toEqual(["there"]);
+    expect(isAnswered).toBe(false);
+    expectAppended(await appendText(subject, "next"));
+    expect((await ahead).records).toHaveLength(1);
+  });
+
   it("gives each record the log's own time, and finds the first record since a time", async () => {
     const subject = await start();
     const { clock, log } = subject;

@@ -10,6 +10,8 @@ import { Tally } from "./tally.ts";
 const OPENING_MAX = 64;
 /** A line that is lost while it is opened is made anew, as any client would do it. */
 const TRIES_MAX = 3;
+/** One that is asked to come later comes later, for so long. */
+const PATIENCE_MS = 60_000;
 const TICK_MS = 1;
 
 /** Sends of one tick, so that a loop that has fallen behind still reads. */
@@ -146,10 +148,14 @@ interface Opening {
 }
 
 async function openOne(client: LoadClient, opening: Opening): Promise<void> {
+  const untilMs = performance.now() + PATIENCE_MS;
   let problem = await client.open();
-  for (let tries = 1; problem !== undefined && tries < TRIES_MAX; tries++) {
+  for (let tries = 1; problem !== undefined && performance.now() < untilMs;) {
+    const laterS = /^Retry-After: (\d+)/im.exec(problem)?.[1];
+    if (laterS === undefined && ++tries > TRIES_MAX) break;
     opening.retried++;
     client.cut();
+    if (laterS !== undefined) await sleep(Number(laterS) * 1_000);
     problem = await client.open();
   }
   if (problem !== undefined) opening.problems.push(problem);

@@ -33,7 +33,7 @@ export type LoadCommand =
 
 export interface Opened {
   readonly open: number;
-  /** Lines that were lost while they were opened, and opened again. */
+  /** Lines that were lost or put off while they were opened, and opened again. */
   readonly retried: number;
   readonly problems: number;
   readonly firstProblem: string | undefined;

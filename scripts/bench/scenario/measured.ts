@@ -61,7 +61,8 @@ export async function opened(
     ...plan,
   };
   const { open, firstProblem, retried } = await fleet.open(full);
-  if (retried > 0) bench.tell(`${retried} lines were lost while they were opened, and made anew`);
+  if (retried > 0)
+    bench.tell(`${retried} lines were lost or put off while they were opened, and made anew`);
   if (firstProblem !== undefined || open !== plan.count) {
     throw new Error(`${open} of ${plan.count} clients are in: ${firstProblem}`);
   }

@@ -120,10 +120,10 @@ it("A reader of 100 conversations that reads by fits and starts gets each messag
     bodies.push(...some);
     // Hundreds of them in one turn of the edge's loop.
     await appendAll(rooms.filter((c) => c !== live).flatMap((c) => some.map((body) => [c, body])));
-    if (burst % 2 === 1) reader.resume();
+    // With the last one unread, whatever the machine's pace.
+    if (burst % 2 === 1 && burst < bursts - 1) reader.resume();
     await sleep(200);
   }
-  reader.pause();
   await waitFor(async () => (await read("millrace_lagging")) > 50, { what: "most of them to lag" });
   const jump = reader.request({ t: "skip", c: skipped });
   reader.resume();

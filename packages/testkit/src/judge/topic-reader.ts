@@ -60,10 +60,18 @@ export class TopicReader {
     return reader;
   }
 
-  /** Where each partition ends now. */
-  async ends(): Promise<Map<number, bigint>> {
-    const offsets = await this.#admin.fetchTopicOffsets(this.#place.topic);
-    return new Map(offsets.map(({ partition, high }) => [partition, BigInt(high)]));
+  /** Where each partition ends now; a broker that is away for a moment is asked again. */
+  ends(): Promise<Map<number, bigint>> {
+    const asked = async (): Promise<Map<number, bigint> | undefined> => {
+      try {
+        const offsets = await this.#admin.fetchTopicOffsets(this.#place.topic);
+        return new Map(offsets.map(({ partition, high }) => [partition, BigInt(high)]));
+      } catch {
+        // No leader, no connection: whoever follows a topic sees brokers come and go.
+        return undefined;
+      }
+    };
+    return waitFor(asked, { what: "the topic's ends", timeoutMs: PATIENCE_MS });
   }
 
   /** How far each partition was read. */

@@ -9,7 +9,7 @@ import type { TestClient } from "../testing/test-client.ts";
 
 const ROOM = "room:a";
 const OTHER = "room:b";
-const RUNS = 600;
+const RUNS = process.env["MILLRACE_FULL"] === "1" ? 2_000 : 250;
 
 async function setUp(capacityBytes = 100_000) {
   const clock = new FakeClock();

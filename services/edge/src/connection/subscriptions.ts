@@ -131,11 +131,11 @@ export class Subscriptions {
     const { user, holder } = this.#owner;
     const tail = await reached;
     if (this.#isEnded) return;
-    if (tail === undefined) return this.#unavailable({ id }, UNREACHED);
-    const start = await startPoints.resolve(from, tail, { user, holder, conversation });
+    const start = tail && (await startPoints.resolve(from, tail, { user, holder, conversation }));
     if (this.#isEnded) return;
     // The rights may have changed while it waited.
     if (!this.#owner.mayRead(conversation)) this.#refuse({ id }, NO_READ);
+    else if (tail === undefined || start === undefined) this.#unavailable({ id }, UNREACHED);
     else if (start.kind === "start") {
       this.#owner.onSubscription(conversation, start.at.text);
       this.#begin({ id }, conversation, { at: start.at, tail });
@@ -153,11 +153,11 @@ export class Subscriptions {
     const name = { c: conversation };
     const tail = await reached;
     if (this.#isEnded) return;
-    if (tail === undefined) return this.#unavailable(name, UNREACHED);
-    const start = await startPoints.restored(text, tail, { user, holder, conversation });
+    const start = tail && (await startPoints.restored(text, tail, { user, holder, conversation }));
     if (this.#isEnded) return;
     // As for a subscribe: the rights may have changed while it waited.
     if (!this.#owner.mayRead(conversation)) this.#forbid(conversation);
+    else if (tail === undefined || start === undefined) this.#unavailable(name, UNREACHED);
     else if (start.kind === "start") {
       this.#begin({ restored: true }, conversation, { at: start.at, tail });
     } else this.#unavailable(name, start.message);

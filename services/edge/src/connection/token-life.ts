@@ -53,10 +53,16 @@ export class TokenLife implements Alarm {
     this.#isWarned = false;
     this.#endsAtMs = nowMs + leftMs + TOKEN_LEEWAY_MS;
     wheel.set(this, nowMs + Math.max(0, leftMs - WARNING_MS));
+    // The wheel would be up to a tick late, and with the end of this turn `welcome` has been said.
+    if (leftMs <= WARNING_MS) clock.endOfTurn(() => this.#warnAtOnce());
   }
 
   end(): void {
     this.#lives.wheel.cancel(this);
+  }
+
+  #warnAtOnce(): void {
+    if (this.slot !== undefined && !this.#isWarned) this.ring(this.#lives.clock.nowMs());
   }
 
   ring(nowMs: number): void {

@@ -19,8 +19,8 @@ export interface WheelOptions {
 
 /**
  * Alarms of thousands of connections by one timer, and by none while there is no alarm. An alarm
- * stands in the slot of its tick, one that is further ahead than a turn of the wheel in the last
- * slot of the turn, from where it goes on. So it costs a place in a set, and a look for each turn.
+ * stands in the slot of its tick, and is looked at once in each turn of the wheel until it is due: it
+ * costs a place in a set, and nothing else.
  * Only the monotonic clock counts. After a long stop one turn is all there is: every alarm that
  * fell due meanwhile rings, once.
  */
@@ -63,9 +63,8 @@ export class Wheel {
   }
 
   #place(alarm: Alarm): void {
-    const wanted = Math.ceil(alarm.dueAtMs / this.#tickMs);
-    const ahead = Math.min(Math.max(wanted - this.#tick, 1), this.#slots.length - 1);
-    const slot = this.#slots[(this.#tick + ahead) % this.#slots.length];
+    const tick = Math.max(Math.ceil(alarm.dueAtMs / this.#tickMs), this.#tick + 1);
+    const slot = this.#slots[tick % this.#slots.length];
     if (slot === undefined) throw new RangeError("a slot outside the wheel");
     alarm.slot = slot;
     slot.add(alarm);

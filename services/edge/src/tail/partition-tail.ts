@@ -86,9 +86,12 @@ export class PartitionTail implements PartitionSource {
     return this.#position;
   }
 
-  /** Where it last began or jumped to: nobody who waited for it since then has missed anything. */
+  /**
+   * Where it last began or jumped to: nobody who waited for it since then has missed anything.
+   * Undefined where that was the log's end at the edge's start: what came before is not known.
+   */
   get runStart(): Told | undefined {
-    return this.#position && this.#runStart;
+    return this.#origin === "end" ? undefined : this.#position && this.#runStart;
   }
 
   /** It is always read. */

@@ -91,17 +91,19 @@ export class Tails {
   /**
    * The tail's position at the time of the call. Where the partition can't be reached yet, that is
    * waited for, and it is the place where the tail began then, so that nothing which came meanwhile
-   * is behind it. Undefined: too late.
+   * is behind it. Undefined: too late, or nobody can say what came meanwhile.
    */
   async whenReached(conversation: ConversationId, waitMs: number): Promise<Told | undefined> {
     const deadlineMs = this.#clock.nowMs() + waitMs;
-    let position = this.positionOf(conversation);
-    while (position === undefined && this.#clock.nowMs() < deadlineMs) {
+    const position = this.positionOf(conversation);
+    if (position !== undefined) return position;
+    while (this.#clock.nowMs() < deadlineMs) {
       await delay(this.#clock, POLL_MS);
       const partition = this.partitionOf(conversation);
-      position = partition === undefined ? undefined : this.#tails[partition]?.runStart;
+      const tail = partition === undefined ? undefined : this.#tails[partition];
+      if (tail?.position !== undefined) return tail.runStart;
     }
-    return position;
+    return undefined;
   }
 
   /**

@@ -3,6 +3,8 @@ import { withProducer } from "@millrace/testkit";
 import { foreignMessage } from "./foreign-message.ts";
 
 const BATCH_BYTES = 500_000;
+/** Of a record beside its body, about. */
+const OVERHEAD_BYTES = 250;
 
 interface Topic {
   readonly brokers: readonly string[];
@@ -22,7 +24,8 @@ export async function appendMessages(
   { brokers, topic }: Topic,
   all: readonly (readonly [string, string])[],
 ): Promise<void> {
-  const batch = Math.max(1, Math.floor(BATCH_BYTES / (all[0]?.[1].length ?? 1)));
+  const bytes = (all[0]?.[1].length ?? 0) + OVERHEAD_BYTES;
+  const batch = Math.max(1, Math.floor(BATCH_BYTES / bytes));
   await withProducer(brokers, async (producer) => {
     for (let start = 0; start < all.length; start += batch) {
       const messages = all.slice(start, start + batch).map(([key, body]) => ({

@@ -1,5 +1,14 @@
 import { must } from "@millrace/runtime";
-import type { DownFrame, From, GapFrame, LiveFrame, MsgFrame, SubdFrame } from "@millrace/schemas";
+import type {
+  DownFrame,
+  From,
+  GapFrame,
+  LiveFrame,
+  MsgFrame,
+  Position,
+  SubdFrame,
+} from "@millrace/schemas";
+import type { AckBook } from "./ack-book.ts";
 import { type MessageArchive, positionOf } from "./message-archive.ts";
 
 /** What a client knows of one subscription. */
@@ -29,6 +38,8 @@ interface Request {
   readonly epoch: string;
   /** The log's time when it was made. */
   readonly atMs: number;
+  /** What was said to be acknowledged by then. */
+  readonly confirmed: Position | undefined;
 }
 
 /**
@@ -39,6 +50,9 @@ interface Request {
  */
 export class ClientView {
   readonly #world: WorldView;
+  readonly #book: AckBook;
+  /** What the session's former connection had, and where it had begun. */
+  readonly #restored = new Map<string, { start: string; confirmed: Position | undefined }>();
   readonly #requests = new Map<number, Request>();
   readonly #deliveries = new Map<string, Delivery>();
   /** Every position told, for later resumes. */
@@ -46,8 +60,9 @@ export class ClientView {
   readonly #skips = new Set<string>();
   #nextId = 1;
 
-  constructor(world: WorldView) {
+  constructor(world: WorldView, book: AckBook) {
     this.#world = world;
+    this.#book = book;
   }
 
   get openRequests(): number {
@@ -68,8 +83,15 @@ export class ClientView {
     const id = this.#nextId++;
     const { end } = this.#world.bounds(conversation);
     const [epoch, atMs] = [this.#world.epoch(), this.#world.wallMs()];
-    this.#requests.set(id, { t, conversation, end, epoch, atMs, ...(from && { from }) });
+    const confirmed = this.#book.confirmed(conversation);
+    const known = { conversation, end, epoch, atMs, confirmed };
+    this.#requests.set(id, { t, ...known, ...(from && { from }) });
     return id;
+  }
+
+  /** The server is about to bring back a subscription that had begun there. */
+  expectRestored(conversation: string, start: string): void {
+    this.#restored.set(conversation, { start, confirmed: this.#book.confirmed(conversation) });
   }
 
   onFrame(frame: DownFrame): void {
@@ -91,7 +113,8 @@ export class ClientView {
         this.#skips.add(frame.c);
         return;
       case "err":
-        this.#answered(frame.id);
+        if (frame.id === undefined && frame.c !== undefined) this.#restored.delete(frame.c);
+        else this.#answered(frame.id);
         return;
       case "ackd":
       case "authd":
@@ -104,10 +127,17 @@ export class ClientView {
     }
   }
 
+  /** Nothing is on its way to it, as far as it knows. */
+  get hasArrived(): boolean {
+    const isOpen = this.#requests.size + this.#restored.size > 0;
+    return !isOpen && [...this.#deliveries.values()].every(({ isLive }) => isLive);
+  }
+
   /** At rest every subscription has arrived at the end, and says so. */
   expectArrived(): void {
     const { archive, epoch } = this.#world;
     if (this.#requests.size > 0) throw new Error(`${this.#requests.size} requests unanswered`);
+    if (this.#restored.size > 0) throw new Error(`${this.#restored.size} not restored`);
     for (const [conversation, { told, isLive }] of this.#deliveries) {
       const position = positionOf(told);
       if (!isLive) throw new Error(`${conversation} is not live, at ${told}`);
@@ -131,18 +161,35 @@ export class ClientView {
     return request;
   }
 
-  #onSubd({ id, c, pos, head }: SubdFrame): void {
-    const request = this.#answered(id, "sub");
-    if (request.conversation !== c) throw new Error(`subd of ${c}, not ${request.conversation}`);
+  #onSubd({ id, c, pos, head, restored }: SubdFrame): void {
     positionOf(head);
-    this.#judgeStart(request, pos);
+    if (restored === true) this.#onRestored(c, pos);
+    else {
+      const request = this.#answered(id, "sub");
+      if (request.conversation !== c) throw new Error(`subd of ${c}, not ${request.conversation}`);
+      this.#judgeStart(request, pos);
+    }
     this.#deliveries.set(c, { told: pos, isLive: false, messages: [] });
     this.#skips.delete(c);
     this.#remember(c, pos);
   }
 
-  #judgeStart({ from, conversation, end, epoch, atMs }: Request, pos: string): void {
+  #onRestored(conversation: string, pos: string): void {
+    const restored = this.#restored.get(conversation);
+    if (restored === undefined) throw new Error(`${conversation} is restored and was not to be`);
+    this.#restored.delete(conversation);
+    const { start, confirmed } = restored;
+    if (!this.#book.hasAny(conversation)) {
+      if (pos !== start) throw new Error(`${conversation} restored at ${pos}, not ${start}`);
+    } else this.#book.judge(conversation, pos, confirmed);
+  }
+
+  #judgeStart(request: Request, pos: string): void {
+    const { from, conversation, end, epoch, atMs } = request;
     const position = positionOf(pos);
+    if (from?.kind === "acked" && this.#book.hasAny(conversation)) {
+      return this.#book.judge(conversation, pos, request.confirmed);
+    }
     if (from?.kind === "after" && pos !== from.text) throw new Error(`${pos}, not ${from.text}`);
     if (position.epoch !== this.#world.epoch()) return;
     const partition = this.#world.partition(conversation);
@@ -152,7 +199,10 @@ export class ClientView {
     const { start } = this.#world.bounds(conversation);
     // Retention may have passed what the partition held when it was reached late.
     const latest = end > start ? end : start;
-    const isFromNow = from?.kind === "live" || (from?.kind === "time" && from.timeMs > atMs);
+    const isFromNow =
+      from?.kind === "live" ||
+      from?.kind === "acked" ||
+      (from?.kind === "time" && from.timeMs > atMs);
     if (isFromNow && position.epoch === epoch && position.offset > latest) {
       throw new Error(`${from.kind} begins at ${pos}, behind the end ${end}`);
     }

@@ -9,13 +9,17 @@ import { Flusher } from "../connection/flusher.ts";
 import { Hubs } from "../hub/hubs.ts";
 import { type EdgeLimits, LIMITS } from "../limits.ts";
 import { type EdgeMetrics, createMetrics } from "../metrics.ts";
+import { Acknowledgements } from "../session/acknowledgements.ts";
 import { CursorJournal } from "../session/cursor-journal.ts";
+import type { CursorStore } from "../session/cursor-store.ts";
 import { Cursors } from "../session/cursors.ts";
 import { PartitionTail } from "../tail/partition-tail.ts";
 import { Tails } from "../tail/tails.ts";
+import { AckBook } from "./ack-book.ts";
 import { finderOn } from "./finder-on.ts";
 import { MemoryBlockStore } from "./memory-block-store.ts";
 import type { WorldView } from "./client-view.ts";
+import { MemoryCursorStore } from "./memory-cursor-store.ts";
 import { MessageArchive } from "./message-archive.ts";
 import { TestClient } from "./test-client.ts";
 
@@ -43,42 +47,48 @@ export interface TestClock extends Clock {
 
 /**
  * Everything between the log and the sockets of one edge, on a log in memory: hubs, tails,
- * catch-up, subscriptions, outboxes. The same wiring as in `edge.ts`, without server, publishes
- * and Redis.
+ * catch-up, subscriptions, outboxes, cursors. The same wiring as in `edge.ts`, without server,
+ * publishes and Redis. Several worlds on one topic, archive and store are edges of one cluster.
  */
 export class DeliveryWorld {
   readonly clock: TestClock;
   readonly topic: MemoryTopic;
   readonly log: MemoryLog;
-  readonly archive = new MessageArchive();
-  readonly blocks = new MemoryBlockStore();
+  readonly blocks: MemoryBlockStore;
+  readonly archive: MessageArchive;
   readonly hubs: Hubs;
   readonly tails: Tails;
   readonly metrics: EdgeMetrics = createMetrics();
   readonly limits: EdgeLimits;
+  readonly acknowledgements: Acknowledgements;
   readonly #flusher: Flusher;
   readonly #catchUp: CatchUp;
   readonly #startPoints: StartPoints;
   readonly #clients = new Set<TestClient>();
-  #messages = 0;
 
   constructor(options: {
     readonly clock: TestClock;
     readonly partitions?: number;
     readonly latencyMs?: () => number;
     readonly limits?: Partial<EdgeLimits>;
+    readonly topic?: MemoryTopic;
+    readonly archive?: MessageArchive;
+    readonly blocks?: MemoryBlockStore;
+    readonly store?: CursorStore;
   }) {
     const { clock, partitions = 1 } = options;
     const limits = { ...SMALL_LIMITS, ...options.limits };
     const logger = silentLogger;
     this.clock = clock;
     this.limits = limits;
-    this.topic = new MemoryTopic({ clock, partitions });
+    this.topic = options.topic ?? new MemoryTopic({ clock, partitions });
+    this.archive = options.archive ?? new MessageArchive();
     const log = new MemoryLog({ ...options, topic: this.topic });
     this.log = log;
     const hubs = new Hubs(logger, this.metrics);
     this.hubs = hubs;
     const { metrics } = this;
+    this.blocks = options.blocks ?? new MemoryBlockStore();
     const { index, finder } = finderOn(log, {
       clock,
       metrics,
@@ -106,9 +116,12 @@ export class DeliveryWorld {
       logger,
       metrics,
     });
-    const store = { read: async () => ({ kind: "none" }) as const, write: async () => [] };
-    const journal = new CursorJournal({ log, clock, limits });
+    const store = options.store ?? new MemoryCursorStore();
+    // What cursors leave in their own topic is nobody's matter here.
+    const cursorLog = new MemoryLog({ clock, topic: new MemoryTopic({ clock }) });
+    const journal = new CursorJournal({ log: cursorLog, clock, limits });
     const cursors = new Cursors({ store, journal, clock, limits });
+    this.acknowledgements = new Acknowledgements({ log, tails, cursors });
     this.#startPoints = new StartPoints({ log, finder, cursors, limits });
   }
 
@@ -131,6 +144,13 @@ export class DeliveryWorld {
     await Promise.all([closed, stopped]);
   }
 
+  /** kill -9: its clients lose their lines, and nothing it had begun is finished. */
+  kill(): void {
+    for (const client of this.#clients) client.close();
+    void this.log.close({ settleMs: 0 });
+    void this.tails.stop();
+  }
+
   partition(conversation: string): number {
     return partitionOf(Buffer.from(conversation), this.topic.epoch.partitions);
   }
@@ -139,7 +159,7 @@ export class DeliveryWorld {
   append(conversation: string, ...bodies: readonly string[]): void {
     const partition = this.partition(conversation);
     const epoch = this.topic.epoch.id;
-    const messages = bodies.map((body) => ({ id: `m${++this.#messages}`, body }));
+    const messages = bodies.map((body) => ({ id: this.archive.newId(), body }));
     const { endOffset } = this.topic.range(partition);
     const timestampMs = this.clock.wallMs();
     for (const [index, { id }] of messages.entries()) {
@@ -161,9 +181,11 @@ export class DeliveryWorld {
     this.archive.lose({ epoch: this.topic.epoch.id, partition, offset });
   }
 
-  connect(capacityBytes = this.limits.bufferedBytesMax): TestClient {
+  connect(capacityBytes = this.limits.bufferedBytesMax, book = new AckBook("s")): TestClient {
     const client = new TestClient({
       capacityBytes,
+      book,
+      acknowledgements: this.acknowledgements,
       limits: this.limits,
       hubs: this.hubs,
       tails: this.tails,
@@ -185,9 +207,11 @@ export class DeliveryWorld {
       this.topic.setAvailable(partition, true);
       this.topic.pretendEnd(partition, undefined);
     }
-    for (let round = 0; round < 20; round++) {
+    // A while longer than the last one needs, in which nothing may come twice.
+    for (let round = 0, calm = 0; round < 20 && calm < 3; round++) {
       for (const client of this.#clients) client.flow();
       await this.clock.advance(1_000);
+      calm = [...this.#clients].every(({ view }) => view.hasArrived) ? calm + 1 : 0;
     }
   }
 

@@ -3,6 +3,7 @@ import { createKafkaLog, ensureTopic, type Log } from "@millrace/log";
 import { silentLogger, systemClock } from "@millrace/runtime";
 import { controlTopicOf, cursorsTopicOf, parseMessageKey } from "@millrace/schemas";
 import { type EdgeProcess, freePort, spawnEdge, waitFor } from "@millrace/testkit";
+import { type Acknowledged, type Verdict, judge, readTopic } from "@millrace/testkit/judge";
 import { expect } from "vitest";
 import { readEdgeConfig } from "../config.ts";
 import { type Edge, type EdgeDependencies, startEdge } from "../edge.ts";
@@ -114,13 +115,36 @@ export class EdgeStage {
   async makeTopic(): Promise<void> {
     const { brokers } = this.#options;
     const options = { brokers, topic: this.topic, isDevelopment: true, logger: silentLogger };
-    await ensureTopic(options);
+    // A broker that has just deleted one of that name may not know the new one at once.
+    const isMade = (): Promise<boolean> =>
+      ensureTopic(options).then(
+        () => true,
+        () => false,
+      );
+    await waitFor(isMade, { what: "the topic is made" });
   }
 
   /** A log on the topic, for an edge here that reads it through something. */
   kafkaLog(): Log {
     const { brokers } = this.#options;
     return createKafkaLog({ brokers, topic: this.topic, clientId: "test", logger: silentLogger });
+  }
+
+  /**
+   * The topic against what receivers were told, each over one connection or several, and against
+   * what senders were told is safe. Keys that are numbers stand in their order, each once.
+   */
+  async judge(
+    receivers: Readonly<Record<string, readonly RawClient[]>>,
+    acknowledged: readonly Acknowledged[] = [],
+  ): Promise<Verdict> {
+    const told = Object.entries(receivers).map(([name, clients]) => {
+      return [name, clients.flatMap(({ frames }) => frames)] as const;
+    });
+    const position = told.flatMap(([, frames]) => frames).find(({ pos }) => pos !== undefined)?.pos;
+    const epoch = position?.split(".")[0] ?? "";
+    const stored = await readTopic({ brokers: this.#options.brokers, topic: this.topic, epoch });
+    return judge({ stored, told: Object.fromEntries(told), acknowledged }, { strictKeys: true });
   }
 
   connect(edge: EdgePlace, user: string, device?: string): Promise<RawClient> {
@@ -131,7 +155,7 @@ export class EdgeStage {
   async connectWith(
     edge: EdgePlace,
     user: string,
-    query: Readonly<Record<string, string>>,
+    query: Readonly<Record<string, string>> = {},
   ): Promise<RawClient> {
     return this.connectByToken(edge, await this.issuer.token({ sub: user }), query);
   }

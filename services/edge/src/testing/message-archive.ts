@@ -15,6 +15,11 @@ export interface ArchivedMessage {
 /** Everything that was ever appended, kept beside the log: what a test compares deliveries with. */
 export class MessageArchive {
   #messages: ArchivedMessage[] = [];
+  #ids = 0;
+
+  newId(): string {
+    return `m${++this.#ids}`;
+  }
 
   add(message: ArchivedMessage): void {
     this.#messages.push(message);

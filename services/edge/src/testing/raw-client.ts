@@ -2,7 +2,7 @@ import type { TcpNetConnectOpts, createConnection } from "node:net";
 import type { Duplex } from "node:stream";
 import { waitFor } from "@millrace/testkit";
 import { WebSocket } from "ws";
-import { PacedLine } from "./paced-line.ts";
+import { pacedLine } from "./paced-line.ts";
 
 /** A frame of the server, as it came. */
 export interface DownJson {
@@ -31,6 +31,10 @@ export interface DownJson {
   readonly restored?: boolean;
   readonly ts?: number;
 }
+
+/** What a line that just broke counts as. */
+const NO_ROOM = 503;
+const NO_CLOSE_FRAME = 1006;
 
 export interface RawClientOptions {
   readonly url: string;
@@ -94,9 +98,15 @@ export class RawClient {
     return client;
   }
 
-  /** Resolves with the welcome. */
+  /** Resolves with the welcome; an edge that has no room at the moment (503) is asked again. */
   static async open(options: RawClientOptions): Promise<RawClient> {
-    const client = await RawClient.attempt(options);
+    const client = await waitFor(
+      async () => {
+        const attempt = await RawClient.attempt(options);
+        return attempt.refusal === NO_ROOM ? undefined : attempt;
+      },
+      { what: "room on the edge" },
+    );
     if (client.frames[0]?.t !== "welcome") {
       throw new Error(`the server did not welcome: ${client.refusal ?? client.closeCode}`);
     }
@@ -119,9 +129,17 @@ export class RawClient {
     return this.next((answer) => answer.id === id, `the answer to request ${id}`);
   }
 
-  /** The first frame that fits, also one that has come already. */
+  /** The first frame that fits, also one that has come already; none comes after the server's close. */
   next(fits: (frame: DownJson) => boolean, what: string): Promise<DownJson> {
-    return waitFor(() => this.frames.find(fits), { what });
+    const found = (): DownJson | undefined => {
+      const frame = this.frames.find(fits);
+      const code = this.closeCode ?? NO_CLOSE_FRAME;
+      if (frame === undefined && code !== NO_CLOSE_FRAME) {
+        throw new Error(`closed with ${code} before ${what}`);
+      }
+      return frame;
+    };
+    return waitFor(found, { what });
   }
 
   messages(conversation: string): DownJson[] {
@@ -182,6 +200,6 @@ export class RawClient {
 
 /** The library wants a function that answers with a socket, and is content with any stream. */
 function pacedBy(bytesPerSec: number): typeof createConnection {
-  const paced = (options: TcpNetConnectOpts): Duplex => new PacedLine(options, bytesPerSec);
+  const paced = (options: TcpNetConnectOpts): Duplex => pacedLine(options, bytesPerSec);
   return paced as unknown as typeof createConnection;
 }

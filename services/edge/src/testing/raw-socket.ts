@@ -46,10 +46,15 @@ export class RawSocket {
       });
       socket.once("error", reject);
       if (onData !== undefined) socket.on("data", onData);
-      socket.once("data", (data: Buffer) => {
+      let head: Buffer = Buffer.alloc(0);
+      socket.on("data", function take(data: Buffer) {
+        // It may come in pieces, and with the first frame behind it.
+        head = Buffer.concat([head, data]);
+        const end = head.indexOf(HEAD_END);
+        if (end < 0) return;
+        socket.off("data", take);
         const opened = new RawSocket(socket);
-        // The first frame may have come with the head.
-        opened.received = data.subarray(data.indexOf(HEAD_END) + HEAD_END.length);
+        opened.received = head.subarray(end + HEAD_END.length);
         resolve(opened);
       });
       socket.write(

@@ -9,6 +9,7 @@ export const REDIS_LEAST = [
   "+set",
   "+del",
   "+pexpire",
+  "+pttl",
   "+getdel",
   "+hget",
   "+hmget",

@@ -1,12 +1,17 @@
-import type { ConversationId, DownFrame, From } from "@millrace/schemas";
+import type { ConversationId, DownFrame, From, Position } from "@millrace/schemas";
 import { Outbox } from "../connection/outbox.ts";
 import type { Flusher } from "../connection/flusher.ts";
 import { Subscriptions, type SubscriptionsContext } from "../connection/subscriptions.ts";
 import type { Told } from "../hub/told.ts";
+import type { Acknowledgements } from "../session/acknowledgements.ts";
+import type { AckBook } from "./ack-book.ts";
 import { ClientView, type WorldView } from "./client-view.ts";
 import { FakeSocket } from "./fake-socket.ts";
 
 type TestClientOptions = SubscriptionsContext & {
+  /** Whose cursors these are, and what was acknowledged. */
+  readonly book: AckBook;
+  readonly acknowledgements: Acknowledgements;
   readonly flusher: Flusher;
   readonly world: WorldView;
   /** What its socket buffers before it drops. */
@@ -26,12 +31,19 @@ export class TestClient {
   readonly beginnings = new Map<string, Told>();
   readonly #outbox: Outbox;
   readonly #subscriptions: Subscriptions;
+  readonly #acknowledgements: Acknowledgements;
+  readonly #book: AckBook;
   readonly #onClose: () => void;
+  /** What the session would keep: where each subscription began. */
+  readonly starts = new Map<string, string>();
+  #isClosed = false;
 
   constructor(options: TestClientOptions) {
-    const { limits, flusher, world, capacityBytes } = options;
+    const { limits, flusher, world, capacityBytes, book } = options;
     this.#onClose = options.onClose;
-    this.view = new ClientView(world);
+    this.#acknowledgements = options.acknowledgements;
+    this.#book = book;
+    this.view = new ClientView(world, book);
     const onFrame = (text: string): void => this.#onFrame(JSON.parse(text) as DownFrame);
     const socket = new FakeSocket({ capacityBytes, onFrame });
     this.socket = socket;
@@ -39,23 +51,37 @@ export class TestClient {
     this.#outbox = outbox;
     this.#subscriptions = new Subscriptions(options, {
       user: "alice",
-      holder: { kind: "session", id: "s" },
+      holder: book.holder,
       outbox,
       mayRead: (conversation) => !this.removed.has(conversation),
       beginning: (conversation) => this.beginnings.get(conversation),
       send: (frame) => outbox.answer(JSON.stringify(frame)),
-      onSubscription: () => undefined,
+      onSubscription: (conversation, start) => {
+        if (start === undefined) this.starts.delete(conversation);
+        else this.starts.set(conversation, start);
+      },
+    });
+  }
+
+  /** As a connect with `restore` does for what the session had. */
+  restore(text: string, start: string): void {
+    this.starts.set(text, start);
+    this.view.expectRestored(text, start);
+    void this.#subscriptions.restore(text as ConversationId, start);
+  }
+
+  /** Everything up to that position is processed. */
+  ack(text: string, position: Position): void {
+    const key = { user: "alice", holder: this.#book.holder, conversation: text as ConversationId };
+    const confirm = this.#book.requested(text, position);
+    void this.#acknowledgements.take(key, position).then(({ kind }) => {
+      if (kind === "stored" && !this.#isClosed) confirm();
     });
   }
 
   subscribe(text: string, from: From): void {
     const id = this.view.ask("sub", text, from);
     void this.#subscriptions.subscribe({ id, conversation: text as ConversationId, from });
-  }
-
-  /** As a session does whose former connection was subscribed after that position. */
-  restore(text: string, start: string): void {
-    void this.#subscriptions.restore(text as ConversationId, start);
   }
 
   unsubscribe(text: string): void {
@@ -86,6 +112,7 @@ export class TestClient {
   }
 
   close(): void {
+    this.#isClosed = true;
     this.#onClose();
     this.#subscriptions.end();
     this.#outbox.close();

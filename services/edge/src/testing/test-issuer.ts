@@ -5,6 +5,9 @@ import { type JWK, type JWTPayload, SignJWT, exportJWK, generateKeyPair } from "
 export const ISSUER = "https://issuer.test";
 export const AUDIENCE = "millrace";
 
+/** No test takes that long, however busy the machine: a token ends only where a test wants it to. */
+const TOKEN_LIFE_S = 3_600;
+
 interface SigningKey {
   readonly kid: string;
   readonly privateKey: CryptoKey;
@@ -74,7 +77,7 @@ export class TestIssuer {
       aud: AUDIENCE,
       sub: "alice",
       iat: nowS,
-      exp: nowS + 60,
+      exp: nowS + TOKEN_LIFE_S,
       millrace: { read: ["*"], write: ["*"] },
       ...claims,
     };
