@@ -212,7 +212,11 @@ function assemble(
   const dedup = createDedup({ ...core, decoded });
   const { index, finder } = createFinder({ ...core, decoded });
   const relay = createRelay(config, { ...core, hubs, keys: dedup.feed, followers: [index] });
-  const tails = new Tails({ log, clock, sourceOf: relay.sourceOf });
+  const tails = new Tails({
+    log,
+    clock,
+    sourceOf: (partition, origin) => relay.sourceOf(partition, origin),
+  });
   const { gate = dedup.gateFor(tails) } = core;
   const { cursors, rebuilder } = createCursors({ ...core, log: core.cursorsLog, messages: log });
   rebuilder.start();

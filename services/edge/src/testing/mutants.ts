@@ -49,14 +49,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "a hub stays without subscribers",
     file: "hub/hubs.ts",
-    from: "    if (this.#hubs.get(hub.conversation) === hub) this.#hubs.delete(hub.conversation);\n",
+    from: "    if (this.#hubs.get(hub.conversation) === hub) this.#delete(hub);\n",
     to: "",
   },
   {
     name: "a hub stays when its tail jumps",
     file: "hub/hubs.ts",
-    from: "      this.#hubs.delete(conversation);\n",
-    to: "",
+    from: "      if (hub.partition !== partition) continue;\n      this.#delete(hub);\n",
+    to: "      if (hub.partition !== partition) continue;\n",
   },
   {
     name: "a jump of the tail is told nobody",

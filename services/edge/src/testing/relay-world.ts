@@ -104,10 +104,11 @@ export class RelayWorld {
           .map(({ offset }) => offset);
         const isPrefix = offsets.every((offset, place) => wanted[place] === offset);
         if (of !== epoch) continue;
-        if (!isPrefix) return `edge ${index} bucket ${bucket}: ${offsets} of ${wanted}`;
+        if (!isPrefix)
+          return `edge ${index} bucket ${bucket}: ${offsets.join()} of ${wanted.join()}`;
         const missing = wanted.slice(offsets.length);
         if (atRest && missing.length > 0) {
-          return `edge ${index} bucket ${bucket}: ${missing} never came`;
+          return `edge ${index} bucket ${bucket}: ${missing.join()} never came`;
         }
       }
     }
@@ -120,7 +121,6 @@ export class RelayEdge {
   readonly channels = new Set<string>();
   readonly handed = new Map<number, Handed>();
   readonly clock: Clock;
-  readonly #world: RelayWorld;
   readonly #log: MemoryLog;
   readonly #sender: RelaySender;
   readonly #receiver: RelayReceiver;
@@ -130,7 +130,6 @@ export class RelayEdge {
   #isDeaf = false;
 
   constructor(world: RelayWorld, index: number) {
-    this.#world = world;
     const { clock } = world;
     this.clock = {
       nowMs: () => clock.nowMs(),
@@ -260,7 +259,7 @@ export class RelayEdge {
 }
 
 /** A key of that bucket. */
-export function keyIn(bucket: number): string {
+function keyIn(bucket: number): string {
   for (let number = 0; ; number++) {
     if (bucketOf(Buffer.from(`room:${number}`)) === bucket) return `room:${number}`;
   }

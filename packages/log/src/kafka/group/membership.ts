@@ -54,7 +54,7 @@ export function millraceAssigner(options: AssignerOptions): PartitionAssigner {
 }
 
 /** Whoever says nothing that we understand is a member of weight 1 that owns nothing yet. */
-export function candidateOf(memberId: string, memberMetadata: Buffer): Candidate {
+function candidateOf(memberId: string, memberMetadata: Buffer): Candidate {
   const unknown = { edge: memberId, weight: 1, isDraining: false, owned: [], givenMs: 0 };
   try {
     const decoded = AssignerProtocol.MemberMetadata.decode(memberMetadata);
