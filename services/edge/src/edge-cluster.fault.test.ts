@@ -296,8 +296,7 @@ it("One dead partition stops only its own conversations", async () => {
   }
   await cluster.restart(2);
   await whenPublishes(client, sick);
-  const isSubscribed = async () => (await subscribe(client, sick, "earliest")).t === "subd";
-  await waitFor(isSubscribed, { what: "the healed partition", timeoutMs: PATIENCE_MS });
+  await whenSubscribed(client, sick);
   await client.next(({ t, c }) => t === "live" && c === sick, "all of it");
   expect(client.bodies(sick).length).toBeGreaterThan(0);
 });
@@ -307,6 +306,12 @@ function roomIn(partition: number): string {
     const c = `room:${index}`;
     if (partitionOf(Buffer.from(c), PARTITIONS) === partition) return c;
   }
+}
+
+/** From the log's start; a partition that is not back yet refuses. */
+async function whenSubscribed(client: RawClient, c: string): Promise<void> {
+  const isSubscribed = async () => (await subscribe(client, c, "earliest")).t === "subd";
+  await waitFor(isSubscribed, { what: `${c} can be read`, timeoutMs: PATIENCE_MS });
 }
 
 /** Until one is stored. */
@@ -345,7 +350,7 @@ it("The edge finds Kafka again after brokers die or move", async () => {
   expect(edge.child.hasExited).toBe(false);
 
   const reader = await stage.connect(edge, "reader");
-  await subscribe(reader, c, "earliest");
+  await whenSubscribed(reader, c);
   const { surely, perhaps } = numbers;
   const isComplete = (): boolean => {
     const bodies = new Set(reader.bodies(c));
