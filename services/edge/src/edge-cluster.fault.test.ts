@@ -50,16 +50,15 @@ it("A retried message is never overtaken by the next one of its conversation", a
   await publish(writer, c, ["first"]);
 
   const cuts = disturb(c, 10);
-  const moves = { left: 5 };
+  let isMoving = true;
   const moving = (async () => {
-    for (const node of [1, 2, 3, 1, 2]) {
-      await cluster.moveLeader(stage.topic, partition, node);
-      moves.left -= 1;
-    }
-  })();
+    for (const node of [1, 2, 3, 1, 2]) await cluster.moveLeader(stage.topic, partition, node);
+  })().finally(() => {
+    isMoving = false;
+  });
   const first = 10_000;
   let last = first;
-  while (moves.left > 0 || cuts.left() > 0 || last - first < 500) {
+  while (isMoving || cuts.left() > 0 || last - first < 500) {
     for (let index = 0; index < 20; index++) {
       const behind = last > first ? { behind: last - 1 } : {};
       writer.send({ t: "pub", id: last, c, key: String(last), body: `a${last}`, ...behind });
@@ -297,8 +296,7 @@ it("One dead partition stops only its own conversations", async () => {
   await cluster.restart(2);
   await whenPublishes(client, sick);
   await whenSubscribed(client, sick);
-  await client.next(({ t, c }) => t === "live" && c === sick, "all of it");
-  expect(client.bodies(sick).length).toBeGreaterThan(0);
+  await client.next(({ body, c }) => body === "again" && c === sick, "what was written to it");
 });
 
 function roomIn(partition: number): string {
