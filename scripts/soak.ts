@@ -1,18 +1,8 @@
+import { commandOptions } from "./command-options.ts";
 import { type SoakOptions, USAGE, readSoakOptions } from "./soak/soak-options.ts";
 import { Soak, type SoakResult } from "./soak/soak.ts";
 
-async function main(): Promise<number> {
-  let options: SoakOptions | undefined;
-  try {
-    options = readSoakOptions(process.argv.slice(2));
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    return 2;
-  }
-  if (options === undefined) {
-    console.log(USAGE);
-    return 0;
-  }
+async function main(options: SoakOptions): Promise<number> {
   let result: SoakResult;
   try {
     result = await new Soak(options, (line) => console.error(line)).run();
@@ -63,4 +53,4 @@ function showResult({
   for (const offence of verify.offences) console.error(`OFFENCE ${offence}`);
 }
 
-process.exit(await main());
+process.exit(await main(commandOptions(readSoakOptions, USAGE)));

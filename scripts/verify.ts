@@ -1,25 +1,11 @@
 import { credentialsIn } from "@millrace/runtime";
+import { commandOptions } from "./command-options.ts";
 import { follow } from "./verify/follow.ts";
 import { Proceeding } from "./verify/proceeding.ts";
 import { resultOf, tableOf } from "./verify/result.ts";
 import { USAGE, type VerifyOptions, readVerifyOptions } from "./verify/verify-options.ts";
 
-async function main(): Promise<number> {
-  let options: VerifyOptions | undefined;
-  try {
-    options = readVerifyOptions(process.argv.slice(2));
-  } catch (error) {
-    console.error(error instanceof Error ? error.message : error);
-    return 2;
-  }
-  if (options === undefined) {
-    console.log(USAGE);
-    return 0;
-  }
-  return verify(options);
-}
-
-async function verify(options: VerifyOptions): Promise<number> {
+async function main(options: VerifyOptions): Promise<number> {
   const { brokers, topic, logs, isJson } = options;
   const folder = process.env["KAFKA_SECURITY_DIR"] ?? "";
   const credentials = folder !== "" && { credentials: credentialsIn(folder) };
@@ -60,4 +46,4 @@ function stopAfter(ms: number | undefined): AbortSignal {
   return stopping.signal;
 }
 
-process.exit(await main());
+process.exit(await main(commandOptions(readVerifyOptions, USAGE)));

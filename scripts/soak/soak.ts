@@ -70,7 +70,8 @@ export class Soak {
       const report = await Promise.race([replaying, tooLate(this.#ended.signal)]);
       const liveCode = await live.end();
       const verify = await audit(place);
-      const isProved = verify.isProved && report.isComplete && verify.unjudged === 0;
+      const isWhole = report.isComplete && verify.unjudged === 0;
+      const isProved = verify.isProved && isWhole && liveCode === 0;
       const [faults, trends] = [this.#faults, this.#trends.all];
       return { isProved, seed, minutes, faults, replay: report, liveCode, verify, trends };
     } finally {

@@ -1,4 +1,4 @@
-import { readFileSync, readdirSync } from "node:fs";
+import { openDescriptors, processUsage } from "@millrace/testkit";
 
 interface Sample {
   readonly atMs: number;
@@ -19,7 +19,7 @@ export interface Trend {
   readonly isFlat: boolean | undefined;
 }
 
-const KIB_PER_MB = 1_024;
+const MB = 1_048_576;
 const MS_PER_MINUTE = 60_000;
 
 /** What a process takes while it warms up says nothing of what it loses. */
@@ -98,9 +98,8 @@ function rounded(value: number): number {
 /** From /proc; undefined for a process that has ended, or where there is no /proc. */
 function sampleOf(pid: number, atMs: number): Sample | undefined {
   try {
-    const status = readFileSync(`/proc/${pid}/status`, "latin1");
-    const residentMb = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0) / KIB_PER_MB;
-    return { atMs, residentMb, descriptors: readdirSync(`/proc/${pid}/fd`).length };
+    const residentMb = processUsage(pid).residentBytes / MB;
+    return { atMs, residentMb, descriptors: openDescriptors(pid) };
   } catch {
     // It has just ended.
     return undefined;

@@ -13,7 +13,7 @@ import {
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
 import { foreignMessage } from "../../services/edge/src/testing/foreign-message.ts";
-
+import { RawClient } from "../../services/edge/src/testing/raw-client.ts";
 import { SteadyLoad } from "./steady-load.ts";
 
 const PARTITIONS = 12;
@@ -183,12 +183,11 @@ it("A topic that is deleted under the edges ends nothing but the topic", async (
   );
   expect(refused.code).toBe("unavailable");
   // Who comes now could do nothing, and is told so; who is there stays.
+  const token = await stage.issuer.token({ sub: "late" });
   const isSentAway = async (): Promise<boolean> => {
-    const token = await stage.issuer.token({ sub: "late" });
-    const late = await stage
-      .connectByToken(edge, token, {})
-      .catch((error: unknown) => String(error));
-    return typeof late === "string" && late.includes("503");
+    const late = await RawClient.attempt({ url: edge.ws, token });
+    late.terminate();
+    return late.refusal === 503;
   };
   await waitFor(isSentAway, { what: "newcomers are sent away", timeoutMs: 60_000 });
   expect((await fetch(`${edge.http}/readyz`)).status).toBe(200);

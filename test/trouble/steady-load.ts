@@ -7,7 +7,7 @@ import { seededRandom } from "../../scripts/replay/chat-line.ts";
 import { Receiver } from "../../scripts/replay/receiver.ts";
 import { type Published, Sender } from "../../scripts/replay/sender.ts";
 import type { TokenFor } from "../../scripts/replay/wire.ts";
-import { type Stored, type Told, judge, readTopic } from "@millrace/testkit/judge";
+import { type Stored, type Told, judge, offsetOf, readTopic } from "@millrace/testkit/judge";
 
 export interface SteadyLoadOptions {
   /** WebSocket addresses; everybody takes any of them, each time anew. */
@@ -110,7 +110,7 @@ export class SteadyLoad {
     const ends = new Map(stored.map(({ c, pos }) => [c, offsetOf(pos)]));
     const isDelivered = (): boolean =>
       this.#receivers.every(({ receiver }) =>
-        [...ends].every(([c, end]) => offsetOf(receiver.position(c)) >= end),
+        [...ends].every(([c, end]) => offsetOf(receiver.position(c) ?? "") >= end),
       );
     // Something that never comes is the judge's to name.
     await waitFor(isDelivered, { what: "", timeoutMs: SETTLE_MS }).catch(() => undefined);
@@ -179,10 +179,6 @@ export class SteadyLoad {
     const stored = await readTopic({ brokers, topic, epoch });
     return stored.filter(({ c }) => conversations.includes(c));
   }
-}
-
-function offsetOf(position = ""): bigint {
-  return BigInt(position.split(".")[2] ?? 0);
 }
 
 function framesIn(file: string): Told[] {

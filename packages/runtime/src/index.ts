@@ -4,3 +4,4 @@ export * from "./lifecycle.ts";
 export * from "./logger.ts";
 export * from "./must.ts";
 export * from "./options.ts";
+export * from "./two-lanes.ts";

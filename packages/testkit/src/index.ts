@@ -15,6 +15,7 @@ export * from "./kafka-process.ts";
 export * from "./kafka-secured.ts";
 export * from "./kafka-users.ts";
 export * from "./missing-part.ts";
+export * from "./process-usage.ts";
 export * from "./redis-cluster.ts";
 export * from "./redis-command.ts";
 export * from "./python-environment.ts";

@@ -39,6 +39,7 @@ const PREFERRED_LEADERS = {
 };
 
 const STARTS_MAX = 3;
+const MOVE_TIMEOUT_MS = 60_000;
 
 interface Node {
   options: KafkaProcessOptions;
@@ -149,12 +150,20 @@ export class KafkaCluster {
     const admin = new Kafka({ brokers, logLevel: logLevel.NOTHING }).admin();
     await admin.connect();
     try {
-      const place = await placeOf(admin, topic, partition);
-      const replicas = [node, ...place.replicas.filter((replica) => replica !== node)];
-      const partitionAssignment = [{ partition, replicas }];
-      await admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] });
-      const isMoved = async () => (await placeOf(admin, topic, partition)).leader === node;
-      await waitFor(isMoved, { what: `${topic}/${partition} led by ${node}` });
+      // Only who is in sync is elected, and only at the moment of the asking.
+      const isMoved = async (): Promise<boolean> => {
+        const { leader, isr, replicas: now } = await placeOf(admin, topic, partition);
+        if (leader === node) return true;
+        if (!isr.includes(node)) return false;
+        const replicas = [node, ...now.filter((replica) => replica !== node)];
+        const partitionAssignment = [{ partition, replicas }];
+        await admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] });
+        return false;
+      };
+      await waitFor(isMoved, {
+        what: `${topic}/${partition} led by ${node}`,
+        timeoutMs: MOVE_TIMEOUT_MS,
+      });
     } finally {
       await admin.disconnect();
     }

@@ -1,6 +1,7 @@
 import { setTimeout as sleep } from "node:timers/promises";
+import type { ProcessUsage } from "@millrace/testkit";
 import type { Served } from "../stage/bench-stage.ts";
-import { type Usage, spanBetween } from "../stage/process-meter.ts";
+import { spanBetween } from "../stage/process-meter.ts";
 import { type Bench, type Scenario, type Variant, opened } from "./measured.ts";
 
 const CONNECTIONS = 10_000;
@@ -30,7 +31,7 @@ export function idle(
     const [settleS, windowS] = isQuick
       ? [SETTLE_S.quick, WINDOW_S.quick]
       : [SETTLE_S.full, WINDOW_S.full];
-    const usage = (): Usage | undefined => stage.meter.read().usage.get("edge");
+    const usage = (): ProcessUsage | undefined => stage.meter.read().usage.get("edge");
     try {
       const none = usage();
       await opened(fleets[0], bench, { ...place, count: firstCount });

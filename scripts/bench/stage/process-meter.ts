@@ -1,14 +1,10 @@
 import { readFileSync } from "node:fs";
-
-/** CPU and memory of some processes of one kind, added up. */
-export interface Usage {
-  readonly cpuSeconds: number;
-  readonly residentBytes: number;
-}
+import { type ProcessUsage, processUsage } from "@millrace/testkit";
 
 export interface MeterReading {
   readonly atMs: number;
-  readonly usage: ReadonlyMap<string, Usage>;
+  /** Of the processes of one kind, added up. */
+  readonly usage: ReadonlyMap<string, ProcessUsage>;
   /** Of each core: seconds it was busy, and seconds in all. */
   readonly cores: readonly { readonly busy: number; readonly all: number }[];
 }
@@ -26,11 +22,6 @@ export interface MeterSpan {
 
 /** The kernel tells times in these, whatever its own clock ticks at. */
 const TICKS_PER_S = 100;
-const KIB = 1_024;
-
-/** Fields behind the command's name, counted from 0: proc(5). */
-const UTIME = 11;
-const STIME = 12;
 
 /** Reads the processes' times and memory from /proc; a process that has ended counts as nothing. */
 export class ProcessMeter {
@@ -63,22 +54,16 @@ export function spanBetween(before: MeterReading, after: MeterReading): MeterSpa
   };
 }
 
-function usageOf(pid: number): Usage {
+function usageOf(pid: number): ProcessUsage {
   try {
-    const stat = readFileSync(`/proc/${pid}/stat`, "latin1");
-    // The name in parentheses may hold anything, also spaces and parentheses.
-    const fields = stat.slice(stat.lastIndexOf(")") + 2).split(" ");
-    const ticks = Number(fields[UTIME]) + Number(fields[STIME]);
-    const status = readFileSync(`/proc/${pid}/status`, "latin1");
-    const resident = Number(/^VmRSS:\s+(\d+)/m.exec(status)?.[1] ?? 0);
-    return { cpuSeconds: ticks / TICKS_PER_S, residentBytes: resident * KIB };
+    return processUsage(pid);
   } catch {
     // It has ended.
     return { cpuSeconds: 0, residentBytes: 0 };
   }
 }
 
-function sumOf(all: readonly Usage[]): Usage {
+function sumOf(all: readonly ProcessUsage[]): ProcessUsage {
   return {
     cpuSeconds: all.reduce((sum, { cpuSeconds }) => sum + cpuSeconds, 0),
     residentBytes: all.reduce((sum, { residentBytes }) => sum + residentBytes, 0),

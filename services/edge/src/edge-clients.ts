@@ -66,7 +66,9 @@ export class EdgeClients {
   onRuled(subjects: readonly RulingSubject[]): void {
     const byUser = new Map<UserId, RulingSubject[]>();
     for (const subject of subjects) {
-      byUser.set(subject.user, [...(byUser.get(subject.user) ?? []), subject]);
+      const known = byUser.get(subject.user);
+      if (known === undefined) byUser.set(subject.user, [subject]);
+      else known.push(subject);
     }
     for (const connection of this.connections) {
       for (const subject of byUser.get(connection.user) ?? []) connection.onRuled(subject);

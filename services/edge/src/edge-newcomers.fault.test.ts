@@ -1,11 +1,17 @@
 import { type Socket, connect } from "node:net";
-import { type EdgeProcess, RedisServer, TcpProxy, waitFor } from "@millrace/testkit";
+import {
+  type EdgeProcess,
+  RedisServer,
+  TcpProxy,
+  openDescriptors,
+  processUsage,
+  waitFor,
+} from "@millrace/testkit";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
 import { Chatters } from "./testing/chatters.ts";
 import { type EdgePlace, EdgeStage, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
 import { percentile } from "./testing/percentile.ts";
-import { processState } from "./testing/process-state.ts";
 import { ask, messagesPath } from "./testing/http-client.ts";
 import { printMeasured } from "./testing/measured.ts";
 import { RawClient } from "./testing/raw-client.ts";
@@ -68,7 +74,7 @@ it("Strangers cannot crowd out users", async () => {
   const [strangers, users] = IS_FULL ? [2_000, 200] : [600, 60];
   const edge = await stage.spawn("edge-1", { env: { EDGE_TRUSTED_PROXIES: "127.0.0.1" } });
   await stage.connect(edge, "early");
-  const before = processState(edge.pid);
+  const [before, descriptors] = [processUsage(edge.pid), openDescriptors(edge.pid)];
   const bad = badUpgrade("198.51.100.1");
   const crowd = Array.from({ length: strangers }, (_, index) => {
     if (index % 3 === 0) return new Stranger(edge.port);
@@ -96,10 +102,10 @@ it("Strangers cannot crowd out users", async () => {
     timeoutMs: 100_000,
   });
   const goneS = (performance.now() - startMs) / 1_000;
-  await waitFor(() => processState(edge.pid).descriptors <= before.descriptors + users + 10, {
+  await waitFor(() => openDescriptors(edge.pid) <= descriptors + users + 10, {
     what: "their descriptors are free",
   });
-  const grownBytes = processState(edge.pid).rssBytes - before.rssBytes;
+  const grownBytes = processUsage(edge.pid).residentBytes - before.residentBytes;
   expect(grownBytes).toBeLessThan(64 * MIB);
   const text = await (await fetch(edge.metrics)).text();
   // Whoever goes on after so many a second is not even looked at.
@@ -259,12 +265,13 @@ it("An edge that runs out of descriptors says so and keeps working", async () =>
   // Those who say nothing can't be refused: then the edge stops listening, and still works.
   const silent = Array.from({ length: 100 }, () => new Stranger(edge.port));
   await waitFor(() => silent.some(({ error }) => error !== undefined), { what: "a refused one" });
-  const before = processState(edge.pid);
+  const before = processUsage(edge.pid);
   const startMs = performance.now();
   await worksOn(edge, proxy, opened);
   await waitFor(() => performance.now() - startMs > 2_000, { what: "two seconds" });
   const cpuShare =
-    (processState(edge.pid).cpuS - before.cpuS) / ((performance.now() - startMs) / 1_000);
+    (processUsage(edge.pid).cpuSeconds - before.cpuSeconds) /
+    ((performance.now() - startMs) / 1_000);
   printMeasured({ opened: opened.length, refused, cpuShare });
   expect(cpuShare).toBeLessThan(0.7);
   for (const stranger of silent) stranger.end();

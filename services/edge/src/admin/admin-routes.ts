@@ -1,4 +1,3 @@
-import { parseUserId } from "@millrace/schemas";
 import { refuse } from "../admission/refusal.ts";
 import type { HttpAnswer } from "../http/http-exchange.ts";
 import { endAnswer, listAnswer } from "../http/session-answers.ts";
@@ -10,6 +9,7 @@ import {
   liftOf,
   removalPut,
   rulingList,
+  userOf,
 } from "./ruling-calls.ts";
 
 /** What operators' calls are answered with. */
@@ -59,15 +59,11 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
 ];
 
 async function sessionList({ sessions }: AdminServices, { names }: AdminCall): Promise<HttpAnswer> {
-  return listAnswer(await sessions.list(userIn(names)));
+  return listAnswer(await sessions.list(userOf(names["user"])));
 }
 
 async function sessionEnd({ sessions }: AdminServices, { names }: AdminCall): Promise<HttpAnswer> {
   const { session = "" } = names;
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(session)) refuse(404, "this user has no such session");
-  return endAnswer(await sessions.end(userIn(names), session));
-}
-
-function userIn({ user }: AdminCall["names"]) {
-  return parseUserId(user) ?? refuse(400, "this is no user id");
+  return endAnswer(await sessions.end(userOf(names["user"]), session));
 }

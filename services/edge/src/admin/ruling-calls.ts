@@ -1,10 +1,10 @@
 import {
   type ConversationId,
   type UserId,
+  formatPosition,
   parseConversation,
   parseUserId,
 } from "@millrace/schemas";
-import { formatPosition } from "@millrace/schemas";
 import type { ControlRecord, Ruling } from "@millrace/schemas/record";
 import type { Clock } from "@millrace/runtime";
 import { refuse } from "../admission/refusal.ts";
@@ -114,7 +114,8 @@ function placeOf({ names }: AdminCall): Place {
   };
 }
 
-function userOf(text: string | undefined): UserId {
+/** The user of a path or a query; refused with 400 when it is no user id. */
+export function userOf(text: string | undefined): UserId {
   return parseUserId(text) ?? refuse(400, "this is no user id");
 }
 

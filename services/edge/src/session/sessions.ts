@@ -194,11 +194,11 @@ export class Sessions {
     clock.after(TICK_MS, () => {
       if (this.#isStopped) return;
       const nowMs = clock.nowMs();
-      const held = [...this.#held.values()];
-      void this.#touch(
-        held.filter(({ touchedMs }) => nowMs - touchedMs >= touchEveryMs),
-        true,
-      );
+      const due: Held[] = [];
+      for (const held of this.#held.values()) {
+        if (nowMs - held.touchedMs >= touchEveryMs) due.push(held);
+      }
+      if (due.length > 0) void this.#touch(due, true);
       this.#tick();
     });
   }

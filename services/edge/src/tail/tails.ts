@@ -74,18 +74,16 @@ export class Tails {
 
   /** How long ago any partition was last heard of: with nothing of the log there is nothing to serve. */
   get silenceMs(): number {
-    return Math.min(...this.states().map(({ silenceMs }) => silenceMs));
+    return Math.min(...this.#present().map(({ silenceMs }) => silenceMs));
   }
 
-  /** How each partition's tail stands; those that the incarnation no longer has are left out. */
+  /** How each partition's tail stands. */
   states(): { partition: number; lag?: number; silenceMs: number }[] {
-    return this.#tails
-      .slice(0, this.#log.epoch?.partitions ?? 0)
-      .map(({ partition, lag, silenceMs }) => ({
-        partition,
-        ...(lag !== undefined && { lag }),
-        silenceMs,
-      }));
+    return this.#present().map(({ partition, lag, silenceMs }) => ({
+      partition,
+      ...(lag !== undefined && { lag }),
+      silenceMs,
+    }));
   }
 
   /**
@@ -127,6 +125,11 @@ export class Tails {
   async stop(): Promise<void> {
     this.#stopListening();
     await Promise.all(this.#tails.map((tail) => tail.stop()));
+  }
+
+  /** Without those that the incarnation no longer has. */
+  #present(): PartitionTail[] {
+    return this.#tails.slice(0, this.#log.epoch?.partitions ?? 0);
   }
 
   /** A tail of a partition that an incarnation no longer has waits until one has it again. */

@@ -60,7 +60,10 @@ export function planMemory(limits: EdgeLimits, budget: MemoryBudget): MemoryPlan
   const fullBytes = ownFullBytes(limits) + sendBufferBytes;
   const connectionBytes = QUIET_BYTES + fullBytes * limits.fullConnectionsShare;
   const held = Math.floor((budgetBytes - fixedBytes) / connectionBytes);
-  if (held < CONNECTIONS_MIN) throw new Error(tooLittle(fixed, connectionBytes, budgetBytes));
+  if (held < CONNECTIONS_MIN) {
+    const neededBytes = fixedBytes + CONNECTIONS_MIN * connectionBytes;
+    throw new Error(tooLittle(fixed, neededBytes, budgetBytes));
+  }
   const connections = Math.min(held, limits.connectionsMax);
   const kernelBytes = connections * limits.fullConnectionsShare * sendBufferBytes;
   return { fixed, fullBytes, connectionBytes, connections, ownBytes: budgetBytes - kernelBytes };
@@ -91,14 +94,12 @@ function ownFullBytes(limits: EdgeLimits): number {
 
 function tooLittle(
   fixed: Readonly<Record<string, number>>,
-  connectionBytes: number,
+  neededBytes: number,
   budgetBytes: number,
 ): string {
   const parts = Object.entries(fixed).map(([name, bytes]) => `${name} ${mib(bytes)}`);
-  const fixedBytes = Object.values(fixed).reduce((sum, bytes) => sum + bytes, 0);
-  const needed = fixedBytes + CONNECTIONS_MIN * connectionBytes;
   return (
-    `a memory of ${mib(budgetBytes)} MiB is too little: the bounds need ${mib(needed)} MiB for ` +
+    `a memory of ${mib(budgetBytes)} MiB is too little: the bounds need ${mib(neededBytes)} MiB for ` +
     `${CONNECTIONS_MIN} connections (${parts.join(", ")}); give the process more, raise ` +
     "EDGE_MEMORY_MB, or lower these bounds in limits.ts"
   );
