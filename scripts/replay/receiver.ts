@@ -9,6 +9,7 @@ export interface ReceiverOptions {
   readonly tokenFor?: TokenFor;
   /** NDJSON: every frame that tells something of a conversation. */
   readonly file: string;
+  readonly onMessage?: (message: Down) => void;
 }
 
 /**
@@ -22,17 +23,24 @@ export class Receiver {
   readonly #told = new Map<string, string>();
   readonly #conversations: readonly string[];
   readonly #subscribing = new Map<number, string>();
+  readonly #onMessage: ((message: Down) => void) | undefined;
   #nextId = 1;
   received = 0;
+  /** How often its line was lost. */
+  losses = 0;
 
   constructor(options: ReceiverOptions) {
     this.#conversations = options.conversations;
     this.#log = createWriteStream(options.file);
+    this.#onMessage = options.onMessage;
     const { edges, user, random, tokenFor } = options;
     const listener = {
       onOpen: () => this.#subscribe(this.#conversations),
       onFrame: (frame: Down) => this.#take(frame),
-      onLost: () => this.#subscribing.clear(),
+      onLost: () => {
+        this.losses++;
+        this.#subscribing.clear();
+      },
     };
     this.#wire = new Wire({ edges, user, random, listener, ...(tokenFor && { tokenFor }) });
   }
@@ -81,7 +89,10 @@ export class Receiver {
     if (t === "err") return this.#refused(frame);
     if (c === undefined || pos === undefined) return;
     if (t === "subd" && id !== undefined) this.#subscribing.delete(id);
-    if (t === "msg") this.received++;
+    if (t === "msg") {
+      this.received++;
+      this.#onMessage?.(frame);
+    }
     this.#told.set(c, pos);
     this.#log.write(`${JSON.stringify(frame)}\n`);
   }

@@ -22,6 +22,15 @@ export interface SteadyLoadOptions {
   readonly perSecond: number;
 }
 
+/** A message that a receiver got. */
+interface Delivered {
+  readonly atMs: number;
+  /** Since the broker had it; both have the same wall clock. */
+  readonly delayMs: number;
+  /** The receiver's line had been lost so often by then. */
+  readonly losses: number;
+}
+
 interface Acknowledged extends Published {
   readonly from: string;
   readonly atMs: number;
@@ -49,6 +58,7 @@ export class SteadyLoad {
   readonly #receivers: { readonly file: string; readonly receiver: Receiver }[] = [];
   readonly #end = new AbortController();
   readonly acknowledged: Acknowledged[] = [];
+  readonly #delivered: Delivered[][] = [];
   #sending: Promise<void> | undefined;
   #asked = 0;
 
@@ -58,7 +68,16 @@ export class SteadyLoad {
     for (let number = 0; number < options.receivers; number++) {
       const file = join(this.#folder, `receiver-${number}.ndjson`);
       const base = { edges, tokenFor, random: seededRandom(number), conversations, file };
-      const receiver = new Receiver({ ...base, user: `receiver-${number}` });
+      const delivered: Delivered[] = [];
+      const receiver: Receiver = new Receiver({
+        ...base,
+        user: `receiver-${number}`,
+        onMessage: ({ ts = 0 }) => {
+          const delayMs = Date.now() - ts;
+          delivered.push({ atMs: performance.now(), delayMs, losses: receiver.losses });
+        },
+      });
+      this.#delivered.push(delivered);
       this.#receivers.push({ file, receiver });
     }
     for (let number = 0; number < options.senders; number++) {
@@ -142,6 +161,19 @@ export class SteadyLoad {
       Math.round((sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN) * 10) / 10;
     const seconds = (performance.now() - sinceMs) / 1_000;
     return { perSecond: Math.round(some.length / seconds), p50Ms: at(0.5), p99Ms: at(0.99) };
+  }
+
+  /**
+   * The longest that a message took from the log to a receiver since then, in ms; of those receivers
+   * alone whose lines have held since.
+   */
+  longestDelaySince(sinceMs: number): number {
+    const held = this.#delivered.flatMap((delivered, at) => {
+      const recent = delivered.filter(({ atMs }) => atMs >= sinceMs);
+      const losses = this.#receivers[at]?.receiver.losses;
+      return recent.every((one) => one.losses === losses) ? recent : [];
+    });
+    return held.reduce((longest, { delayMs }) => Math.max(longest, delayMs), 0);
   }
 
   #took(from: string, published: Published): void {

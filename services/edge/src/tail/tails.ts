@@ -128,7 +128,7 @@ export class Tails {
   }
 
   /** Without those that the incarnation no longer has. */
-  #present(): PartitionTail[] {
+  #present(): PartitionSource[] {
     return this.#tails.slice(0, this.#log.epoch?.partitions ?? 0);
   }
 

@@ -68,15 +68,17 @@ export class EdgeStage {
     id: string,
     options: {
       readonly port?: number;
+      readonly metricsPort?: number;
       readonly env?: Readonly<Record<string, string>>;
       readonly outputFile?: string;
       readonly descriptorsMax?: number;
     } = {},
   ): Promise<EdgeProcess> {
-    const { port, env, outputFile, descriptorsMax } = options;
+    const { port, metricsPort, env, outputFile, descriptorsMax } = options;
     const edge = await spawnEdge({
       id,
       ...(port !== undefined && { port }),
+      ...(metricsPort !== undefined && { metricsPort }),
       ...(outputFile !== undefined && { outputFile }),
       ...(descriptorsMax !== undefined && { descriptorsMax }),
       env: { ...this.#environment(), ...env },

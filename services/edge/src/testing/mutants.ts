@@ -1,3 +1,5 @@
+import { RELAY_MUTANTS } from "./relay-mutants.ts";
+
 /** A small fault in the code between log and socket, as a change of its text. */
 export interface Mutant {
   readonly name: string;
@@ -6,10 +8,13 @@ export interface Mutant {
   /** Stands there exactly once. */
   readonly from: string;
   readonly to: string;
+  /** Found by the histories of the relay, not by those of one edge's deliveries. */
+  readonly isOfRelay?: boolean;
 }
 
 /** What a hurried hand could write; the property must find each of them. */
 export const MUTANTS: readonly Mutant[] = [
+  ...RELAY_MUTANTS.map((mutant) => ({ ...mutant, isOfRelay: true })),
   {
     name: "told moves although the frame was dropped",
     file: "hub/subscriber.ts",

@@ -36,6 +36,8 @@ export class RelayWorld {
   readonly topic: MemoryTopic;
   readonly edges: RelayEdge[];
   weather: Weather = CALM;
+  /** Of the present incarnation, what retention has taken included. */
+  #appended: { readonly offset: bigint; readonly bucket: number }[] = [];
   readonly #clock: TestClock;
   readonly #random: () => number;
 
@@ -72,7 +74,22 @@ export class RelayWorld {
   }
 
   append(key: string): void {
-    this.topic.appendForeign(PARTITION, [{ key: Buffer.from(key), value: Buffer.from("x") }]);
+    const bytes = Buffer.from(key);
+    const record = { key: bytes, value: Buffer.from("x") };
+    const offset = this.topic.appendForeign(PARTITION, [record]);
+    this.#appended.push({ offset, bucket: bucketOf(bytes) });
+  }
+
+  /** Another incarnation under the same name. */
+  recreate(): void {
+    this.topic.recreate();
+    this.#appended = [];
+  }
+
+  /** Retention takes the older half. */
+  retain(): void {
+    const { startOffset, endOffset } = this.topic.range(PARTITION);
+    this.topic.deleteBefore(PARTITION, (startOffset + endOffset) / 2n);
   }
 
   /** To whoever hears the channel, in any order that the delays make. */
@@ -95,14 +112,14 @@ export class RelayWorld {
    * nothing twice; at rest also to its end. Undefined: it was.
    */
   offence({ atRest }: { readonly atRest: boolean }): string | undefined {
-    const records = this.topic.records(PARTITION);
     const epoch = this.topic.epoch.id;
     for (const [index, edge] of this.edges.entries()) {
       for (const [bucket, { from, offsets, epoch: of }] of edge.handed) {
-        const wanted = records
-          .filter(({ key, offset }) => key !== null && bucketOf(key) === bucket && offset >= from)
+        const wanted = this.#appended
+          .filter((record) => record.bucket === bucket && record.offset >= from)
           .map(({ offset }) => offset);
         const isPrefix = offsets.every((offset, place) => wanted[place] === offset);
+        if (of !== epoch && atRest) return `edge ${index} bucket ${bucket} is still in ${of}`;
         if (of !== epoch) continue;
         if (!isPrefix)
           return `edge ${index} bucket ${bucket}: ${offsets.join()} of ${wanted.join()}`;
@@ -250,7 +267,7 @@ export class RelayEdge {
 
   /** As hubs do: whoever is there begins anew at the place where the tail goes on. */
   #break(): void {
-    for (const bucket of this.handed.keys()) {
+    for (const bucket of [...this.handed.keys()]) {
       this.handed.delete(bucket);
       const key = keyIn(bucket);
       this.follow(key);
