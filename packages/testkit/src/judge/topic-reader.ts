@@ -2,7 +2,12 @@ import { randomUUID } from "node:crypto";
 import { kafkaSecurity } from "@millrace/log";
 import type { CredentialSource } from "@millrace/runtime";
 import { decodeMessage } from "@millrace/schemas/record";
-import kafkajs, { type Admin, type Consumer, type EachBatchPayload } from "kafkajs";
+import kafkajs, {
+  type Admin,
+  type Consumer,
+  type EachBatchPayload,
+  type KafkaMessage,
+} from "kafkajs";
 import lz4 from "lz4-napi";
 import { waitFor } from "../wait-for.ts";
 import type { Stored } from "./evidence.ts";
@@ -24,12 +29,15 @@ export interface TopicPlace {
   readonly credentials?: CredentialSource;
 }
 
-const HEARTBEAT_MS = 3_000;
 const PATIENCE_MS = 120_000;
+
+/** A partition of which so many records were fetched beyond what is wanted is fetched no further. */
+const AHEAD_MAX = 10_000;
 
 /**
  * A topic from its beginning on, by a stock consumer, so that a fault of our own reader can't hide
- * itself. Each partition is read just as far as it was asked for.
+ * itself. Of each partition just as much is handed on as was asked for. What was fetched beyond that
+ * is kept: the consumer fetches nothing at all while it waits for whoever takes a batch.
  */
 export class TopicReader {
   readonly #place: TopicPlace;
@@ -37,11 +45,12 @@ export class TopicReader {
   readonly #groupId = `verify-${randomUUID()}`;
   readonly #admin: Admin;
   readonly #consumer: Consumer;
-  /** Of each partition: the next offset to hand on, and the one to stop before. */
+  /** Of each partition: the next offset to hand on, the one to stop before, and the next to fetch. */
   readonly #read = new Map<number, bigint>();
   readonly #wanted = new Map<number, bigint>();
-  readonly #waiting: (() => void)[] = [];
-  #isClosed = false;
+  readonly #fetched = new Map<number, bigint>();
+  readonly #ahead = new Map<number, KafkaMessage[]>();
+  readonly #paused = new Set<number>();
   #failure: unknown;
 
   private constructor(place: TopicPlace, onMessage: (message: Stored) => void) {
@@ -84,7 +93,7 @@ export class TopicReader {
     for (const [partition, offset] of wanted) {
       if (offset > (this.#wanted.get(partition) ?? 0n)) this.#wanted.set(partition, offset);
     }
-    this.#wake();
+    for (const partition of wanted.keys()) this.#handOn(partition);
     const isThere = ([partition, offset]: [number, bigint]): boolean =>
       (this.#read.get(partition) ?? 0n) >= offset;
     const isRead = (): boolean => {
@@ -98,8 +107,6 @@ export class TopicReader {
   }
 
   async close(): Promise<void> {
-    this.#isClosed = true;
-    this.#wake();
     await this.#consumer.disconnect();
     await this.#admin.deleteGroups([this.#groupId]);
     await this.#admin.disconnect();
@@ -117,7 +124,7 @@ export class TopicReader {
     });
     // Also for batches without a message: control records, what compaction has left.
     this.#consumer.on("consumer.end_batch_process", ({ payload }) => {
-      this.#passed(payload.partition, BigInt(payload.lastOffset) + 1n);
+      this.#came(payload.partition, BigInt(payload.lastOffset) + 1n);
     });
     await this.#consumer.run({
       autoCommit: false,
@@ -126,42 +133,54 @@ export class TopicReader {
     });
   }
 
-  async #take(payload: EachBatchPayload): Promise<void> {
-    const { batch } = payload;
-    const { partition } = batch;
-    for (const { offset, value, headers } of batch.messages) {
-      const at = BigInt(offset);
-      while (at >= (this.#wanted.get(partition) ?? 0n) && !this.#isClosed) {
-        await this.#pause();
-        await payload.heartbeat();
-      }
-      if (this.#isClosed) return;
+  async #take({ batch, pause }: EachBatchPayload): Promise<void> {
+    const { partition, messages } = batch;
+    const ahead = this.#aheadOf(partition);
+    for (const message of messages) {
       // After a rebalance it begins anew.
-      if (at < (this.#read.get(partition) ?? 0n)) continue;
-      this.#passed(partition, at + 1n);
+      if (BigInt(message.offset) < (this.#fetched.get(partition) ?? 0n)) continue;
+      ahead.push(message);
+      this.#fetched.set(partition, BigInt(message.offset) + 1n);
+    }
+    this.#handOn(partition);
+    if (ahead.length <= AHEAD_MAX) return;
+    this.#paused.add(partition);
+    pause();
+  }
+
+  /** Everything before that offset has come. */
+  #came(partition: number, offset: bigint): void {
+    if (offset > (this.#fetched.get(partition) ?? 0n)) this.#fetched.set(partition, offset);
+    this.#handOn(partition);
+  }
+
+  #handOn(partition: number): void {
+    const ahead = this.#aheadOf(partition);
+    const wanted = this.#wanted.get(partition) ?? 0n;
+    let count = 0;
+    for (const { offset, value, headers } of ahead) {
+      const at = BigInt(offset);
+      if (at >= wanted) break;
+      count += 1;
       const pos = `${this.#place.epoch}.${partition}.${at + 1n}`;
       const stored = storedOf(value, pos, headers?.["edge"]?.toString());
       if (stored !== undefined) this.#onMessage(stored);
     }
+    ahead.splice(0, count);
+    const next = ahead[0] === undefined ? this.#fetched.get(partition) : BigInt(ahead[0].offset);
+    if (next !== undefined && next > (this.#read.get(partition) ?? 0n)) {
+      this.#read.set(partition, next);
+    }
+    if (ahead.length > 0 || !this.#paused.delete(partition)) return;
+    this.#consumer.resume([{ topic: this.#place.topic, partitions: [partition] }]);
   }
 
-  #passed(partition: number, offset: bigint): void {
-    if (offset > (this.#read.get(partition) ?? 0n)) this.#read.set(partition, offset);
-  }
-
-  /** Until more is wanted, or the group has to be told that we live. */
-  #pause(): Promise<void> {
-    return new Promise((resolve) => {
-      const timer = setTimeout(resolve, HEARTBEAT_MS);
-      this.#waiting.push(() => {
-        clearTimeout(timer);
-        resolve();
-      });
-    });
-  }
-
-  #wake(): void {
-    for (const resolve of this.#waiting.splice(0)) resolve();
+  #aheadOf(partition: number): KafkaMessage[] {
+    const known = this.#ahead.get(partition);
+    if (known !== undefined) return known;
+    const ahead: KafkaMessage[] = [];
+    this.#ahead.set(partition, ahead);
+    return ahead;
   }
 }
 
