@@ -122,8 +122,6 @@ describe("edges that are relayed to lose, double and swap nothing when", () => {
         await goOn();
         delaysMs.push(steady.longestDelaySince(startMs));
       }
-      await whenRelayed();
-      await goOn();
       const { offences, stored } = await steady.judge();
       expect(offences).toEqual([]);
       process.stdout.write(

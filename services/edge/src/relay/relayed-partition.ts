@@ -42,7 +42,7 @@ const INTEREST_MS = 10_000;
 const BOUNDS_MS = 5_000;
 
 /** For so long the log is read for the keys after that was last needed. */
-const KEYS_MS = 60_000;
+const KEYS_MS = 20_000;
 
 interface Followed {
   readonly bucket: number;
