@@ -1,4 +1,3 @@
-import { constants } from "node:os";
 import type { Clock } from "./clock.ts";
 import type { Logger } from "./logger.ts";
 
@@ -15,7 +14,7 @@ const STOP_SIGNALS = ["SIGTERM", "SIGINT"] as const;
 
 /**
  * Ends a process in order. The first SIGTERM or SIGINT drains, and the process ends with 0 when
- * that is done or `drainMs` have passed, whatever hangs; the second ends it at once. An error that
+ * that is done or `drainMs` have passed, whatever hangs; the second ends it with 0 at once. An error that
  * nobody caught is logged and ends it with 1: what supervises it starts it anew.
  */
 export class Lifecycle {
@@ -49,7 +48,7 @@ export class Lifecycle {
   #stop(signal: (typeof STOP_SIGNALS)[number]): void {
     if (this.#isStopping) {
       this.#logger.warn({ signal }, "second signal, ending at once");
-      this.#host.exit(128 + constants.signals[signal]);
+      this.#host.exit(0);
       return;
     }
     this.#isStopping = true;

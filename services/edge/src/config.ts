@@ -22,6 +22,7 @@ import { LIMITS } from "./limits.ts";
 export const EDGE_PREFIX = "EDGE_";
 
 /** Rarer pings would not keep a line open through a proxy that cuts idle ones after 60 s. */
+const CONNECTION_AGE_MS_MAX = 30 * 86_400_000;
 const PING_MS_MAX = 50_000;
 const RATE_MAX = 1_000_000;
 const MEMORY_MB_MAX = 10_000_000;
@@ -121,6 +122,13 @@ export const EDGE_OPTIONS = {
     fallback: 30_000,
     min: 100,
     max: 3_600_000,
+  }),
+  connectionAgeMs: millisecondsOption({
+    meaning:
+      "so old (within 10 %) a connection is told to connect again, so that clients spread to new edges; 0: never",
+    fallback: 0,
+    min: 0,
+    max: CONNECTION_AGE_MS_MAX,
   }),
   pingMs: millisecondsOption({
     meaning: "interval of the server's pings; proxies often cut a line that is idle for 60 s",

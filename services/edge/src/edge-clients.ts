@@ -3,6 +3,7 @@ import type { UserId } from "@millrace/schemas";
 import type { RulingSubject } from "@millrace/schemas/record";
 import type { Identity } from "./admission/identity.ts";
 import { Connection } from "./connection/connection.ts";
+import type { ConnectionAges } from "./connection/connection-ages.ts";
 import type { ConnectionContext } from "./connection/connection-context.ts";
 import type { Socket, SocketListener } from "./connection/socket.ts";
 import type { HttpServices } from "./http/routes.ts";
@@ -20,10 +21,12 @@ export interface Serving {
 export class EdgeClients {
   readonly connections = new Set<Connection>();
   readonly #metrics: EdgeMetrics;
+  readonly #ages: ConnectionAges;
   #serving: Serving | undefined;
 
-  constructor(metrics: EdgeMetrics) {
+  constructor(metrics: EdgeMetrics, ages: ConnectionAges) {
     this.#metrics = metrics;
+    this.#ages = ages;
   }
 
   get isServing(): boolean {
@@ -48,6 +51,7 @@ export class EdgeClients {
     const { context } = must(this.#serving, "nobody is admitted before the edge is ready");
     const connection = new Connection(context, socket, { identity, entry });
     this.connections.add(connection);
+    this.#ages.opened(connection);
     // A ban may have come while the session was entered. Not at once: the server is not done yet.
     const { user } = identity;
     if (context.rights.isBanned(user)) {
@@ -59,6 +63,7 @@ export class EdgeClients {
   /** The socket of that connection has closed. */
   closed(connection: Connection, code: number): void {
     this.connections.delete(connection);
+    this.#ages.closed(connection);
     countClose(this.#metrics, code);
   }
 

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { type Ownership, createOwnershipGroup } from "@millrace/log";
+import { delay } from "@millrace/runtime";
 import type { EdgeConfig } from "./config.ts";
 import type { SessionParts } from "./edge-sessions.ts";
 import type { EdgeMetrics } from "./metrics.ts";
@@ -24,6 +25,9 @@ type RelayParts = SessionParts & {
 } & Omit<RelayedPartitionOptions, "partition" | "origin" | "sender" | "receiver">;
 
 const INCARNATION_BYTES = 6;
+
+/** So long others take at most to hear of their new partitions and to reach the log's end there. */
+const HANDOVER_MS = 2_000;
 
 /** How this edge gets its records: all from the log, or from whoever owns a partition. */
 export function createRelay(config: EdgeConfig, parts: RelayParts): EdgeRelay {
@@ -85,7 +89,11 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
       source.own(ownership.owned.has(partition));
       return source;
     },
-    leave: () => ownership.leave(),
+    leave: async () => {
+      const isOwner = ownership.owned.size > 0;
+      await ownership.leave();
+      if (isOwner) await delay(clock, HANDOVER_MS);
+    },
     stop: () => {
       sender.stop();
       receiver.stop();

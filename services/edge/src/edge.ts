@@ -9,6 +9,7 @@ import { StartPoints } from "./catchup/start-point.ts";
 import { TurnGate } from "./catchup/turn-gate.ts";
 import type { EdgeConfig } from "./config.ts";
 import type { ConnectionContext } from "./connection/connection-context.ts";
+import { ConnectionAges } from "./connection/connection-ages.ts";
 import { drainConnections } from "./connection/drain.ts";
 import { Flusher } from "./connection/flusher.ts";
 import { openCredentials } from "./edge-credentials.ts";
@@ -101,7 +102,8 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const health = new RedisHealth(redis, { clock, logger, refusals: metrics.redisRefusals });
   const held = createSessions(config, { ...shared, redis, health });
   const { sessions } = held;
-  const clients = new EdgeClients(metrics);
+  const ages = new ConnectionAges({ clock, random: Math.random, ageMs: config.connectionAgeMs });
+  const clients = new EdgeClients(metrics, ages);
   const tickets = new Tickets(health, limits.ticketMs);
   const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
   const ruled = createRights(config, { ...shared, metrics, clients, messages: log });

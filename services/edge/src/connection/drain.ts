@@ -20,8 +20,8 @@ export interface DrainOptions {
 }
 
 /**
- * Tells every client to connect elsewhere, each after its own random delay, so that they don't
- * arrive together; closes with 1001 whoever is left after its grace, or at the deadline. Resolves
+ * Tells every client to connect elsewhere, each after its own delay, so that they arrive elsewhere
+ * at an even rate; closes with 1001 whoever is left after its grace, or at the deadline. Resolves
  * when no connection is left.
  */
 export async function drainConnections(
@@ -32,8 +32,12 @@ export async function drainConnections(
   const startMs = clock.nowMs();
   const lastMs = startMs + drainMs * (1 - RESERVE_SHARE);
   const closeAtMs = new Map<Connection, number>();
+  // Each has a part of the time of its own: chance alone would crowd some of them together.
+  const partMs = (drainMs * SPREAD_SHARE) / connections.size;
+  let part = 0;
   for (const connection of connections) {
-    const afterMs = Math.round(random() * drainMs * SPREAD_SHARE);
+    const afterMs = Math.round((part + random()) * partMs);
+    part += 1;
     connection.send({ t: "goaway", afterMs, reason: "drain" });
     closeAtMs.set(connection, Math.min(lastMs, startMs + afterMs + GRACE_MS));
   }

@@ -1,0 +1,103 @@
+import { must } from "@millrace/runtime";
+import { type EdgeProcess, RedisServer, waitFor } from "@millrace/testkit";
+import { EdgeStage } from "../../services/edge/src/testing/edge-stage.ts";
+import { SteadyLoad } from "../trouble/steady-load.ts";
+
+export interface FleetOptions {
+  readonly brokers: readonly string[];
+  readonly edges: number;
+  /** Added to every edge's options. */
+  readonly env?: Readonly<Record<string, string>>;
+}
+
+const PATIENCE_MS = 90_000;
+const CONVERSATIONS = 24;
+
+/** Edges that relay to each other, on a topic and a Redis of their own. */
+export class Fleet {
+  readonly redis: RedisServer;
+  readonly stage: EdgeStage;
+  readonly edges: EdgeProcess[] = [];
+  readonly #options: FleetOptions;
+  #load: SteadyLoad | undefined;
+  #names = 0;
+
+  private constructor(options: FleetOptions, redis: RedisServer, stage: EdgeStage) {
+    this.#options = options;
+    this.redis = redis;
+    this.stage = stage;
+  }
+
+  static async open(options: FleetOptions): Promise<Fleet> {
+    const redis = await RedisServer.start();
+    const stage = await EdgeStage.open({ brokers: options.brokers, redisUrl: redis.url });
+    const fleet = new Fleet(options, redis, stage);
+    try {
+      await stage.makeTopic();
+      for (let index = 0; index < options.edges; index++) await fleet.spawn(index);
+    } catch (error) {
+      await fleet.close();
+      throw error;
+    }
+    return fleet;
+  }
+
+  async close(): Promise<void> {
+    await this.endLoad();
+    await this.stage.close();
+    await this.redis.stop();
+  }
+
+  /** That edge, at the address that it had before. */
+  async spawn(index: number): Promise<EdgeProcess> {
+    const { port, metricsPort } = this.edges[index] ?? {};
+    const edge = await this.stage.spawn(`edge-${index + 1}`, {
+      ...(port !== undefined && { port }),
+      ...(metricsPort !== undefined && { metricsPort }),
+      env: { EDGE_DELIVERY: "relay", ...this.#options.env },
+    });
+    this.edges[index] = edge;
+    return edge;
+  }
+
+  edge(index: number): EdgeProcess {
+    return must(this.edges[index], `edge ${index}`);
+  }
+
+  /** Every edge gets records by the relay alone. */
+  async whenRelayed(): Promise<void> {
+    const areRelayed = async (): Promise<boolean> =>
+      (await Promise.all(this.edges.map(relayedBy))).every((count) => count > 0);
+    await waitFor(areRelayed, { what: "every edge is relayed to", timeoutMs: PATIENCE_MS });
+  }
+
+  /** Chat in conversations that nobody had before, over the first edges or all of them. */
+  async load(options: {
+    readonly perSecond: number;
+    readonly edges?: number;
+  }): Promise<SteadyLoad> {
+    const conversations = Array.from({ length: CONVERSATIONS }, () => `room:${this.#names++}`);
+    this.#load = await SteadyLoad.start({
+      edges: this.edges.slice(0, options.edges).map(({ ws }) => ws),
+      brokers: this.#options.brokers,
+      topic: this.stage.topic,
+      tokenFor: (sub) => this.stage.issuer.token({ sub }),
+      conversations,
+      senders: 3,
+      receivers: 6,
+      perSecond: options.perSecond,
+    });
+    return this.#load;
+  }
+
+  async endLoad(): Promise<void> {
+    await this.#load?.stop();
+    this.#load = undefined;
+  }
+}
+
+/** How many partitions the edge gets by the relay alone. */
+async function relayedBy({ metrics }: EdgeProcess): Promise<number> {
+  const page = await (await fetch(metrics)).text();
+  return Number(/^millrace_delivery_mode\{mode="relay"\} (\S+)$/m.exec(page)?.[1] ?? 0);
+}

@@ -1,0 +1,85 @@
+import { type EdgeProcess, KafkaCluster } from "@millrace/testkit";
+import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from "vitest";
+import { EdgeStage } from "../../services/edge/src/testing/edge-stage.ts";
+import { SteadyLoad } from "../trouble/steady-load.ts";
+
+const IS_FULL = process.env["MILLRACE_FULL"] === "1";
+const PER_SECOND = IS_FULL ? 500 : 100;
+const DRAIN_MS = 8_000;
+
+/** A process takes a while to end on a busy machine, and its timers to fire. */
+const ENDS_MS = DRAIN_MS + 5_000;
+
+let kafka: KafkaCluster;
+let stage: EdgeStage;
+let load: SteadyLoad | undefined;
+
+beforeAll(async () => {
+  kafka = await KafkaCluster.start({ brokers: 1 });
+}, 90_000);
+
+afterAll(() => kafka.stop());
+
+beforeEach(async () => {
+  const env = { EDGE_DRAIN_MS: String(DRAIN_MS) };
+  stage = await EdgeStage.open({ brokers: kafka.brokers, redisUrl: inject("redisUrl"), env });
+  await stage.makeTopic();
+});
+
+afterEach(async () => {
+  await load?.stop();
+  load = undefined;
+  await stage.close();
+});
+
+/** What it is like at the time of the signal, and how it gets well. */
+interface Trouble {
+  begin(): void | Promise<void>;
+  end(): void | Promise<void>;
+  /** A second signal comes right after the first. */
+  readonly isHurried?: boolean;
+}
+
+const TROUBLES: Readonly<Record<string, Trouble>> = {
+  "with all well": { begin: () => undefined, end: () => undefined },
+  "with a broker that hangs": { begin: () => kafka.pause(0), end: () => kafka.resume(0) },
+  "with no broker at all": { begin: () => kafka.kill(0), end: () => kafka.restart(0) },
+  "with a second signal": { begin: () => undefined, end: () => undefined, isHurried: true },
+};
+
+async function startLoad(edges: readonly EdgeProcess[]): Promise<SteadyLoad> {
+  load = await SteadyLoad.start({
+    edges: edges.map(({ ws }) => ws),
+    brokers: kafka.brokers,
+    topic: stage.topic,
+    tokenFor: (sub) => stage.issuer.token({ sub }),
+    conversations: Array.from({ length: 12 }, (_, at) => `room:${at}`),
+    senders: 4,
+    receivers: 4,
+    perSecond: PER_SECOND,
+  });
+  return load;
+}
+
+// C-065
+it("An edge told to stop finishes its promises and exits in time", async () => {
+  const edges = [await stage.spawn("edge-1"), await stage.spawn("edge-2")];
+  const steady = await startLoad(edges);
+  for (const [name, { begin, end, isHurried = false }] of Object.entries(TROUBLES)) {
+    const [{ port, metricsPort }] = edges as [EdgeProcess];
+    await begin();
+    const startMs = performance.now();
+    const ending = edges[0]?.terminate();
+    if (isHurried) edges[0]?.child.signal("SIGTERM");
+    expect(await ending, name).toBe(0);
+    const tookMs = Math.round(performance.now() - startMs);
+    expect(tookMs, name).toBeLessThan(ENDS_MS);
+    await end();
+    edges[0] = await stage.spawn("edge-1", { port, metricsPort });
+    await steady.whenPublished(2 * PER_SECOND);
+    process.stdout.write(`SIGTERM ${name}: ended after ${tookMs} ms\n`);
+  }
+  const { offences, repeatedKeys } = await steady.judge();
+  expect(offences).toEqual([]);
+  expect(repeatedKeys).toBe(0);
+}, 240_000);
