@@ -1,6 +1,7 @@
-import { type EdgeProcess, KafkaCluster } from "@millrace/testkit";
+import { type EdgeProcess, KafkaCluster, freePort } from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from "vitest";
 import { EdgeStage } from "../../services/edge/src/testing/edge-stage.ts";
+import { Operator } from "../../services/edge/src/testing/operator.ts";
 import { SteadyLoad } from "../trouble/steady-load.ts";
 
 const IS_FULL = process.env["MILLRACE_FULL"] === "1";
@@ -83,3 +84,19 @@ it("An edge told to stop finishes its promises and exits in time", async () => {
   expect(offences).toEqual([]);
   expect(repeatedKeys).toBe(0);
 }, 240_000);
+
+it("An operator's call drains an edge as SIGTERM does", async () => {
+  const port = await freePort();
+  const env = { EDGE_ADMIN: `127.0.0.1:${port}`, EDGE_DRAIN_MS: "2000" };
+  const edge = await stage.spawn("edge-1", { env });
+  const client = await stage.connect(edge, "alice");
+  const operator = await Operator.at(stage, port);
+  const answer = await operator.call("PUT", "/v1/drain");
+  expect([answer.status, answer.json]).toEqual([202, { drainMs: 2_000 }]);
+  expect((await operator.call("PUT", "/v1/drain")).status).toBe(202);
+  expect(await client.next(({ t }) => t === "goaway", "its word")).toMatchObject({
+    reason: "drain",
+  });
+  expect((await edge.child.exited).code).toBe(0);
+  expect(client.closeCode).toBe(1001);
+});

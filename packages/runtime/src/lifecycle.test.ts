@@ -50,6 +50,25 @@ describe("Lifecycle", () => {
     expect(exits).toEqual([0]);
   });
 
+  it("drains for whoever asks as for a signal, and once only", async () => {
+    const { emitter, exits, lifecycle } = setUp();
+    const { promise, resolve } = withResolver();
+    let drains = 0;
+    lifecycle.started(() => {
+      drains += 1;
+      return promise;
+    });
+    lifecycle.stop("an operator");
+    lifecycle.stop("an operator");
+    await settled();
+    expect([drains, exits]).toEqual([1, []]);
+    resolve();
+    await settled();
+    expect(exits).toEqual([0]);
+    emitter.emit("SIGTERM");
+    expect(drains).toBe(1);
+  });
+
   it("ends with 0 when the signal comes before the service runs, and when its drain fails", async () => {
     const early = setUp();
     early.emitter.emit("SIGTERM");

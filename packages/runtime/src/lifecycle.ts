@@ -35,7 +35,7 @@ export class Lifecycle {
     this.#clock = options.clock;
     this.#host = options.host;
     this.#drainMs = options.drainMs;
-    for (const signal of STOP_SIGNALS) this.#host.on(signal, () => this.#stop(signal));
+    for (const signal of STOP_SIGNALS) this.#host.on(signal, () => this.#onSignal(signal));
     this.#host.on("uncaughtException", (error: unknown) => this.#fail(error));
     this.#host.on("unhandledRejection", (error: unknown) => this.#fail(error));
   }
@@ -45,14 +45,17 @@ export class Lifecycle {
     this.#drain = drain;
   }
 
-  #stop(signal: (typeof STOP_SIGNALS)[number]): void {
-    if (this.#isStopping) {
-      this.#logger.warn({ signal }, "second signal, ending at once");
-      this.#host.exit(0);
-      return;
-    }
+  #onSignal(signal: (typeof STOP_SIGNALS)[number]): void {
+    if (!this.#isStopping) return this.stop(signal);
+    this.#logger.warn({ signal }, "second signal, ending at once");
+    this.#host.exit(0);
+  }
+
+  /** As the first signal does; a process that is stopping goes on with that. */
+  stop(why: string): void {
+    if (this.#isStopping) return;
     this.#isStopping = true;
-    this.#logger.info({ signal, drainMs: this.#drainMs }, "draining");
+    this.#logger.info({ why, drainMs: this.#drainMs }, "draining");
     const deadline = this.#clock.after(this.#drainMs, () => {
       this.#logger.warn({}, "drain did not finish in time");
       this.#host.exit(0);

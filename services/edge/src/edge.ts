@@ -74,6 +74,8 @@ export interface EdgeDependencies {
   readonly tracing?: Tracing;
   /** Something else than what the system says of this process: for tests. */
   readonly probe?: ProcessProbe;
+  /** Begins to end the process, as SIGTERM does. */
+  readonly stop?: () => void;
 }
 
 /**
@@ -123,7 +125,8 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     onHandshake: (status) => metrics.handshakes.inc({ status }),
   });
   room.watch(server);
-  const pages = await startPages(config, { logger, metrics, admission, sessions, ruled });
+  const { stop } = dependencies;
+  const pages = await startPages(config, { logger, metrics, admission, sessions, ruled, stop });
   const cursorsLog = kafkaLog(config, cursorsTopicOf(config.topic), shared);
   const isGiven = dependencies.log !== undefined;
   await Promise.all([openLogs(config, { log, cursorsLog, isGiven }, shared), ruled.open()]);
@@ -166,12 +169,14 @@ async function startPages(
     readonly admission: Admission;
     readonly sessions: Sessions;
     readonly ruled: EdgeRights;
+    readonly stop: (() => void) | undefined;
   },
 ): Promise<{ readonly adminPort: number; close(): void }> {
-  const { logger, metrics, admission, sessions, ruled } = parts;
+  const { logger, metrics, admission, sessions, ruled, stop } = parts;
   const page = await startMetricsPage(config, metrics.registry);
   const identify = admission.identifyOperator.bind(admission);
-  const services = { sessions, rulings: ruled.services };
+  const { drainMs } = config;
+  const services = { sessions, rulings: ruled.services, stopping: { drainMs, stop } };
   const admin = await startAdminPage({ address: config.admin, logger, services, identify });
   return {
     adminPort: admin.port,

@@ -14,7 +14,8 @@ async function serve(config: EdgeConfig): Promise<void> {
   process.env["UWS_HTTP_MAX_HEADERS_SIZE"] ??= HEADERS_BYTES_MAX;
   const { startEdge } = await import("./edge.ts");
   const tracing = await openTracing(process.env, { edgeId: config.id, logger, clock });
-  const edge = await startEdge(config, { logger, clock, ...(tracing && { tracing }) });
+  const stop = (): void => lifecycle.stop("an operator's call");
+  const edge = await startEdge(config, { logger, clock, stop, ...(tracing && { tracing }) });
   lifecycle.started(() => edge.drain());
   logger.info({ port: edge.port, adminPort: edge.adminPort }, "serving");
 }

@@ -1,4 +1,5 @@
 import { refuse } from "../admission/refusal.ts";
+import { jsonAnswer } from "../http/http-answer.ts";
 import type { HttpAnswer } from "../http/http-exchange.ts";
 import { endAnswer, listAnswer } from "../http/session-answers.ts";
 import type { Sessions } from "../session/sessions.ts";
@@ -16,6 +17,11 @@ import {
 export interface AdminServices {
   readonly sessions: Pick<Sessions, "list" | "end">;
   readonly rulings: RulingServices;
+  readonly stopping: {
+    readonly drainMs: number;
+    /** Undefined: whoever has started the edge ends it. */
+    readonly stop: (() => void) | undefined;
+  };
 }
 
 /** One call of an operator who was identified. */
@@ -56,6 +62,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   { method: "DELETE", path: REMOVAL, action: "removal.lift", answer: liftOf("removal") },
   { method: "PUT", path: BEGINNING, action: "beginning.put", answer: beginningPut },
   { method: "DELETE", path: BEGINNING, action: "beginning.lift", answer: liftOf("beginning") },
+  { method: "PUT", path: "/v1/drain", action: "drain", answer: drain },
 ];
 
 async function sessionList({ sessions }: AdminServices, { names }: AdminCall): Promise<HttpAnswer> {
@@ -66,4 +73,11 @@ async function sessionEnd({ sessions }: AdminServices, { names }: AdminCall): Pr
   const { session = "" } = names;
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(session)) refuse(404, "this user has no such session");
   return endAnswer(await sessions.end(userOf(names["user"]), session));
+}
+
+/** Answered before the edge ends, and again while it does. */
+async function drain({ stopping: { drainMs, stop } }: AdminServices): Promise<HttpAnswer> {
+  if (stop === undefined) refuse(404, "this edge is ended by the process that it is part of");
+  stop();
+  return jsonAnswer(202, { drainMs });
 }
