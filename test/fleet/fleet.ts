@@ -1,11 +1,13 @@
 import { must } from "@millrace/runtime";
-import { type EdgeProcess, RedisServer, waitFor } from "@millrace/testkit";
+import { type EdgeProcess, type RedisCluster, RedisServer, waitFor } from "@millrace/testkit";
 import { EdgeStage } from "../../services/edge/src/testing/edge-stage.ts";
 import { SteadyLoad } from "../trouble/steady-load.ts";
 
 export interface FleetOptions {
   readonly brokers: readonly string[];
   readonly edges: number;
+  /** Nobody's but this fleet's; it is stopped with it. */
+  readonly redis: RedisServer | RedisCluster;
   /** Added to every edge's options. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -15,25 +17,23 @@ const CONVERSATIONS = 24;
 
 /** Edges that relay to each other, on a topic and a Redis of their own. */
 export class Fleet {
-  readonly redis: RedisServer;
   readonly stage: EdgeStage;
   readonly edges: EdgeProcess[] = [];
   readonly #options: FleetOptions;
   #load: SteadyLoad | undefined;
   #names = 0;
 
-  private constructor(options: FleetOptions, redis: RedisServer, stage: EdgeStage) {
+  private constructor(options: FleetOptions, stage: EdgeStage) {
     this.#options = options;
-    this.redis = redis;
     this.stage = stage;
   }
 
   static async open(options: FleetOptions): Promise<Fleet> {
-    const redis = await RedisServer.start();
-    const stage = await EdgeStage.open({ brokers: options.brokers, redisUrl: redis.url });
-    const fleet = new Fleet(options, redis, stage);
+    const { brokers, redis } = options;
+    const redisUrl = redis instanceof RedisServer ? redis.url : redis.urls;
+    const fleet = new Fleet(options, await EdgeStage.open({ brokers, redisUrl }));
     try {
-      await stage.makeTopic();
+      await fleet.stage.makeTopic();
       for (let index = 0; index < options.edges; index++) await fleet.spawn(index);
     } catch (error) {
       await fleet.close();
@@ -45,7 +45,7 @@ export class Fleet {
   async close(): Promise<void> {
     await this.endLoad();
     await this.stage.close();
-    await this.redis.stop();
+    await this.#options.redis.stop();
   }
 
   /** That edge, at the address that it had before. */

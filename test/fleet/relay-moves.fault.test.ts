@@ -1,5 +1,5 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { redisCommand, waitFor } from "@millrace/testkit";
+import { RedisServer, redisCommand, waitFor } from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from "vitest";
 import { publish, subscribe, whenHas } from "../../services/edge/src/testing/edge-stage.ts";
 import type { SteadyLoad } from "../trouble/steady-load.ts";
@@ -23,11 +23,13 @@ const CUT_LIMIT_BYTES = 1_048_576;
 const CUT_BODY_BYTES = 16_000;
 const CUT_MESSAGES = 1_400;
 
+let redis: RedisServer;
 let fleet: Fleet;
 let load: SteadyLoad;
 
 beforeAll(async () => {
-  fleet = await Fleet.open({ brokers: inject("kafkaBrokers"), edges: EDGES });
+  redis = await RedisServer.start();
+  fleet = await Fleet.open({ brokers: inject("kafkaBrokers"), edges: EDGES, redis });
 }, 120_000);
 
 afterAll(() => fleet.close());
@@ -113,9 +115,9 @@ it(
   "Messages keep arriving while Redis is gone and the relay returns by itself",
   () =>
     repeat("Redis is killed and comes back", UNPLANNED_MS, async () => {
-      await fleet.redis.kill();
+      await redis.kill();
       await goOn();
-      await fleet.redis.restart();
+      await redis.restart();
       await fleet.whenRelayed();
     }),
   TEST_MS,
@@ -125,13 +127,13 @@ it(
   "Redis may be frozen, flushed or cut off under the relay",
   async () => {
     await repeat("Redis is frozen, flushed and cut off", UNPLANNED_MS, async () => {
-      fleet.redis.pause();
+      redis.pause();
       await goOn();
-      fleet.redis.resume();
+      redis.resume();
       await goOn();
-      await redisCommand(fleet.redis.port, "FLUSHALL");
+      await redisCommand(redis.port, "FLUSHALL");
       await goOn();
-      await redisCommand(fleet.redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
+      await redisCommand(redis.port, "CLIENT", "KILL", "TYPE", "pubsub");
     });
   },
   TEST_MS,
@@ -139,7 +141,7 @@ it(
 
 /** How many connections Redis has cut off because they did not read. */
 async function cutOff(): Promise<number> {
-  const info = await redisCommand(fleet.redis.port, "INFO", "stats");
+  const info = await redisCommand(redis.port, "INFO", "stats");
   return Number(/client_output_buffer_limit_disconnections:(\d+)/.exec(info)?.[1] ?? 0);
 }
 
@@ -148,7 +150,7 @@ it(
   "A relay connection that is cut is treated as a gap and filled from the log",
   async () => {
     const limit = `pubsub ${CUT_LIMIT_BYTES} ${CUT_LIMIT_BYTES} 0`;
-    await redisCommand(fleet.redis.port, "CONFIG", "SET", "client-output-buffer-limit", limit);
+    await redisCommand(redis.port, "CONFIG", "SET", "client-output-buffer-limit", limit);
     const before = await cutOff();
     const c = "room:cut";
     const reader = await fleet.stage.connectWith(fleet.edge(0), "reader");

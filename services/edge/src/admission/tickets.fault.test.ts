@@ -37,7 +37,7 @@ function withLogin(urls: string): string {
 }
 
 it("Each ticket is taken once in a cluster, with no right but those that are needed", async () => {
-  const cluster = await RedisCluster.start(RULE);
+  const cluster = await RedisCluster.start({ settings: RULE });
   endings.push(() => cluster.stop());
   const [one, two] = [
     await ticketsAt(withLogin(cluster.urls)),

@@ -217,7 +217,9 @@ it("A Redis that may evict is told, and proves nothing", async () => {
 });
 
 it("Cursors of many users are kept in a cluster, and a node that hangs keeps nobody waiting", async () => {
-  const cluster = await RedisCluster.start(["--user", "edge", ...rule(PASSWORD, LEAST_IN_CLUSTER)]);
+  const cluster = await RedisCluster.start({
+    settings: ["--user", "edge", ...rule(PASSWORD, LEAST_IN_CLUSTER)],
+  });
   endings.push(() => cluster.stop());
   const stand = standAt(cluster.urls, { username: "edge", password: PASSWORD });
   await whenReady(stand);
