@@ -63,6 +63,7 @@ export function edgeEnvironment(shared: {
   readonly issuer: { readonly url: string; readonly jwks: string };
   readonly origins: readonly string[];
   readonly isDevelopment: boolean;
+  readonly delivery: string;
   readonly kafkaSecurityDir?: string;
   readonly redisSecurityDir?: string;
 }): Record<string, string> {
@@ -74,6 +75,7 @@ export function edgeEnvironment(shared: {
     EDGE_JWKS: shared.issuer.jwks,
     EDGE_ORIGINS: shared.origins.join(","),
     EDGE_DEVELOPMENT: String(shared.isDevelopment),
+    EDGE_DELIVERY: shared.delivery,
     // Empty is as good as absent.
     EDGE_KAFKA_SECURITY_DIR: shared.kafkaSecurityDir ?? "",
     EDGE_REDIS_SECURITY_DIR: shared.redisSecurityDir ?? "",

@@ -127,7 +127,7 @@ export class Product {
 
   async #startEdges(brokers: readonly string[], redisUrl: string): Promise<void> {
     const { clock, logger, screen, ensureTopic, edgeMain } = this.#dependencies;
-    const { topic, origins, kafkaSecurityDir, redisSecurityDir } = this.#options;
+    const { topic, origins, delivery, kafkaSecurityDir, redisSecurityDir } = this.#options;
     const kafka = givenKafka(this.#options) ?? { brokers };
     const { isDevelopment } = await screen.step("topics", () =>
       settleTopic({ kafka, topic, ensureTopic, logger, screen }),
@@ -137,6 +137,7 @@ export class Product {
       redisUrl,
       topic,
       issuer: this.#issuer,
+      delivery,
       origins: origins.length > 0 ? origins : localOrigins(this.#places),
       isDevelopment,
       ...(kafkaSecurityDir !== undefined && { kafkaSecurityDir }),

@@ -66,8 +66,7 @@ describe("parseStart", () => {
     [["--origin", "null"], /an http or https URL/],
     [["--proxy"], /not available yet/],
     [["--proxy", "2"], /not available yet/],
-    [["--delivery", "relay"], /not available yet/],
-    [["--delivery", "pigeon"], /direct is needed/],
+    [["--delivery", "pigeon"], /direct or relay is needed/],
   ])("refuses %j", (args, problem) => {
     expect(problemOf(args)).toMatch(problem);
   });

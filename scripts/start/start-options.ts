@@ -18,7 +18,11 @@ export interface StartOptions {
   readonly kafkaSecurityDir?: string;
   readonly redisSecurityDir?: string;
   readonly topic: string;
+  readonly delivery: Delivery;
 }
+
+/** How edges get their records: docs/operations.md. */
+export type Delivery = "direct" | "relay";
 
 export interface ReplayWish {
   readonly file?: string;
@@ -45,7 +49,7 @@ are folders of the credentials for what is given.
   --origin URL     an origin that browsers may connect from; repeatable; default: the local pages
   --replay [FILE]  send a day of chat through it: generated, or from FILE (NDJSON, also .gz)
   --speed N|max    how much faster than life the replay runs; default 1
-  --delivery direct|relay   direct is the default; relay is not available yet
+  --delivery direct|relay   each edge reads the whole log (default), or owners relay to the others
   --proxy [N]      not available yet
   --help           this text`;
 
@@ -124,9 +128,13 @@ function takeValue(rest: string[]): string | undefined {
 
 function refuseUnavailable(given: Given): void {
   if (given.has("--proxy")) throw new Unusable("--proxy is not available yet");
-  const delivery = given.last("--delivery") ?? "direct";
-  if (delivery === "relay") throw new Unusable("--delivery relay is not available yet");
-  if (delivery !== "direct") throw new Unusable(`--delivery ${delivery}: direct is needed`);
+}
+
+/** What the environment says stands where the command line says nothing. */
+function deliveryOf(given: Given, environment: string | undefined): Delivery {
+  const delivery = given.last("--delivery") ?? (environment || "direct");
+  if (delivery === "direct" || delivery === "relay") return delivery;
+  throw new Unusable(`--delivery ${delivery}: direct or relay is needed`);
 }
 
 function optionsOf(
@@ -156,6 +164,7 @@ function optionsOf(
     isConfirmed: given.has("--yes"),
     origins: (given.texts.get("--origin") ?? []).map(originOf),
     topic: environment["EDGE_TOPIC"] ?? MESSAGES_TOPIC,
+    delivery: deliveryOf(given, environment["EDGE_DELIVERY"]),
   };
 }
 

@@ -264,9 +264,9 @@ describe("npm start", () => {
   });
 
   it("answers bad usage with code 2", async () => {
-    const run = start(await freePorts(1), "--delivery", "relay");
+    const run = start(await freePorts(1), "--delivery", "pigeon");
     expect(await run.ended).toBe(2);
-    expect(run.output()).toContain("not available yet");
+    expect(run.output()).toContain("direct or relay is needed");
   });
 });
 
