@@ -173,20 +173,40 @@ function costOf(records: readonly LogRecord[], bytes: number): number {
   return bytes + records.length * RECORD_BYTES;
 }
 
-/** Shares the segment's index, so that a thousand readers of it index it once. */
+/** From there on, as far as it goes now. */
 function viewOf(segment: Segment, from: bigint): CachedChunk {
-  const { epoch, partition, next, endOffset, index } = segment;
   const first = lowest(
     segment.records.length,
     (at) => (segment.records[at]?.offset ?? from) >= from,
   );
-  const records = segment.records.slice(first);
-  const isWhole = records.length === segment.records.length;
-  const bytes = isWhole ? segment.bytes : records.reduce((sum, record) => sum + bytesOf(record), 0);
-  const kind = "chunk" as const;
-  const view = { kind, epoch, partition, from, next, records, bytes, endOffset };
-  setIndex(view, index);
+  const view = new SegmentView(segment, from, segment.records.slice(first));
+  // Shared, so that a thousand readers of it index it once.
+  setIndex(view, segment.index);
   return view;
+}
+
+class SegmentView implements LogChunk {
+  readonly kind = "chunk";
+  readonly epoch: EpochId;
+  readonly partition: number;
+  readonly from: bigint;
+  readonly next: bigint;
+  readonly endOffset: bigint;
+  readonly records: readonly LogRecord[];
+
+  constructor({ epoch, partition, next, endOffset }: Segment, from: bigint, records: LogRecord[]) {
+    this.epoch = epoch;
+    this.partition = partition;
+    this.from = from;
+    this.next = next;
+    this.endOffset = endOffset;
+    this.records = records;
+  }
+
+  /** Added up when somebody asks: each record would be unpacked for it, and readers want few of them. */
+  get bytes(): number {
+    return this.records.reduce((sum, record) => sum + bytesOf(record), 0);
+  }
 }
 
 /** Index of the first segment that begins behind that offset. */

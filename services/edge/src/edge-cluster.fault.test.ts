@@ -50,15 +50,15 @@ it("A retried message is never overtaken by the next one of its conversation", a
   await publish(writer, c, ["first"]);
 
   const cuts = disturb(c, 10);
-  let isMoving = true;
+  const moves = { areLeft: true };
   const moving = (async () => {
     for (const node of [1, 2, 3, 1, 2]) await cluster.moveLeader(stage.topic, partition, node);
   })().finally(() => {
-    isMoving = false;
+    moves.areLeft = false;
   });
   const first = 10_000;
   let last = first;
-  while (isMoving || cuts.left() > 0 || last - first < 500) {
+  while (moves.areLeft || cuts.left() > 0 || last - first < 500) {
     for (let index = 0; index < 20; index++) {
       const behind = last > first ? { behind: last - 1 } : {};
       writer.send({ t: "pub", id: last, c, key: String(last), body: `a${last}`, ...behind });

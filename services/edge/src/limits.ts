@@ -30,6 +30,8 @@ export interface EdgeLimits {
   readonly readBytes: number;
   /** Blocks of the index that an edge keeps in memory, 8 bytes a message. */
   readonly indexBytesMax: number;
+  /** Frames of messages that are being replayed, for all who come back for the same. */
+  readonly replayedBytesMax: number;
   /** For so long after it was written a block of the index is kept for all edges. */
   readonly indexKeepMs: number;
   /** A publish that is not in the log by then is answered with `unavailable`. */
@@ -130,6 +132,7 @@ export const LIMITS: EdgeLimits = {
   catchUpBytes: 65_536,
   readBytes: 1_048_576,
   indexBytesMax: 33_554_432,
+  replayedBytesMax: 16_777_216,
   indexKeepMs: 604_800_000,
   publishDeadlineMs: 5_000,
   dedupLeaseMs: 10_000,

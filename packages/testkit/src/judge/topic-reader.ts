@@ -133,8 +133,8 @@ export class TopicReader {
     });
   }
 
-  async #take({ batch, pause }: EachBatchPayload): Promise<void> {
-    const { partition, messages } = batch;
+  async #take(payload: EachBatchPayload): Promise<void> {
+    const { partition, messages } = payload.batch;
     const ahead = this.#aheadOf(partition);
     for (const message of messages) {
       // After a rebalance it begins anew.
@@ -145,7 +145,7 @@ export class TopicReader {
     this.#handOn(partition);
     if (ahead.length <= AHEAD_MAX) return;
     this.#paused.add(partition);
-    pause();
+    payload.pause();
   }
 
   /** Everything before that offset has come. */

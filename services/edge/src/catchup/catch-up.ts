@@ -5,12 +5,12 @@ import type { Outbox } from "../connection/outbox.ts";
 import type { Ground, MessageFinder } from "../finding/message-finder.ts";
 import type { Hub } from "../hub/hub.ts";
 import type { Hubs } from "../hub/hubs.ts";
-import { messageFrame } from "../hub/message-frame.ts";
 import type { Subscriber } from "../hub/subscriber.ts";
 import { type Told, isBefore, told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import type { Tails } from "../tail/tails.ts";
+import { FrameShelf } from "./frame-shelf.ts";
 import { Helpings } from "./helpings.ts";
 import { gapFrame, liveFrame } from "./tell-frames.ts";
 import type { TurnGate } from "./turn-gate.ts";
@@ -54,11 +54,13 @@ export class CatchUp {
   readonly #joined = new WeakSet<Subscriber>();
   /** The turns at each socket; those of a connection that is gone go with it. */
   readonly #helpings = new WeakMap<Outbox, Helpings>();
+  readonly #frames: FrameShelf;
   #running = 0;
   #lagging = 0;
 
   constructor(options: CatchUpOptions) {
     this.#options = options;
+    this.#frames = new FrameShelf(options.limits.replayedBytesMax);
   }
 
   /** Subscribers that are being fed. */
@@ -221,17 +223,17 @@ export class CatchUp {
   #takeChunk(chunk: LogChunk, subscriber: Subscriber, progress: Progress): void {
     const { epoch, partition } = chunk;
     const { conversation } = subscriber;
+    const place = { epoch, partition, conversation };
     let bytes = 0;
     // It may have ended while it waited for its time.
     if (subscriber.isEnded) return;
     progress.isConfirmed = true;
     for (const record of recordsOf(chunk, conversation)) {
-      const position = told(epoch, partition, record.offset + 1n);
-      const frame = messageFrame(record, { epoch, partition, conversation });
-      if ("undecodable" in frame) continue;
+      const frame = this.#frames.of(record, place);
+      if (frame === undefined) continue;
       const encoded = frame.encode(subscriber.queued.text);
-      if (!subscriber.tell(position, encoded)) return;
-      progress.cursor = position;
+      if (!subscriber.tell(frame.told, encoded)) return;
+      progress.cursor = frame.told;
       bytes += encoded.length;
       if (bytes >= this.#options.limits.catchUpBytes) return;
     }

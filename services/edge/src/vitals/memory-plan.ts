@@ -76,6 +76,7 @@ function fixedParts(limits: EdgeLimits): Record<string, number> {
     "keys of dedupMs": limits.dedupKeysMax * KEY_BYTES,
     "newest bytes of the logs": LOGS * LOG_CACHE_BYTES,
     "index of blocks": limits.indexBytesMax,
+    "frames of replays": limits.replayedBytesMax,
     "pages of history": limits.historyScansMax * limits.historyBytesMax * PAGE_FACTOR,
     "HTTP requests": limits.httpRequestsMax * announced.frameBytes,
     "handshakes that are looked at": limits.checksPendingMax * HEADERS_BYTES,
