@@ -19,8 +19,13 @@ describe("parseStart", () => {
         isConfirmed: false,
         origins: [],
         topic: "chat.messages",
+        delivery: "direct",
       },
     });
+    const given = { EDGE_DELIVERY: "relay" };
+    expect(parseStart([], given)).toMatchObject({ options: { delivery: "relay" } });
+    const args = ["--delivery", "direct"];
+    expect(parseStart(args, given)).toMatchObject({ options: { delivery: "direct" } });
   });
 
   it("takes values behind a space or an equals sign, and origins as often as given", () => {

@@ -27,7 +27,7 @@ type RelayParts = SessionParts & {
 const INCARNATION_BYTES = 6;
 
 /** So long others take at most to hear of their new partitions and to reach the log's end there. */
-const HANDOVER_MS = 2_000;
+const HANDOVER_MS = 4_000;
 
 /** How this edge gets its records: all from the log, or from whoever owns a partition. */
 export function createRelay(config: EdgeConfig, parts: RelayParts): EdgeRelay {
@@ -55,8 +55,9 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
   const hearing = connectRedis(config.redisUrl, { ...link, isHearing: true });
   const post = new RedisRelay({ saying, hearing, clock, logger });
   const incarnation = `${config.id}.${randomBytes(INCARNATION_BYTES).toString("base64url")}`;
-  const sender = new RelaySender({ topic, incarnation, post, clock });
   const partitions = new Map<number, RelayedPartition>();
+  const isHeard = (partition: number): boolean => partitions.get(partition)?.isHeard ?? false;
+  const sender = new RelaySender({ topic, incarnation, post, clock, isHeard });
   const receiver = new RelayReceiver({
     topic,
     source: post,
@@ -66,7 +67,7 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
   });
   post.listen({
     piece: (channel, bytes) => receiver.heard(channel, bytes),
-    ready: () => receiver.hearAll(),
+    ready: (hear) => receiver.hearAll(hear),
   });
   const ownership = groupOf(config, parts);
   ownership.onChange((owned) => {
@@ -74,9 +75,9 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
     for (const [partition, source] of partitions) source.own(owned.has(partition));
   });
   onScrape(metrics.deliveryMode, (gauge) => {
-    const directly = [...partitions.values()].filter(({ isDirect }) => isDirect).length;
-    gauge.set({ mode: "direct" }, directly);
-    gauge.set({ mode: "relay" }, partitions.size - directly);
+    const all = [...partitions.values()];
+    gauge.set({ mode: "direct" }, all.filter(({ isDirect }) => isDirect).length);
+    gauge.set({ mode: "relay" }, all.filter(({ isRelayed }) => isRelayed).length);
   });
   sender.start();
   receiver.start();

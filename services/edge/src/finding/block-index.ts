@@ -75,6 +75,17 @@ export class BlockIndex implements TailFollower {
     state.tailNext = offset;
   }
 
+  resumed(partition: number, position: Told): void {
+    if (this.#states.get(partition)?.epoch === position.epoch) this.reached(partition, position);
+    else this.began(partition, position);
+  }
+
+  /** Whoever has passed it, of a log that lost its end this edge will hear. */
+  reached(partition: number, { epoch, offset }: Told): void {
+    const state = this.#states.get(partition);
+    if (state?.epoch === epoch) state.tailNext = later(state.tailNext, offset);
+  }
+
   /** The next part of the tail's run. */
   passed(chunk: LogChunk): void {
     this.#take(chunk, { isTail: true });
@@ -126,7 +137,7 @@ export class BlockIndex implements TailFollower {
     const partitions = this.#options.partitionsIn(epoch);
     // Of an incarnation that is over nobody can say any more which keys belong to the partition.
     if (state?.epoch !== epoch || partitions === undefined) return;
-    if (isTail) state.tailNext = chunk.next;
+    if (isTail) state.tailNext = later(state.tailNext, chunk.next);
     // What the tail has not passed may have been read before the log lost its end.
     const next = earlier(chunk.next, state.tailNext);
     let records: readonly IndexedRecord[] | undefined;

@@ -28,14 +28,16 @@ export class RedisRelay implements PiecePost, PieceSource {
     this.#hearing = options.hearing;
   }
 
-  /** `onReady` is called for each connection that hears nothing yet. */
+  /** `ready` is called for each connection that hears nothing yet, with the way to hear on it. */
   listen(on: {
     readonly piece: (channel: string, bytes: Buffer) => void;
-    readonly ready: () => void;
+    readonly ready: (hear: (channel: string) => Promise<void>) => void;
   }): void {
     this.#hearing.onClient((client) => {
       client.on("smessageBuffer", (channel, bytes) => on.piece(channel.toString(), bytes));
-      client.on("ready", on.ready);
+      client.on("ready", () => {
+        on.ready(async (channel) => void (await client.ssubscribe(channel)));
+      });
     });
   }
 

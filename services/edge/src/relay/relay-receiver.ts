@@ -65,9 +65,9 @@ export class RelayReceiver {
     if (this.#channels.delete(name)) void this.#options.source.unhear(name);
   }
 
-  /** A connection that hears nothing yet. */
-  hearAll(): void {
-    for (const name of this.#channels.keys()) this.#hear(name);
+  /** On a connection that hears nothing yet. */
+  hearAll(hear: (channel: string) => Promise<void>): void {
+    for (const name of this.#channels.keys()) this.#report(hear(name));
   }
 
   /** A message of the source. */
@@ -82,7 +82,11 @@ export class RelayReceiver {
   }
 
   #hear(name: string): void {
-    this.#options.source.hear(name).catch((error: unknown) => {
+    this.#report(this.#options.source.hear(name));
+  }
+
+  #report(heard: Promise<void>): void {
+    heard.catch((error: unknown) => {
       this.#options.logger.debug({ error: String(error) }, "a relay channel can't be heard yet");
     });
   }
@@ -92,7 +96,10 @@ export class RelayReceiver {
     for (const [name, channel] of this.#channels) {
       if (nowMs - channel.heardMs < SILENCE_MS) continue;
       channel.heardMs = nowMs;
-      this.#hear(name);
+      // First not any more: the client of a cluster keeps each time that it was asked.
+      void this.#options.source.unhear(name).then(() => {
+        if (this.#channels.has(name)) this.#hear(name);
+      });
     }
   }
 }

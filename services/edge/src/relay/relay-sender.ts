@@ -21,6 +21,8 @@ export interface RelaySenderOptions {
   readonly incarnation: string;
   readonly post: PiecePost;
   readonly clock: Clock;
+  /** Whether the log of the partition is being heard: who is cut off from it has nothing to say. */
+  readonly isHeard: (partition: number) => boolean;
 }
 
 /** What a receiver can be silent about: it is a quarter of what it waits before it reads the log. */
@@ -47,6 +49,7 @@ interface Run {
 
 /** The only header that whoever delivers a record needs; others may be of any size. */
 const RELAYED_HEADER = "traceparent";
+const RELAYED_BYTES_MAX = 256;
 
 /**
  * The owner's side of the relay: says in each bucket's channel what its partition's tail has passed,
@@ -116,6 +119,11 @@ export class RelaySender implements TailFollower {
     this.#runs.set(partition, { epoch, name, buckets, watermark: offset });
   }
 
+  /** The log has jumped to nowhere: the partition is no more. */
+  ended(partition: number): void {
+    this.#runs.delete(partition);
+  }
+
   passed({ partition, epoch, next, records }: LogChunk): void {
     const run = this.#runs.get(partition);
     if (run === undefined || run.epoch !== epoch) return;
@@ -131,7 +139,7 @@ export class RelaySender implements TailFollower {
   #beat(): void {
     const nowMs = this.#options.clock.nowMs();
     for (const [partition, run] of this.#runs) {
-      if (!this.isRelaying(partition)) continue;
+      if (!this.isRelaying(partition) || !this.#options.isHeard(partition)) continue;
       for (const bucket of run.buckets) {
         if (nowMs - bucket.saidMs >= HEARTBEAT_MS) this.#say(run, bucket, []);
       }
@@ -176,6 +184,8 @@ function byBucket(records: readonly LogRecord[]): Map<number, LogRecord[]> {
 
 /** A record may read its fields when they are asked for, so that it can't be copied as a whole. */
 function slim({ offset, timestampMs, key, value, headers }: LogRecord): LogRecord {
-  const relayed = headers.filter(({ name }) => name === RELAYED_HEADER);
-  return { offset, timestampMs, key, value, headers: relayed };
+  const trace = headers.find(
+    (header) => header.name === RELAYED_HEADER && header.value.length <= RELAYED_BYTES_MAX,
+  );
+  return { offset, timestampMs, key, value, headers: trace === undefined ? [] : [trace] };
 }

@@ -41,6 +41,12 @@ const INTEREST_MS = 10_000;
 /** Where nobody reads, the log is asked that often how long it is. */
 const BOUNDS_MS = 5_000;
 
+/** The log is asked again after that while it is silent: who relays must know that it is heard. */
+const POLL_MS = 500;
+
+/** Not heard for so long, the log is out of reach, and nothing can be said of it. */
+const DEAF_MS = 1_500;
+
 /** For so long the log is read for the keys after that was last needed. */
 const KEYS_MS = 20_000;
 
@@ -82,10 +88,16 @@ export class RelayedPartition implements PartitionSource {
   #keysUntilMs = Number.NEGATIVE_INFINITY;
   #calmSinceMs: number | undefined;
   #boundsMs: number;
+  /** Where the log ended when it was last asked: whatever is followed must be beyond it by the next time. */
+  #boundsEnd: Told | undefined;
+  #hasBegun = false;
   #timer: Timer | undefined;
   /** A tail that has begun knows how long the log is before anything comes. */
   readonly #ear: TailFollower = {
-    began: (_, position) => this.#knows(position),
+    began: (_, position) => {
+      this.#hasBegun = true;
+      this.#knows(position);
+    },
     passed: () => undefined,
   };
   #isStopped = false;
@@ -102,7 +114,7 @@ export class RelayedPartition implements PartitionSource {
   }
 
   get runStart(): Told | undefined {
-    return this.#runStart ?? this.#direct?.runStart;
+    return this.#runStart;
   }
 
   get readPosition(): Told | undefined {
@@ -110,7 +122,13 @@ export class RelayedPartition implements PartitionSource {
   }
 
   get lag(): number | undefined {
-    return this.#direct === undefined ? 0 : this.#direct.lag;
+    const known = this.#known;
+    if (known === undefined) return undefined;
+    let lag = this.#direct?.lag ?? 0;
+    for (const { mark } of this.#followed.values()) {
+      if (mark.epoch === known.epoch) lag = Math.max(lag, Number(known.offset - mark.covered));
+    }
+    return lag;
   }
 
   get silenceMs(): number {
@@ -121,6 +139,16 @@ export class RelayedPartition implements PartitionSource {
   /** Whether the log is being read here. */
   get isDirect(): boolean {
     return this.#direct !== undefined;
+  }
+
+  /** Whether what subscribers want comes by the relay alone. */
+  get isRelayed(): boolean {
+    return this.#direct === undefined && this.#followed.size > 0;
+  }
+
+  /** Whether the log itself answers here. */
+  get isHeard(): boolean {
+    return this.#direct !== undefined && this.#direct.silenceMs < DEAF_MS;
   }
 
   start(): void {
@@ -202,9 +230,11 @@ export class RelayedPartition implements PartitionSource {
   }
 
   #check(): void {
-    const { clock, hubs, receiver } = this.#options;
+    const { clock, hubs, receiver, sender } = this.#options;
     const nowMs = clock.nowMs();
-    let isNeeded = this.#isOwner || this.#known === undefined || nowMs < this.#keysUntilMs;
+    // Who relays on for a while after it has given the partition away must read on, too.
+    const isRelaying = this.#isOwner || sender.isRelaying(this.partition);
+    let isNeeded = isRelaying || this.#known === undefined || nowMs < this.#keysUntilMs;
     for (const [bucket, followed] of this.#followed) {
       if (hubs.hasIn(this.partition, bucket)) followed.wantedMs = nowMs;
       if (nowMs - followed.wantedMs > INTEREST_MS) {
@@ -224,8 +254,18 @@ export class RelayedPartition implements PartitionSource {
     const { log, clock } = this.#options;
     this.#boundsMs = clock.nowMs();
     const bounds = await log.bounds(this.partition);
-    if (bounds.kind === "bounds") {
-      this.#knows(told(bounds.epoch, this.partition, bounds.endOffset));
+    if (bounds.kind === "unavailable" || this.#isStopped) return;
+    const end = told(bounds.epoch, this.partition, bounds.endOffset);
+    const before = this.#boundsEnd;
+    this.#boundsEnd = end;
+    // Of another incarnation the tail finds out by itself, once there is one.
+    if (end.epoch !== this.#known?.epoch) return this.#readDirectly();
+    this.#knows(end);
+    for (const followed of this.#followed.values()) {
+      const { mark } = followed;
+      if (before?.epoch !== mark.epoch || mark.covered >= before.offset) continue;
+      // What is said of it, if anything, is not the whole.
+      followed.isDoubted = true;
     }
   }
 
@@ -239,11 +279,13 @@ export class RelayedPartition implements PartitionSource {
     this.#endDirect();
     const { sender, keys, followers = [], origin, clock, ...options } = this.#options;
     this.#isFed = clock.nowMs() < this.#keysUntilMs;
+    const others = this.#hasBegun ? followers.map(resuming) : followers;
     this.#direct = new PartitionTail(this.partition, from ?? origin, {
       ...options,
       clock,
+      pollMs: POLL_MS,
       hubs: { take: (chunk) => this.#take(chunk), break: () => this.#break() },
-      followers: [this.#ear, sender, ...followers, ...(this.#isFed ? [keys] : [])],
+      followers: [this.#ear, sender, ...others, ...(this.#isFed ? [keys] : [])],
     });
     this.#direct.start();
   }
@@ -275,9 +317,11 @@ export class RelayedPartition implements PartitionSource {
     for (const followed of this.#followed.values()) {
       const { bucket, mark } = followed;
       const { covered } = mark;
-      if (mark.take({ epoch, base, next }) === "taken") coveredBefore.set(bucket, covered);
-      // The log has answered for the place that was doubted.
-      if (epoch === mark.epoch && next >= covered) followed.isDoubted = false;
+      const verdict = mark.take({ epoch, base, next });
+      if (verdict === "taken") coveredBefore.set(bucket, covered);
+      // The log has answered for the place that was doubted, or was asked beyond it.
+      if (verdict === "beyond") followed.isDoubted = true;
+      else if (epoch === mark.epoch && next >= covered) followed.isDoubted = false;
     }
     this.#knows(told(epoch, this.partition, next));
     if (coveredBefore.size === 0) return;
@@ -297,11 +341,13 @@ export class RelayedPartition implements PartitionSource {
 
   #knows(end: Told): void {
     this.#heardMs = this.#options.clock.nowMs();
+    const { origin, followers = [] } = this.#options;
     const known = this.#known;
-    this.#runStart ??= end;
-    if (known === undefined || (end.epoch === known.epoch && end.offset > known.offset)) {
-      this.#known = end;
-    }
+    // What came before the end that was found at the start is not known.
+    if (origin === "start") this.#runStart ??= end;
+    if (known !== undefined && (end.epoch !== known.epoch || end.offset <= known.offset)) return;
+    this.#known = end;
+    for (const follower of followers) follower.reached?.(this.partition, end);
   }
 
   /** The log has jumped: what the buckets cover is no longer the whole of it. */
@@ -310,6 +356,7 @@ export class RelayedPartition implements PartitionSource {
     this.#known = position;
     this.#runStart = position;
     if (position === undefined) {
+      this.#options.sender.ended(this.partition);
       for (const bucket of this.#followed.keys())
         this.#options.receiver.unfollow(this.partition, bucket);
       this.#followed.clear();
@@ -326,4 +373,18 @@ export class RelayedPartition implements PartitionSource {
 
 function isNeedy({ relayedMs, isDoubted }: Followed, nowMs: number): boolean {
   return isDoubted || nowMs - relayedMs > SILENCE_MS;
+}
+
+/** A follower of a tail that begins where the log has lost nothing, until it jumps. */
+function resuming(follower: TailFollower): TailFollower {
+  if (follower.resumed === undefined) return follower;
+  let isFirst = true;
+  return {
+    began: (partition, position) => {
+      if (isFirst) follower.resumed?.(partition, position);
+      else follower.began(partition, position);
+      isFirst = false;
+    },
+    passed: (chunk) => follower.passed(chunk),
+  };
 }

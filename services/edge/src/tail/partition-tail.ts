@@ -14,6 +14,10 @@ export interface TailFollower {
   began(partition: number, position: Told): void;
   /** The next part of the run. */
   passed(chunk: LogChunk): void;
+  /** A run that begins there, where the log has lost nothing: reading was given up for a while. */
+  resumed?(partition: number, position: Told): void;
+  /** The log is known to go so far, whoever has read it. */
+  reached?(partition: number, position: Told): void;
 }
 
 /** Where the records of a tail go. */
@@ -31,6 +35,8 @@ export interface TailOptions {
   readonly logger: Logger;
   readonly limits: EdgeLimits;
   readonly followers?: readonly TailFollower[];
+  /** How long the log may say nothing before it is asked again. */
+  readonly pollMs?: number;
 }
 
 /**
@@ -135,7 +141,7 @@ export class PartitionTail implements PartitionSource {
       partition: this.partition,
       offset: from.offset,
       epoch: from.epoch,
-      waitMs: LONG_POLL_MS,
+      waitMs: this.#options.pollMs ?? LONG_POLL_MS,
       bytesMax: this.#options.limits.readBytes,
     });
   }

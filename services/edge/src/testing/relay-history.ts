@@ -4,12 +4,15 @@ import { CALM, KEYS, RelayWorld } from "./relay-world.ts";
 
 const EDGES = 3;
 
+/** What begins and ends for one edge alone. */
+const TROUBLES = ["freeze", "thaw", "deafen", "hear", "sever", "mend"] as const;
+
 type Step =
   | { readonly do: "append"; readonly key: number; readonly count: number }
   | { readonly do: "wait"; readonly ms: number }
   | { readonly do: "own"; readonly owners: readonly number[] }
   | { readonly do: "follow" | "unfollow"; readonly edge: number; readonly key: number }
-  | { readonly do: "freeze" | "thaw" | "deafen" | "hear"; readonly edge: number }
+  | { readonly do: (typeof TROUBLES)[number]; readonly edge: number }
   | { readonly do: "recreate" | "retain" }
   | {
       readonly do: "weather";
@@ -55,7 +58,7 @@ const step: fc.Arbitrary<Step> = fc.oneof(
   {
     weight: 2,
     arbitrary: fc.record({
-      do: fc.constantFrom("freeze" as const, "thaw" as const, "deafen" as const, "hear" as const),
+      do: fc.constantFrom(...TROUBLES),
       edge,
     }),
   },
@@ -101,6 +104,9 @@ async function act(world: RelayWorld, now: Step): Promise<void> {
     case "deafen":
     case "hear":
       return world.edges[now.edge]?.deafen(now.do === "deafen");
+    case "sever":
+    case "mend":
+      return world.edges[now.edge]?.sever(now.do === "sever");
   }
 }
 
@@ -120,6 +126,10 @@ async function live(steps: readonly Step[], seed: number): Promise<void> {
       one.deafen(false);
     }
     world.weather = CALM;
+    // Whoever is cut off from the log, owner or not, keeps nothing from the others.
+    await world.clock.advance(6_000);
+    demand(world.offence({ atRest: true }));
+    for (const one of world.edges) one.sever(false);
     await world.clock.advance(5_000);
     demand(world.offence({ atRest: true }));
   } finally {

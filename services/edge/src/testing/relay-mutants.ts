@@ -78,4 +78,10 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
     from: "return this.#leaveToOthers(run);",
     to: "return;",
   },
+  {
+    name: "an owner that is cut off from the log goes on saying that nothing comes",
+    file: SENDER,
+    from: "if (!this.isRelaying(partition) || !this.#options.isHeard(partition)) continue;",
+    to: "if (!this.isRelaying(partition)) continue;",
+  },
 ];

@@ -1,4 +1,4 @@
-import { type LogChunk, MemoryLog, MemoryTopic } from "@millrace/log";
+import { type Log, type LogChunk, MemoryLog, MemoryTopic } from "@millrace/log";
 import { type Clock, silentLogger } from "@millrace/runtime";
 import { LIMITS } from "../limits.ts";
 import { RelayReceiver } from "../relay/relay-receiver.ts";
@@ -6,6 +6,7 @@ import { RelaySender } from "../relay/relay-sender.ts";
 import { RELAY_BUCKETS, bucketOf } from "../relay/relay-bucket.ts";
 import { RelayedPartition } from "../relay/relayed-partition.ts";
 import type { TestClock } from "./delivery-world.ts";
+import { wrappedLog } from "./wrapped-log.ts";
 
 /** How the network between the edges treats the next pieces. */
 export interface Weather {
@@ -109,22 +110,23 @@ export class RelayWorld {
 
   /**
    * What every edge was handed of every bucket that it follows must be the log's own, in order, with
-   * nothing twice; at rest also to its end. Undefined: it was.
+   * nothing twice; at rest also to its end, where it can be read. Undefined: it was.
    */
   offence({ atRest }: { readonly atRest: boolean }): string | undefined {
     const epoch = this.topic.epoch.id;
     for (const [index, edge] of this.edges.entries()) {
+      const isWhole = atRest && !edge.isSevered;
       for (const [bucket, { from, offsets, epoch: of }] of edge.handed) {
         const wanted = this.#appended
           .filter((record) => record.bucket === bucket && record.offset >= from)
           .map(({ offset }) => offset);
         const isPrefix = offsets.every((offset, place) => wanted[place] === offset);
-        if (of !== epoch && atRest) return `edge ${index} bucket ${bucket} is still in ${of}`;
+        if (of !== epoch && isWhole) return `edge ${index} bucket ${bucket} is still in ${of}`;
         if (of !== epoch) continue;
         if (!isPrefix)
           return `edge ${index} bucket ${bucket}: ${offsets.join()} of ${wanted.join()}`;
         const missing = wanted.slice(offsets.length);
-        if (atRest && missing.length > 0) {
+        if (isWhole && missing.length > 0) {
           return `edge ${index} bucket ${bucket}: ${missing.join()} never came`;
         }
       }
@@ -145,6 +147,7 @@ export class RelayEdge {
   readonly #late: (() => void)[] = [];
   #isFrozen = false;
   #isDeaf = false;
+  #isSevered = false;
 
   constructor(world: RelayWorld, index: number) {
     const { clock } = world;
@@ -162,6 +165,7 @@ export class RelayEdge {
     this.#sender = new RelaySender({
       topic: TOPIC,
       incarnation: `edge-${index}`,
+      isHeard: () => this.#partition.isHeard,
       clock: this.clock,
       post: { post: async (channel, piece) => world.post(channel, piece) },
     });
@@ -182,7 +186,7 @@ export class RelayEdge {
     this.#partition = new RelayedPartition({
       partition: PARTITION,
       origin: "end",
-      log: this.#log,
+      log: this.#severable(),
       clock: this.clock,
       logger: silentLogger,
       limits: LIMITS,
@@ -250,6 +254,27 @@ export class RelayEdge {
 
   hear(channel: string, piece: Buffer): void {
     if (!this.#isDeaf) this.#receiver.heard(channel, piece);
+  }
+
+  get isSevered(): boolean {
+    return this.#isSevered;
+  }
+
+  /** No broker answers it any more; what is under way does not come. */
+  sever(isSevered: boolean): void {
+    this.#isSevered = isSevered;
+  }
+
+  #severable(): Log {
+    const log = this.#log;
+    const unlessSevered = async <Outcome>(asked: Promise<Outcome>) => {
+      const outcome = await asked;
+      return this.#isSevered ? ({ kind: "unavailable", why: "severed" } as const) : outcome;
+    };
+    return wrappedLog(log, {
+      readFrom: (request) => unlessSevered(log.readFrom(request)),
+      bounds: (partition) => unlessSevered(log.bounds(partition)),
+    });
   }
 
   #whenAwake(run: () => void): void {

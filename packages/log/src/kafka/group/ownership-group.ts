@@ -56,6 +56,8 @@ class OwnershipGroup implements Ownership {
   #life = new AbortController();
   #running: Promise<void> | undefined;
   #isLeaving = false;
+  /** When the group last had it as a member. */
+  #memberMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: OwnershipGroupOptions) {
     this.#options = options;
@@ -85,7 +87,9 @@ class OwnershipGroup implements Ownership {
   async leave(): Promise<void> {
     this.#isLeaving = true;
     this.#life.abort();
-    await this.#running;
+    // A broker that hangs keeps a join or a commit for as long as its retries go.
+    const { clock } = this.#options;
+    await within(clock, 2 * LEAVE_MS, this.#running ?? Promise.resolve()).catch(() => undefined);
     this.#own(new Set());
   }
 
@@ -97,6 +101,7 @@ class OwnershipGroup implements Ownership {
         await this.#live(this.#life.signal);
       } catch (cause) {
         logger.warn({ error: messageOf(cause) }, "no member of the group; it is tried again");
+        if (clock.nowMs() - this.#memberMs > SESSION_MS) this.#own(new Set());
         await delay(clock, RETRY_MS, this.#life.signal);
       }
     }
@@ -106,10 +111,12 @@ class OwnershipGroup implements Ownership {
   async #live(signal: AbortSignal): Promise<void> {
     const { topic, clock } = this.#options;
     const consumer = this.#create();
-    const crashed = new Promise<never>((_, reject) => {
-      consumer.on("consumer.crash", ({ payload }) => reject(payload.error));
+    const crash = new AbortController();
+    consumer.on("consumer.crash", ({ payload }) => crash.abort(payload.error));
+    consumer.on("consumer.heartbeat", () => {
+      this.#memberMs = clock.nowMs();
     });
-    crashed.catch(() => undefined);
+    const over = AbortSignal.any([signal, crash.signal]);
     consumer.on("consumer.group_join", ({ payload }) => {
       consumer.pause([{ topic }]);
       this.#given(payload.memberAssignment[topic] ?? []);
@@ -118,10 +125,11 @@ class OwnershipGroup implements Ownership {
       await consumer.connect();
       await consumer.subscribe({ topics: [topic] });
       await consumer.run({ autoCommit: false, eachBatch: async () => undefined });
-      while (!signal.aborted) {
-        await Promise.race([delay(clock, COMMIT_MS, signal), crashed]);
-        await this.#commit(consumer);
+      while (!over.aborted) {
+        await delay(clock, COMMIT_MS, over);
+        if (!over.aborted) await this.#commit(consumer);
       }
+      if (crash.signal.aborted && !signal.aborted) throw crash.signal.reason;
     } finally {
       // Where no broker answers it would go on as long as its retries do.
       await within(clock, LEAVE_MS, consumer.disconnect()).catch(() => undefined);
