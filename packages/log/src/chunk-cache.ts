@@ -11,6 +11,8 @@ interface Segment {
   next: bigint;
   endOffset: bigint;
   bytes: number;
+  /** What it takes of the cache. */
+  cost: number;
   readonly records: LogRecord[];
   readonly index: RecordIndex;
 }
@@ -29,8 +31,11 @@ const SEGMENT_BYTES = 262_144;
 /** What an object for a record costs beside its bytes, about. */
 const RECORD_BYTES = 150;
 
-/** What a segment costs beside its records, about: small reads leave many of them. */
-const SEGMENT_OVERHEAD_BYTES = 500;
+/** What a chunk costs beside its records, about: a quiet log comes in chunks of one record. */
+const CHUNK_BYTES = 350;
+
+/** What a segment costs beside its chunks, about: small reads leave many of them. */
+const SEGMENT_BYTES_MIN = 500;
 
 /**
  * Chunks that were read lately, so that many readers of the same range cost one fetch: what tails
@@ -99,7 +104,7 @@ export class ChunkCache {
 
   #add(segments: Segment[], at: number, segment: Segment): void {
     segments.splice(at, 0, segment);
-    this.#bytes += SEGMENT_OVERHEAD_BYTES + costOf(segment.records, segment.bytes);
+    this.#bytes += segment.cost;
     this.#use(segment);
     this.#swallow(segments, at);
   }
@@ -109,7 +114,9 @@ export class ChunkCache {
     segment.next = chunk.next;
     segment.endOffset = chunk.endOffset;
     segment.bytes += chunk.bytes;
-    this.#bytes += costOf(chunk.records, chunk.bytes);
+    const cost = costOf(chunk);
+    segment.cost += cost;
+    this.#bytes += cost;
     this.#use(segment);
   }
 
@@ -138,7 +145,7 @@ export class ChunkCache {
 
   #drop(segment: Segment): void {
     this.#used.delete(segment);
-    this.#bytes -= SEGMENT_OVERHEAD_BYTES + costOf(segment.records, segment.bytes);
+    this.#bytes -= segment.cost;
   }
 }
 
@@ -152,6 +159,7 @@ function segmentOf(chunk: LogChunk): Segment {
     next,
     endOffset,
     bytes,
+    cost: SEGMENT_BYTES_MIN + costOf(chunk),
     records,
     index: new RecordIndex(records),
   };
@@ -169,8 +177,8 @@ function canGrow(segment: Segment, chunk: LogChunk): boolean {
   );
 }
 
-function costOf(records: readonly LogRecord[], bytes: number): number {
-  return bytes + records.length * RECORD_BYTES;
+function costOf({ records, bytes }: LogChunk): number {
+  return CHUNK_BYTES + bytes + records.length * RECORD_BYTES;
 }
 
 /** From there on, as far as it goes now. */

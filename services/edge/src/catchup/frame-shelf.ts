@@ -67,7 +67,7 @@ export class SharedFrame {
 
   encode(prev: string): Uint8Array {
     if (this.#encoded === undefined || this.#prev !== prev) {
-      this.#encoded = this.#frame.encode(prev);
+      this.#encoded = ownMemory(this.#frame.encode(prev));
       this.#prev = prev;
     }
     return this.#encoded;
@@ -77,4 +77,11 @@ export class SharedFrame {
     this.#encoded = undefined;
     this.#prev = undefined;
   }
+}
+
+/** Small buffers are parts of pages, which would stay as a whole for as long as one of them is kept. */
+function ownMemory(bytes: Uint8Array): Uint8Array {
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  own.set(bytes);
+  return own;
 }

@@ -26,10 +26,19 @@ export class FetchJudge {
     const { cache, link } = this.#options;
     const end = fetched.lastStableOffset;
     try {
-      const decoded = decodeRecords(fetched.records, offset, fetched.abortedTransactions);
-      const { records, next, bytes } = decoded;
+      const bytes = ownMemory(fetched.records);
+      const decoded = decodeRecords(bytes, offset, fetched.abortedTransactions);
+      const { records, next } = decoded;
       const endOffset = end > next ? end : next;
-      const chunk = { epoch, partition, from: offset, next, records, bytes, endOffset };
+      const chunk = {
+        epoch,
+        partition,
+        from: offset,
+        next,
+        records,
+        bytes: decoded.bytes,
+        endOffset,
+      };
       cache.put(chunk);
       return { kind: "chunk", ...chunk };
     } catch (cause) {
@@ -83,4 +92,15 @@ export class FetchJudge {
     cache.clear(partition);
     return { kind: "beyond-end", endOffset };
   }
+}
+
+/**
+ * Records live in a cache, and with them all the memory that their bytes are a part of: a small answer
+ * stands in a page that it shares with others which nobody needs any more.
+ */
+function ownMemory(bytes: Buffer): Buffer {
+  if (bytes.buffer.byteLength <= 2 * bytes.length) return bytes;
+  const own = Buffer.allocUnsafeSlow(bytes.length);
+  bytes.copy(own);
+  return own;
 }
