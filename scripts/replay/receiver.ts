@@ -26,8 +26,8 @@ export class Receiver {
   readonly #onMessage: ((message: Down) => void) | undefined;
   #nextId = 1;
   received = 0;
-  /** How often its line was lost. */
-  losses = 0;
+  /** By the wall clock, since when it has its present line. */
+  upSinceMs = 0;
 
   constructor(options: ReceiverOptions) {
     this.#conversations = options.conversations;
@@ -35,12 +35,12 @@ export class Receiver {
     this.#onMessage = options.onMessage;
     const { edges, user, random, tokenFor } = options;
     const listener = {
-      onOpen: () => this.#subscribe(this.#conversations),
-      onFrame: (frame: Down) => this.#take(frame),
-      onLost: () => {
-        this.losses++;
-        this.#subscribing.clear();
+      onOpen: () => {
+        this.upSinceMs = Date.now();
+        this.#subscribe(this.#conversations);
       },
+      onFrame: (frame: Down) => this.#take(frame),
+      onLost: () => this.#subscribing.clear(),
     };
     this.#wire = new Wire({ edges, user, random, listener, ...(tokenFor && { tokenFor }) });
   }

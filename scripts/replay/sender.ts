@@ -70,6 +70,11 @@ export class Sender {
     this.#pump();
   }
 
+  /** Its line, as a network that goes away; it comes back by itself, on any edge. */
+  drop(): void {
+    this.#wire.drop();
+  }
+
   end(): void {
     clearTimeout(this.#pause);
     this.#wire.end();

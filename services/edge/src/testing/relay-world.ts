@@ -292,7 +292,9 @@ export class RelayEdge {
 
   /** As hubs do: whoever is there begins anew at the place where the tail goes on. */
   #break(): void {
-    for (const bucket of [...this.handed.keys()]) {
+    // They are put back while they are gone through.
+    const buckets = [...this.handed.keys()];
+    for (const bucket of buckets) {
       this.handed.delete(bucket);
       const key = keyIn(bucket);
       this.follow(key);
