@@ -1,3 +1,4 @@
+import { seededRandom } from "@millrace/runtime";
 import { createReadStream } from "node:fs";
 import { createInterface } from "node:readline";
 import { createGunzip } from "node:zlib";
@@ -58,15 +59,4 @@ export function generateChat(seed: number, count: number): ChatLine[] {
       text: words.join(" "),
     };
   });
-}
-
-/** Mulberry32: numbers from 0 to 1 that depend on the seed alone. */
-export function seededRandom(seed: number): () => number {
-  let state = seed | 0;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 4_294_967_296;
-  };
 }

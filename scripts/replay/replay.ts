@@ -1,8 +1,9 @@
+import { seededRandom } from "@millrace/runtime";
 import { type WriteStream, createWriteStream, mkdirSync, readdirSync, rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { bodySum } from "@millrace/testkit/judge";
-import { type ChatLine, seededRandom } from "./chat-line.ts";
+import { type ChatLine } from "./chat-line.ts";
 import { Receiver } from "./receiver.ts";
 import { type Published, Sender } from "./sender.ts";
 

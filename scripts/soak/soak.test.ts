@@ -1,5 +1,5 @@
+import { seededRandom } from "@millrace/runtime";
 import { describe, expect, it } from "vitest";
-import { seededRandom } from "../replay/chat-line.ts";
 import { FAULT_KINDS, faultPlan } from "./fault-plan.ts";
 import { readSoakOptions } from "./soak-options.ts";
 import { trendOf } from "./trend.ts";

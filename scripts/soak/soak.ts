@@ -1,7 +1,8 @@
+import { seededRandom } from "@millrace/runtime";
 import { mkdirSync } from "node:fs";
 import { resolve } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
-import { type ChatLine, generateChat, readChat, seededRandom } from "../replay/chat-line.ts";
+import { type ChatLine, generateChat, readChat } from "../replay/chat-line.ts";
 import { Replay, type Report } from "../replay/replay.ts";
 import { type Fault, faultPlan } from "./fault-plan.ts";
 import type { SoakOptions } from "./soak-options.ts";

@@ -1,6 +1,7 @@
 import { must } from "@millrace/runtime";
 import { type EdgeProcess, type RedisCluster, RedisServer, waitFor } from "@millrace/testkit";
 import { EdgeStage } from "../../services/edge/src/testing/edge-stage.ts";
+import { metricOf } from "../../services/edge/src/testing/metric-of.ts";
 import { SteadyLoad } from "../trouble/steady-load.ts";
 
 export interface FleetOptions {
@@ -14,6 +15,9 @@ export interface FleetOptions {
 
 const PATIENCE_MS = 90_000;
 const CONVERSATIONS = 24;
+
+/** How many partitions an edge gets by the relay alone. */
+const RELAYED = 'millrace_delivery_mode{mode="relay"}';
 
 /** Edges that relay to each other, on a topic and a Redis of their own. */
 export class Fleet {
@@ -67,7 +71,9 @@ export class Fleet {
   /** Every edge gets records by the relay alone. */
   async whenRelayed(): Promise<void> {
     const areRelayed = async (): Promise<boolean> =>
-      (await Promise.all(this.edges.map(relayedBy))).every((count) => count > 0);
+      (await Promise.all(this.edges.map((edge) => metricOf(edge, RELAYED)))).every(
+        (count) => count > 0,
+      );
     await waitFor(areRelayed, { what: "every edge is relayed to", timeoutMs: PATIENCE_MS });
   }
 
@@ -94,10 +100,4 @@ export class Fleet {
     await this.#load?.stop();
     this.#load = undefined;
   }
-}
-
-/** How many partitions the edge gets by the relay alone. */
-async function relayedBy({ metrics }: EdgeProcess): Promise<number> {
-  const page = await (await fetch(metrics)).text();
-  return Number(/^millrace_delivery_mode\{mode="relay"\} (\S+)$/m.exec(page)?.[1] ?? 0);
 }

@@ -1,6 +1,7 @@
 import { type EdgeProcess, KafkaCluster, freePort, waitFor } from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from "vitest";
 import { EdgeStage } from "../../services/edge/src/testing/edge-stage.ts";
+import { metricOf } from "../../services/edge/src/testing/metric-of.ts";
 import { Operator } from "../../services/edge/src/testing/operator.ts";
 import { SteadyLoad } from "../trouble/steady-load.ts";
 
@@ -63,9 +64,8 @@ async function startLoad(edges: readonly EdgeProcess[]): Promise<SteadyLoad> {
 }
 
 /** Senders and receivers are on it. */
-async function isBusy({ metrics }: EdgeProcess): Promise<boolean> {
-  const page = await (await fetch(metrics)).text();
-  return Number(/^millrace_connections (\d+)$/m.exec(page)?.[1]) >= 2;
+async function isBusy(edge: EdgeProcess): Promise<boolean> {
+  return (await metricOf(edge, "millrace_connections")) >= 2;
 }
 
 async function isDraining({ http }: EdgeProcess): Promise<boolean> {

@@ -12,6 +12,7 @@ import {
   subscribe,
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
+import { metricOf } from "../../services/edge/src/testing/metric-of.ts";
 import { foreignMessage } from "../../services/edge/src/testing/foreign-message.ts";
 import { RawClient } from "../../services/edge/src/testing/raw-client.ts";
 import { SteadyLoad } from "./steady-load.ts";
@@ -60,11 +61,6 @@ async function expectWhole(steady: SteadyLoad): Promise<void> {
   expect(repeatedKeys).toBe(0);
 }
 
-async function metricOf(page: string, name: string): Promise<number> {
-  const text = await (await fetch(page)).text();
-  return Number(new RegExp(`^${name} (\\d+)$`, "m").exec(text)?.[1]);
-}
-
 // C-047
 it("More partitions never split a conversation", async () => {
   const conversations = rooms(40);
@@ -82,7 +78,7 @@ it("More partitions never split a conversation", async () => {
     admin.createPartitions({ topicPartitions: [{ topic: stage.topic, count: 2 * PARTITIONS }] }),
   );
   const isAlarmed = async (): Promise<boolean> =>
-    (await metricOf(old.metrics, "millrace_partitions_unused")) === PARTITIONS;
+    (await metricOf(old, "millrace_partitions_unused")) === PARTITIONS;
   await waitFor(isAlarmed, { what: "the alarm" });
   await steady.whenPublished(200);
   await publish(writer, home, ["m2"]);
@@ -91,7 +87,7 @@ it("More partitions never split a conversation", async () => {
   await expect(stage.spawn("edge-2")).rejects.toThrow(/EDGE_PARTITIONS/);
   const told = { EDGE_PARTITIONS: String(PARTITIONS) };
   const late = await stage.spawn("edge-2", { env: told });
-  expect(await metricOf(late.metrics, "millrace_partitions_unused")).toBe(PARTITIONS);
+  expect(await metricOf(late, "millrace_partitions_unused")).toBe(PARTITIONS);
   await publish(await stage.connectWith(late, "writer"), home, ["m3"]);
   const back = await stage.connectWith(late, "offline");
   await subscribe(back, home, { after: position });
@@ -151,10 +147,10 @@ it("What foreign producers write that is not ours is counted, and disturbs nobod
   expect(reader.messages(c).filter(({ from }) => from === "foreign")).toHaveLength(1);
   expect(reader.offence).toBeUndefined();
   const name = "millrace_records_skipped_total";
-  await waitFor(async () => (await metricOf(edge.metrics, name)) >= FLOOD + bad.length, {
+  await waitFor(async () => (await metricOf(edge, name)) >= FLOOD + bad.length, {
     what: "the count of what was skipped",
   });
-  expect(await metricOf(edge.metrics, name)).toBe(FLOOD + bad.length);
+  expect(await metricOf(edge, name)).toBe(FLOOD + bad.length);
   const lines = readFileSync(edge.child.outputFile, "utf8")
     .split("\n")
     .filter((line) => line.includes("record skipped"));

@@ -1,15 +1,15 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as sleep } from "node:timers/promises";
-import { must } from "@millrace/runtime";
+import { must, seededRandom } from "@millrace/runtime";
 import { type EdgeProcess, RedisServer, redisCommand, waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
-import { seededRandom } from "../../scripts/replay/chat-line.ts";
 import {
   EdgeStage,
   publish,
   subscribe,
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
+import { metricOf } from "../../services/edge/src/testing/metric-of.ts";
 import type { DownJson, RawClient } from "../../services/edge/src/testing/raw-client.ts";
 
 const IS_FULL = process.env["MILLRACE_FULL"] === "1";
@@ -32,11 +32,6 @@ afterEach(async () => {
   await stage.close();
   await redis.stop();
 });
-
-async function metricOf({ metrics }: EdgeProcess, name: string): Promise<number> {
-  const page = await (await fetch(metrics)).text();
-  return Number(new RegExp(`^${name} (\\S+)$`, "m").exec(page)?.[1]);
-}
 
 /** As a client does that was told `unavailable`. */
 function ackedOf(client: RawClient, c: string): Promise<DownJson> {

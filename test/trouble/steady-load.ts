@@ -1,9 +1,9 @@
+import { seededRandom } from "@millrace/runtime";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { setTimeout as sleep } from "node:timers/promises";
 import { waitFor } from "@millrace/testkit";
-import { seededRandom } from "../../scripts/replay/chat-line.ts";
 import { Receiver } from "../../scripts/replay/receiver.ts";
 import { type Published, Sender } from "../../scripts/replay/sender.ts";
 import type { TokenFor } from "../../scripts/replay/wire.ts";

@@ -4,4 +4,6 @@ export * from "./lifecycle.ts";
 export * from "./logger.ts";
 export * from "./must.ts";
 export * from "./options.ts";
+export * from "./own-memory.ts";
+export * from "./seeded-random.ts";
 export * from "./two-lanes.ts";

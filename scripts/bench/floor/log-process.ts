@@ -1,8 +1,7 @@
 import { type Epoch, type Log, createKafkaLog, ensureTopic } from "@millrace/log";
-import { silentLogger, systemClock } from "@millrace/runtime";
+import { silentLogger, systemClock, seededRandom } from "@millrace/runtime";
 import { partitionOf } from "@millrace/schemas";
 import { encodeMessage, newMessageId } from "@millrace/schemas/record";
-import { seededRandom } from "../../replay/chat-line.ts";
 import { Arrivals } from "../load/arrivals.ts";
 import { Histogram } from "../load/histogram.ts";
 import { nowUs } from "../load/monotonic.ts";

@@ -1,5 +1,5 @@
+import { seededRandom } from "@millrace/runtime";
 import { expect, test } from "vitest";
-import { seededRandom } from "../../replay/chat-line.ts";
 import { Arrivals } from "./arrivals.ts";
 
 function timesOf(seed: number, untilUs: number): number[] {

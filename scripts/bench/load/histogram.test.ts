@@ -1,5 +1,5 @@
+import { seededRandom } from "@millrace/runtime";
 import { expect, test } from "vitest";
-import { seededRandom } from "../../replay/chat-line.ts";
 import { Histogram } from "./histogram.ts";
 
 test("a percentile is at most 1.6 % above the true one, over six orders of magnitude", () => {

@@ -1,5 +1,5 @@
+import { seededRandom } from "@millrace/runtime";
 import { setTimeout as sleep } from "node:timers/promises";
-import { seededRandom } from "../../replay/chat-line.ts";
 import { signToken } from "../../token.mjs";
 import { Arrivals } from "./arrivals.ts";
 import { LoadClient } from "./load-client.ts";

@@ -2,6 +2,7 @@ import { must } from "@millrace/runtime";
 import { type EdgeProcess, waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { EdgeStage } from "./testing/edge-stage.ts";
+import { metricOf } from "./testing/metric-of.ts";
 import { InspectedHeap, inspectable } from "./testing/inspected-heap.ts";
 import { RawSocket, rawFrame } from "./testing/raw-socket.ts";
 
@@ -143,10 +144,8 @@ async function remains() {
   return { gauges, timers: timers.length };
 }
 
-async function read(name: string): Promise<number> {
-  const text = await (await fetch(edge.metrics)).text();
-  const line = text.split("\n").find((each) => each.startsWith(`${name} `));
-  return Number(line?.slice(name.length));
+function read(name: string): Promise<number> {
+  return metricOf(edge, name);
 }
 
 function print(line: string): void {

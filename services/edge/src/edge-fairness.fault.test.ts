@@ -6,6 +6,7 @@ import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { appendTo, numbered } from "./testing/appended.ts";
 import { type ChatPair, Chatter } from "./testing/chatter.ts";
 import { EdgeStage, subscribe } from "./testing/edge-stage.ts";
+import { metricOf } from "./testing/metric-of.ts";
 import { RawClient } from "./testing/raw-client.ts";
 
 const IS_FULL = process.env["MILLRACE_FULL"] === "1";
@@ -15,6 +16,8 @@ const HEALTHY_MS = 200;
 const QUIET_MS = 1_000;
 const LOOP_MS = 100;
 const SLACK = 10;
+
+const LOOP_LATE = 'millrace_loop_delay_seconds{quantile="max"}';
 
 /** How long a measurement goes on at least. */
 const WINDOW_MS = IS_FULL ? 30_000 : 3_000;
@@ -39,16 +42,18 @@ it("Catching up one client never freezes the others", async () => {
   slow.pause();
   const bodies = numbered(behind, 60);
   await append(c, bodies);
-  await waitFor(async () => (await read(edge, "millrace_lagging")) > 0, { what: "a slow reader" });
+  await waitFor(async () => (await metricOf(edge, "millrace_lagging")) > 0, {
+    what: "a slow reader",
+  });
   chatter.start();
   await sleep(WINDOW_MS);
   const control = chatter.take();
   // Each look at the page begins a new maximum.
-  await read(edge, "millrace_loop_delay_seconds", 'quantile="max"');
+  await metricOf(edge, LOOP_LATE);
   slow.resume();
   const newcomer = await stage.connect(edge, "newcomer");
   await whenAll(slow, c, behind);
-  const loop = await read(edge, "millrace_loop_delay_seconds", 'quantile="max"');
+  const loop = await metricOf(edge, LOOP_LATE);
   await sleep(WINDOW_MS / 3);
   const during = chatter.take();
   chatter.stop();
@@ -118,7 +123,7 @@ it("Slow readers in a crowd cost the healthy ones no time and the edge no memory
   chatter.start();
   await sleep(WINDOW_MS);
   const control = chatter.take();
-  const before = await read(edge, "process_resident_memory_bytes");
+  const before = await metricOf(edge, "process_resident_memory_bytes");
   const readers = await inTens(slow, (index) => pacedReader(edge, `slow-${index}`, bytesPerSec));
   await Promise.all(readers.map((client) => subscribe(client, flood, "live")));
   // More than the kernel takes for each of them.
@@ -127,12 +132,12 @@ it("Slow readers in a crowd cost the healthy ones no time and the edge no memory
     await append(flood, numbered(50, bytes));
     await sleep(IS_FULL ? 1_000 : 200);
   }
-  await waitFor(async () => (await read(edge, "millrace_lagging")) === slow, {
+  await waitFor(async () => (await metricOf(edge, "millrace_lagging")) === slow, {
     what: "all of them to lag",
   });
   const during = chatter.take();
-  const resident = (await read(edge, "process_resident_memory_bytes")) - before;
-  const buffered = await read(edge, "millrace_buffered_bytes");
+  const resident = (await metricOf(edge, "process_resident_memory_bytes")) - before;
+  const buffered = await metricOf(edge, "millrace_buffered_bytes");
   chatter.stop();
   print(
     `${slow} readers at 1 kB/s: healthy p99 ${ms(during.p99)}, control ${ms(control.p99)}, ` +
@@ -208,15 +213,6 @@ async function pacedReader(
 async function whenAll(client: RawClient, c: string, count: number): Promise<void> {
   const what = `${count} messages of ${c}`;
   await waitFor(() => client.messages(c).length >= count, { what, timeoutMs: 180_000 });
-}
-
-/** A metric of that edge, where there are several the one with that label. */
-async function read(edge: EdgeProcess, name: string, label = ""): Promise<number> {
-  const text = await (await fetch(edge.metrics)).text();
-  const line = text
-    .split("\n")
-    .find((each) => /^[a-z_]+/.exec(each)?.[0] === name && each.includes(label));
-  return Number(line?.slice(line.lastIndexOf(" ")));
 }
 
 function ms(value: number): string {

@@ -9,12 +9,12 @@ import { RedisRelay } from "./relay/redis-relay.ts";
 import { RelayReceiver } from "./relay/relay-receiver.ts";
 import { RelaySender } from "./relay/relay-sender.ts";
 import { RelayedPartition, type RelayedPartitionOptions } from "./relay/relayed-partition.ts";
-import { PartitionTail, type TailFollower } from "./tail/partition-tail.ts";
+import { PartitionTail, type TailFollower, type TailOrigin } from "./tail/partition-tail.ts";
 import type { PartitionSource } from "./tail/tails.ts";
 import { onScrape } from "./watch/edge-gauges.ts";
 
 export interface EdgeRelay {
-  sourceOf(partition: number, origin: "end" | "start"): PartitionSource;
+  sourceOf(partition: number, origin: TailOrigin): PartitionSource;
   /** Gives its partitions away; they are relayed on until others surely do. */
   leave(): Promise<void>;
   stop(): void;

@@ -4,6 +4,7 @@ import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
 import { appendMessages, appendTo, numbered } from "./testing/appended.ts";
 import { EdgeStage, subscribe } from "./testing/edge-stage.ts";
+import { metricOf } from "./testing/metric-of.ts";
 import { RawClient } from "./testing/raw-client.ts";
 
 const IS_FULL = process.env["MILLRACE_FULL"] === "1";
@@ -176,10 +177,8 @@ async function whenAll(client: RawClient, c: string, count: number): Promise<voi
   await waitFor(() => client.messages(c).length >= count, { what, timeoutMs: 180_000 });
 }
 
-async function read(name: string): Promise<number> {
-  const text = await (await fetch(edge.metrics)).text();
-  const line = text.split("\n").find((each) => each.startsWith(`${name} `));
-  return Number(line?.slice(name.length));
+function read(name: string): Promise<number> {
+  return metricOf(edge, name);
 }
 
 /** The largest value of a gauge, looked at again and again until it is asked for. */

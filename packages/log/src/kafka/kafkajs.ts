@@ -108,7 +108,7 @@ export function createConnection(options: {
   });
   connection.setVersions(LOGIN_VERSIONS);
   connection.setSupportAuthenticationProtocol(true);
-  silenceIdleTimer(connection);
+  silenceIdleTimer(connection.requestQueue);
   return connection;
 }
 
@@ -118,18 +118,14 @@ let areTimersSilent = false;
 export function silenceIdleTimers(): void {
   if (areTimersSilent) return;
   areTimersSilent = true;
-  const { prototype } = RequestQueue;
-  const schedule = prototype.scheduleCheckPendingRequests;
-  prototype.scheduleCheckPendingRequests = function scheduleWherePending(): void {
-    if (this.pending.length > 0) schedule.call(this);
-  };
+  silenceIdleTimer(RequestQueue.prototype);
 }
 
 /** Without it every idle connection wakes up a thousand times a second (kafkajs, issue 1704). */
-function silenceIdleTimer({ requestQueue }: KafkaConnection): void {
-  const schedule = requestQueue.scheduleCheckPendingRequests.bind(requestQueue);
-  requestQueue.scheduleCheckPendingRequests = () => {
-    if (requestQueue.pending.length > 0) schedule();
+function silenceIdleTimer(queue: KafkaConnection["requestQueue"]): void {
+  const schedule = queue.scheduleCheckPendingRequests;
+  queue.scheduleCheckPendingRequests = function scheduleWherePending(): void {
+    if (this.pending.length > 0) schedule.call(this);
   };
 }
 

@@ -2,25 +2,13 @@ import type { LogRecord } from "@millrace/log";
 import type { EpochId } from "@millrace/schemas";
 import { encodeMessage } from "@millrace/schemas/record";
 import { describe, expect, it } from "vitest";
+import { foreignMessage } from "../testing/foreign-message.ts";
 import { FrameShelf } from "./frame-shelf.ts";
 
 const PLACE = { epoch: "e" as EpochId, partition: 0, conversation: "room:1" };
 
 function record(offset: bigint, content: string): LogRecord {
-  const value = encodeMessage({
-    id: "01a21853-e6f4-7000-aca6-602ab95362ae",
-    conversation: PLACE.conversation,
-    sender: "alice",
-    recipient: null,
-    group: PLACE.conversation,
-    key: null,
-    contentType: "text/plain",
-    content,
-    meta: {},
-    ref: null,
-    op: null,
-    sentAt: 0n,
-  });
+  const value = encodeMessage(foreignMessage(PLACE.conversation, content));
   return { offset, timestampMs: 1, key: Buffer.from(PLACE.conversation), value, headers: [] };
 }
 

@@ -1,4 +1,5 @@
 import type { LogRecord } from "@millrace/log";
+import { ownMemory } from "@millrace/runtime";
 import { type MessageFrame, type RecordPlace, messageFrame } from "../hub/message-frame.ts";
 import type { Told } from "../hub/told.ts";
 
@@ -14,9 +15,9 @@ const FRAME_BYTES = 400;
  */
 export class FrameShelf {
   readonly #bytesMax: number;
-  readonly #frames = new WeakMap<LogRecord, SharedFrame>();
+  readonly #places = new WeakMap<LogRecord, Place>();
   /** In the order of use. They do not hold their records, which would hold what came with them. */
-  readonly #used = new Set<SharedFrame>();
+  readonly #used = new Set<Place>();
   #bytes = 0;
 
   constructor(bytesMax: number) {
@@ -28,30 +29,41 @@ export class FrameShelf {
   }
 
   /** Undefined: nobody can read the record. */
-  of(record: LogRecord, place: RecordPlace): SharedFrame | undefined {
-    let frame = this.#frames.get(record);
-    if (frame !== undefined && this.#used.delete(frame)) {
-      this.#used.add(frame);
-      return frame;
+  of(record: LogRecord, at: RecordPlace): SharedFrame | undefined {
+    const place = this.#places.get(record);
+    if (place?.frame !== undefined) {
+      this.#used.delete(place);
+      this.#used.add(place);
+      return place.frame;
     }
-    const made = messageFrame(record, place);
+    const made = messageFrame(record, at);
     if ("undecodable" in made) return undefined;
-    frame = new SharedFrame(made);
-    this.#frames.set(record, frame);
-    this.#used.add(frame);
+    const frame = new SharedFrame(made);
+    this.#put(record, frame);
+    return frame;
+  }
+
+  #put(record: LogRecord, frame: SharedFrame): void {
+    const place = { frame };
+    this.#places.set(record, place);
+    this.#used.add(place);
     this.#bytes += frame.bytes;
     for (const oldest of this.#used) {
       if (this.#bytes <= this.#bytesMax) break;
       this.#used.delete(oldest);
-      this.#bytes -= oldest.bytes;
-      oldest.clear();
+      this.#bytes -= oldest.frame?.bytes ?? 0;
+      oldest.frame = undefined;
     }
-    return frame;
   }
 }
 
+/** A record's place on the shelf; empty once others were used more lately. */
+interface Place {
+  frame: SharedFrame | undefined;
+}
+
 /** A message with the bytes of its last receiver, which are nearly always those of the next. */
-export class SharedFrame {
+class SharedFrame {
   readonly told: Told;
   /** What it costs to keep. */
   readonly bytes: number;
@@ -72,16 +84,4 @@ export class SharedFrame {
     }
     return this.#encoded;
   }
-
-  clear(): void {
-    this.#encoded = undefined;
-    this.#prev = undefined;
-  }
-}
-
-/** Small buffers are parts of pages, which would stay as a whole for as long as one of them is kept. */
-function ownMemory(bytes: Uint8Array): Uint8Array {
-  const own = Buffer.allocUnsafeSlow(bytes.length);
-  own.set(bytes);
-  return own;
 }

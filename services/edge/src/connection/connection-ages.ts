@@ -1,5 +1,6 @@
 import type { Clock } from "@millrace/runtime";
 import type { CloseCode, DownFrame } from "@millrace/schemas";
+import { GRACE_MS } from "./drain.ts";
 import { type Alarm, Wheel } from "./wheel.ts";
 
 /** Ages are told apart by that much; each is spread over a tenth of itself anyway. */
@@ -8,9 +9,6 @@ const SLOTS = 240;
 
 /** Of the age: so far from it, either way, a connection ends, so that those who came together don't leave together. */
 const DITHER = 0.1;
-
-/** What a client may count on beyond its `afterMs`: docs/protocol.md §8. */
-const GRACE_MS = 10_000;
 
 /** Who is sent away. */
 export interface Aging {

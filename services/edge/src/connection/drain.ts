@@ -5,7 +5,7 @@ import type { Connection } from "./connection.ts";
 const SPREAD_SHARE = 0.4;
 
 /** What a client may count on beyond its `afterMs`: docs/protocol.md §8. */
-const GRACE_MS = 10_000;
+export const GRACE_MS = 10_000;
 
 /** Time kept at the end for close frames, unsettled publishes and cursors. */
 const RESERVE_SHARE = 0.1;
@@ -34,10 +34,8 @@ export async function drainConnections(
   const closeAtMs = new Map<Connection, number>();
   // Each has a part of the time of its own: chance alone would crowd some of them together.
   const partMs = (drainMs * SPREAD_SHARE) / connections.size;
-  let part = 0;
-  for (const connection of connections) {
+  for (const [part, connection] of [...connections].entries()) {
     const afterMs = Math.round((part + random()) * partMs);
-    part += 1;
     connection.send({ t: "goaway", afterMs, reason: "drain" });
     closeAtMs.set(connection, Math.min(lastMs, startMs + afterMs + GRACE_MS));
   }

@@ -2,7 +2,7 @@ import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { type checkDelivery as Check, checkDelivery } from "../testing/delivery-history.ts";
 import { timesThere } from "../testing/mutant-modules.ts";
-import { MUTANTS } from "../testing/mutants.ts";
+import { mutantsOf } from "../testing/mutants.ts";
 
 /** As many as a quick run has time for. */
 const RUNS = process.env["MILLRACE_FULL"] === "1" ? 20_000 : 1_000;
@@ -16,8 +16,7 @@ it("keeps every subscription unbroken through full sockets, breaks, retention, k
 }, 3_600_000);
 
 describe("the same histories find out when", () => {
-  const mutants = MUTANTS.map((mutant, number) => ({ ...mutant, number }));
-  it.each(mutants.filter(({ isOfRelay }) => !isOfRelay))(
+  it.each(mutantsOf("delivery"))(
     "$name",
     async ({ number, ...mutant }) => {
       expect(timesThere(mutant)).toBe(1);

@@ -1,9 +1,10 @@
+import { seededRandom } from "@millrace/runtime";
 import { FakeClock } from "@millrace/testkit";
 import * as fc from "fast-check";
 import { describe, expect, it } from "vitest";
 import { timesThere } from "../testing/mutant-modules.ts";
-import { MUTANTS } from "../testing/mutants.ts";
-import { type checkRelay as Check, checkRelay, seeded } from "../testing/relay-history.ts";
+import { mutantsOf } from "../testing/mutants.ts";
+import { type checkRelay as Check, checkRelay } from "../testing/relay-history.ts";
 import { KEYS, RelayWorld } from "../testing/relay-world.ts";
 
 const RUNS = process.env["MILLRACE_FULL"] === "1" ? 20_000 : 500;
@@ -18,7 +19,7 @@ describe("edges that relay to each other", () => {
   }, 3_600_000);
 
   it("leave the log to the owner once the relay is heard, and read it again when it is silent", async () => {
-    const world = new RelayWorld({ clock: new FakeClock(), edges: 2, random: seeded(1) });
+    const world = new RelayWorld({ clock: new FakeClock(), edges: 2, random: seededRandom(1) });
     const [owner, other] = world.edges;
     await world.start();
     owner?.own(true);
@@ -43,8 +44,7 @@ describe("edges that relay to each other", () => {
 });
 
 describe("the same histories find out when", () => {
-  const mutants = MUTANTS.map((mutant, number) => ({ ...mutant, number }));
-  it.each(mutants.filter(({ isOfRelay }) => isOfRelay))(
+  it.each(mutantsOf("relay"))(
     "$name",
     async ({ number, ...mutant }) => {
       expect(timesThere(mutant)).toBe(1);

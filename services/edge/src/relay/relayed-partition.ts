@@ -5,6 +5,7 @@ import {
   PartitionTail,
   type TailFollower,
   type TailOptions,
+  type TailOrigin,
   type TailSink,
 } from "../tail/partition-tail.ts";
 import type { PartitionSource } from "../tail/tails.ts";
@@ -16,7 +17,7 @@ import type { RelaySender } from "./relay-sender.ts";
 
 export interface RelayedPartitionOptions extends TailOptions {
   readonly partition: number;
-  readonly origin: "end" | "start";
+  readonly origin: TailOrigin;
   readonly hubs: TailSink & {
     /** Whether conversations of that bucket have subscribers. */
     hasIn(partition: number, bucket: number): boolean;
@@ -51,7 +52,6 @@ const DEAF_MS = 1_500;
 const KEYS_MS = 20_000;
 
 interface Followed {
-  readonly bucket: number;
   mark: BucketMark;
   /** The owner's run that the last piece was of. */
   run: string | undefined;
@@ -90,14 +90,10 @@ export class RelayedPartition implements PartitionSource {
   #boundsMs: number;
   /** Where the log ended when it was last asked: whatever is followed must be beyond it by the next time. */
   #boundsEnd: Told | undefined;
-  #hasBegun = false;
   #timer: Timer | undefined;
   /** A tail that has begun knows how long the log is before anything comes. */
   readonly #ear: TailFollower = {
-    began: (_, position) => {
-      this.#hasBegun = true;
-      this.#knows(position);
-    },
+    began: (_, position) => this.#knows(position),
     passed: () => undefined,
   };
   #isStopped = false;
@@ -110,7 +106,7 @@ export class RelayedPartition implements PartitionSource {
   }
 
   get position(): Told | undefined {
-    return this.#known ?? this.#direct?.position;
+    return this.#known;
   }
 
   get runStart(): Told | undefined {
@@ -214,7 +210,6 @@ export class RelayedPartition implements PartitionSource {
     let followed = this.#followed.get(bucket);
     if (followed === undefined) {
       followed = {
-        bucket,
         mark: new BucketMark(start.epoch, start.offset),
         run: undefined,
         relayedMs: Number.NEGATIVE_INFINITY,
@@ -279,7 +274,7 @@ export class RelayedPartition implements PartitionSource {
     this.#endDirect();
     const { sender, keys, followers = [], origin, clock, ...options } = this.#options;
     this.#isFed = clock.nowMs() < this.#keysUntilMs;
-    const others = this.#hasBegun ? followers.map(resuming) : followers;
+    const others = from === undefined ? followers : followers.map(resuming);
     this.#direct = new PartitionTail(this.partition, from ?? origin, {
       ...options,
       clock,
@@ -314,8 +309,8 @@ export class RelayedPartition implements PartitionSource {
   #take(chunk: LogChunk): void {
     const { epoch, from: base, next } = chunk;
     const coveredBefore = new Map<number, bigint>();
-    for (const followed of this.#followed.values()) {
-      const { bucket, mark } = followed;
+    for (const [bucket, followed] of this.#followed) {
+      const { mark } = followed;
       const { covered } = mark;
       const verdict = mark.take({ epoch, base, next });
       if (verdict === "taken") coveredBefore.set(bucket, covered);
@@ -355,19 +350,23 @@ export class RelayedPartition implements PartitionSource {
     const position = this.#direct?.position;
     this.#known = position;
     this.#runStart = position;
-    if (position === undefined) {
-      this.#options.sender.ended(this.partition);
-      for (const bucket of this.#followed.keys())
-        this.#options.receiver.unfollow(this.partition, bucket);
-      this.#followed.clear();
-    }
-    for (const followed of this.#followed.values()) {
-      if (position === undefined) break;
-      followed.mark = new BucketMark(position.epoch, position.offset);
-      followed.relayedMs = Number.NEGATIVE_INFINITY;
-      followed.isDoubted = false;
+    if (position === undefined) this.#forget();
+    else {
+      for (const followed of this.#followed.values()) {
+        followed.mark = new BucketMark(position.epoch, position.offset);
+        followed.relayedMs = Number.NEGATIVE_INFINITY;
+        followed.isDoubted = false;
+      }
     }
     this.#options.hubs.break(this.partition);
+  }
+
+  /** The partition is no more. */
+  #forget(): void {
+    const { sender, receiver } = this.#options;
+    sender.ended(this.partition);
+    for (const bucket of this.#followed.keys()) receiver.unfollow(this.partition, bucket);
+    this.#followed.clear();
   }
 }
 

@@ -44,7 +44,7 @@ export interface TailOptions {
  * incarnation that comes while it runs is new from its first record on, also where its partition is
  * reached late.
  */
-export type TailOrigin = "end" | "start" | Told;
+export type TailOrigin = "end" | "start";
 
 /**
  * The edge's ordered stream of one partition, read from the log from its end on. `position` moves
@@ -60,7 +60,7 @@ export class PartitionTail implements PartitionSource {
   readonly #stop = new AbortController();
   #position: Told | undefined;
   #runStart: Told | undefined;
-  #origin: "end" | "start";
+  #origin: TailOrigin;
   #running: Promise<void> | undefined;
   #retryMs = RETRY_MS_MIN;
   #beyondEndSinceMs: number | undefined;
@@ -68,7 +68,7 @@ export class PartitionTail implements PartitionSource {
   #endOffset: bigint | undefined;
   #heardMs: number;
 
-  constructor(partition: number, origin: TailOrigin, options: TailOptions) {
+  constructor(partition: number, origin: TailOrigin | Told, options: TailOptions) {
     this.partition = partition;
     this.#origin = typeof origin === "string" ? origin : "start";
     this.#options = options;

@@ -2,6 +2,7 @@ import type { Epoch, Log } from "@millrace/log";
 import { type Clock, delay } from "@millrace/runtime";
 import { type ConversationId, partitionOf } from "@millrace/schemas";
 import type { Told } from "../hub/told.ts";
+import type { TailOrigin } from "./partition-tail.ts";
 
 const POLL_MS = 20;
 const PASS_POLL_MS = 2;
@@ -30,7 +31,7 @@ export interface PartitionSource {
 export interface TailsOptions {
   readonly log: Log;
   readonly clock: Clock;
-  readonly sourceOf: (partition: number, origin: "end" | "start") => PartitionSource;
+  readonly sourceOf: (partition: number, origin: TailOrigin) => PartitionSource;
 }
 
 /** All partitions' tails, and which of them a conversation is in. */

@@ -8,13 +8,11 @@ export interface Mutant {
   /** Stands there exactly once. */
   readonly from: string;
   readonly to: string;
-  /** Found by the histories of the relay, not by those of one edge's deliveries. */
-  readonly isOfRelay?: boolean;
 }
 
 /** What a hurried hand could write; the property must find each of them. */
 export const MUTANTS: readonly Mutant[] = [
-  ...RELAY_MUTANTS.map((mutant) => ({ ...mutant, isOfRelay: true })),
+  ...RELAY_MUTANTS,
   {
     name: "told moves although the frame was dropped",
     file: "hub/subscriber.ts",
@@ -184,3 +182,10 @@ export const MUTANTS: readonly Mutant[] = [
     to: "    } else pending.position = position;\n",
   },
 ];
+
+/** With the numbers that modules are asked for by: those of the relay's histories, or of deliveries. */
+export function mutantsOf(world: "relay" | "delivery") {
+  return MUTANTS.map((mutant, number) => ({ ...mutant, number })).filter(
+    ({ file }) => file.startsWith("relay/") === (world === "relay"),
+  );
+}

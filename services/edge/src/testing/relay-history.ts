@@ -1,3 +1,4 @@
+import { seededRandom } from "@millrace/runtime";
 import { FakeClock } from "@millrace/testkit";
 import * as fc from "fast-check";
 import { CALM, KEYS, RelayWorld } from "./relay-world.ts";
@@ -111,7 +112,11 @@ async function act(world: RelayWorld, now: Step): Promise<void> {
 }
 
 async function live(steps: readonly Step[], seed: number): Promise<void> {
-  const world = new RelayWorld({ clock: new FakeClock(), edges: EDGES, random: seeded(seed) });
+  const world = new RelayWorld({
+    clock: new FakeClock(),
+    edges: EDGES,
+    random: seededRandom(seed),
+  });
   await world.start();
   world.edges[0]?.own(true);
   for (const one of world.edges) for (const name of KEYS.slice(0, 2)) one.follow(name);
@@ -135,17 +140,6 @@ async function live(steps: readonly Step[], seed: number): Promise<void> {
   } finally {
     await world.stop();
   }
-}
-
-/** Mulberry32. */
-export function seeded(seed: number): () => number {
-  let state = seed;
-  return () => {
-    state = (state + 0x6d2b79f5) | 0;
-    let mixed = Math.imul(state ^ (state >>> 15), 1 | state);
-    mixed = (mixed + Math.imul(mixed ^ (mixed >>> 7), 61 | mixed)) ^ mixed;
-    return ((mixed ^ (mixed >>> 14)) >>> 0) / 2 ** 32;
-  };
 }
 
 function demand(offence: string | undefined): void {

@@ -60,15 +60,16 @@ export function assignPartitions(request: AssignmentRequest): Map<string, number
   return new Map(shares.map(({ candidate, taken }) => [candidate.edge, taken.toSorted(byNumber)]));
 }
 
+/** Whoever was given something last has it; of two at the same time, the first. */
+function claim<Key>(claims: Map<Key, Candidate>, key: Key, candidate: Candidate): void {
+  const other = claims.get(key);
+  if (other === undefined || candidate.givenMs > other.givenMs) claims.set(key, candidate);
+}
+
 /** Without anybody better, one that is draining still serves. */
 function eligible(candidates: readonly Candidate[]): Candidate[] {
   const newest = new Map<string, Candidate>();
-  for (const candidate of candidates) {
-    const other = newest.get(candidate.edge);
-    if (other === undefined || candidate.givenMs > other.givenMs) {
-      newest.set(candidate.edge, candidate);
-    }
-  }
+  for (const candidate of candidates) claim(newest, candidate.edge, candidate);
   const all = [...newest.values()].toSorted((one, other) => (one.edge < other.edge ? -1 : 1));
   const staying = all.filter(({ isDraining, weight }) => !isDraining && weight > 0);
   return staying.length > 0 ? staying : all;
@@ -81,11 +82,7 @@ function sharesOf(
 ): Share[] {
   const claims = new Map<number, Candidate>();
   for (const candidate of candidates) {
-    for (const partition of candidate.owned) {
-      const other = claims.get(partition);
-      if (other === undefined || candidate.givenMs > other.givenMs)
-        claims.set(partition, candidate);
-    }
+    for (const partition of candidate.owned) claim(claims, partition, candidate);
   }
   return candidates.map((candidate) => ({
     candidate,

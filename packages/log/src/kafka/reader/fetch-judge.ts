@@ -1,3 +1,4 @@
+import { ownMemory } from "@millrace/runtime";
 import type { ChunkCache } from "../../chunk-cache.ts";
 import type { ReadOutcome, ReadRequest } from "../../port.ts";
 import type { KafkaLink } from "../link.ts";
@@ -26,19 +27,12 @@ export class FetchJudge {
     const { cache, link } = this.#options;
     const end = fetched.lastStableOffset;
     try {
-      const bytes = ownMemory(fetched.records);
-      const decoded = decodeRecords(bytes, offset, fetched.abortedTransactions);
-      const { records, next } = decoded;
+      // They live in a cache, and all that their bytes are a part of lives with them.
+      const own = ownMemory(fetched.records);
+      const decoded = decodeRecords(own, offset, fetched.abortedTransactions);
+      const { records, next, bytes } = decoded;
       const endOffset = end > next ? end : next;
-      const chunk = {
-        epoch,
-        partition,
-        from: offset,
-        next,
-        records,
-        bytes: decoded.bytes,
-        endOffset,
-      };
+      const chunk = { epoch, partition, from: offset, next, records, bytes, endOffset };
       cache.put(chunk);
       return { kind: "chunk", ...chunk };
     } catch (cause) {
@@ -92,15 +86,4 @@ export class FetchJudge {
     cache.clear(partition);
     return { kind: "beyond-end", endOffset };
   }
-}
-
-/**
- * Records live in a cache, and with them all the memory that their bytes are a part of: a small answer
- * stands in a page that it shares with others which nobody needs any more.
- */
-function ownMemory(bytes: Buffer): Buffer {
-  if (bytes.buffer.byteLength <= 2 * bytes.length) return bytes;
-  const own = Buffer.allocUnsafeSlow(bytes.length);
-  bytes.copy(own);
-  return own;
 }
