@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { must } from "@millrace/runtime";
 import { encodeMessage, newMessageId } from "@millrace/schemas/record";
-import { waitFor, withAdmin, withProducer } from "@millrace/testkit";
+import { makeTopic, waitFor, withProducer } from "@millrace/testkit";
 import { type JudgeOptions, type Verdict, bodySum } from "@millrace/testkit/judge";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { follow } from "./follow.ts";
@@ -24,9 +24,7 @@ let topic: string;
 beforeEach(async () => {
   folder = mkdtempSync(join(tmpdir(), "millrace-verify-"));
   topic = `verify-${randomUUID()}`;
-  await withAdmin(inject("kafkaBrokers"), (admin) =>
-    admin.createTopics({ topics: [{ topic, numPartitions: PARTITIONS }] }),
-  );
+  await makeTopic(inject("kafkaBrokers"), { topic, numPartitions: PARTITIONS });
 });
 
 afterEach(() => rmSync(folder, { recursive: true, force: true }));

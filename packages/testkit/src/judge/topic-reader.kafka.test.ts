@@ -1,7 +1,7 @@
 import { randomUUID } from "node:crypto";
 import { encodeMessage } from "@millrace/schemas/record";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
-import { withAdmin, withProducer } from "../kafka-client.ts";
+import { makeTopic, withAdmin, withProducer } from "../kafka-client.ts";
 import type { Stored } from "./evidence.ts";
 import { TopicReader } from "./topic-reader.ts";
 
@@ -12,9 +12,7 @@ let topic: string;
 
 beforeEach(async () => {
   topic = `judged-${randomUUID()}`;
-  await withAdmin(inject("kafkaBrokers"), (admin) =>
-    admin.createTopics({ topics: [{ topic, numPartitions: 2 }], waitForLeaders: true }),
-  );
+  await makeTopic(inject("kafkaBrokers"), { topic, numPartitions: 2 });
 });
 
 afterEach(async () => {

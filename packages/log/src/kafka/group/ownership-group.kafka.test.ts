@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { silentLogger, systemClock } from "@millrace/runtime";
-import { waitFor } from "@millrace/testkit";
+import { makeTopic, waitFor } from "@millrace/testkit";
 import { type Admin, Kafka, logLevel } from "kafkajs";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import type { Ownership, OwnershipMember } from "../../ownership.ts";
@@ -22,10 +22,7 @@ describe("the group that decides who owns which partition", () => {
     groupId = `${topic}.edges`;
     pins = new Map();
     await admin.connect();
-    await admin.createTopics({
-      topics: [{ topic, numPartitions: PARTITIONS }],
-      waitForLeaders: true,
-    });
+    await makeTopic(inject("kafkaBrokers"), { topic, numPartitions: PARTITIONS });
   });
 
   afterEach(async () => {

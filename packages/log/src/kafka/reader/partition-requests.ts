@@ -1,11 +1,14 @@
 import type { BoundsOutcome, OffsetOutcome, Unavailable } from "../../port.ts";
-import { NotSentError } from "../channel.ts";
+import { NotSentError, messageOf } from "../channel.ts";
 import type { KafkaLink } from "../link.ts";
 import { KAFKA_ERRORS, kafkaErrorName } from "../protocol/error-codes.ts";
 import { type FetchedPartition, SINGLE, fetchRequest } from "../protocol/fetch.ts";
 import { EARLIEST, LATEST, listOffsetsRequest } from "../protocol/list-offsets.ts";
 
 const REQUEST_TIMEOUT_MS = 3_000;
+
+/** A new leader has none of its answers ready for a moment, and the old one is still named for another. */
+const ELECTION_MS = 2_000;
 
 /** An answer that can't be used; the question may be asked again of whoever leads now. */
 class PartitionError extends Error {
@@ -19,8 +22,9 @@ class PartitionError extends Error {
 }
 
 /**
- * Small questions about one partition, asked of its leader now. Each is asked once more, after the
- * cluster was asked who leads, before it is called unavailable.
+ * Small questions about one partition, asked of its leader now. Each is asked again, after the
+ * cluster was asked who leads: once where a broker can't be reached, and for as long as an election
+ * takes where one answers that it can't tell. Then it is called unavailable.
  */
 export class PartitionRequests {
   readonly #link: KafkaLink;
@@ -30,11 +34,11 @@ export class PartitionRequests {
   }
 
   bounds(partition: number): Promise<BoundsOutcome> {
-    return this.#twice(() => this.#bounds(partition));
+    return this.#patiently(() => this.#bounds(partition));
   }
 
   offsetAtTime(partition: number, timeMs: number): Promise<OffsetOutcome> {
-    return this.#twice(async () => {
+    return this.#patiently(async () => {
       const { epoch, startOffset, endOffset } = await this.#bounds(partition);
       const found = await this.#list(partition, BigInt(Math.max(0, Math.ceil(timeMs))));
       const offset = found < 0n ? endOffset : found;
@@ -80,18 +84,19 @@ export class PartitionRequests {
     return this.#link.channel(leader, "control");
   }
 
-  async #twice<Answer>(ask: () => Promise<Answer>): Promise<Answer | Unavailable> {
-    if (this.#link.isClosed) return { kind: "unavailable", why: "the log was closed" };
-    try {
-      return await ask();
-    } catch (cause) {
-      this.#link.logger.debug({ err: cause }, "asking again");
-      await this.#link.refresh();
-    }
-    try {
-      return await ask();
-    } catch (cause) {
-      return { kind: "unavailable", why: cause instanceof Error ? cause.message : String(cause) };
+  async #patiently<Answer>(ask: () => Promise<Answer>): Promise<Answer | Unavailable> {
+    const { clock, logger } = this.#link;
+    const untilMs = clock.nowMs() + ELECTION_MS;
+    for (let times = 1; ; times++) {
+      if (this.#link.isClosed) return { kind: "unavailable", why: "the log was closed" };
+      try {
+        return await ask();
+      } catch (cause) {
+        const isElecting = cause instanceof PartitionError && clock.nowMs() < untilMs;
+        if (times > 1 && !isElecting) return { kind: "unavailable", why: messageOf(cause) };
+        logger.debug({ err: cause }, "asking again");
+        await this.#link.refresh();
+      }
     }
   }
 }

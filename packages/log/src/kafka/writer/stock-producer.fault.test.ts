@@ -1,6 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { delay, silentLogger, systemClock } from "@millrace/runtime";
-import { KafkaCluster, waitFor } from "@millrace/testkit";
+import { KafkaCluster, makeTopic, waitFor } from "@millrace/testkit";
 import { Kafka, type Producer, logLevel } from "kafkajs";
 import { afterAll, beforeAll, expect, it } from "vitest";
 import type { Log } from "../../port.ts";
@@ -93,11 +93,7 @@ async function openLog(topic: string, brokers: readonly string[]): Promise<Log> 
 
 async function createTopic(): Promise<string> {
   const topic = `stock-${randomUUID()}`;
-  const admin = new Kafka({ brokers: cluster.brokers, logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
-  const topics = [{ topic, numPartitions: 1, replicationFactor: 1 }];
-  await admin.createTopics({ topics, waitForLeaders: true });
-  await admin.disconnect();
+  await makeTopic(cluster.directBrokers, { topic, numPartitions: 1, replicationFactor: 1 });
   return topic;
 }
 

@@ -1,7 +1,6 @@
 import { randomUUID } from "node:crypto";
 import { delay, silentLogger, systemClock } from "@millrace/runtime";
-import { KafkaCluster, waitFor } from "@millrace/testkit";
-import { Kafka, logLevel } from "kafkajs";
+import { KafkaCluster, makeTopic, waitFor } from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, it } from "vitest";
 import type { Log } from "../../port.ts";
 import { Sending, offence, storedValues } from "../../testing/write-proof.ts";
@@ -121,15 +120,12 @@ describe("the writer", () => {
 });
 
 async function createTopic(): Promise<void> {
-  const admin = new Kafka({ brokers: cluster.directBrokers, logLevel: logLevel.NOTHING }).admin();
-  await admin.connect();
   const configEntries = [
     { name: "message.timestamp.type", value: "LogAppendTime" },
     { name: "min.insync.replicas", value: "2" },
   ];
-  const topics = [{ topic, numPartitions: 2, replicationFactor: 3, configEntries }];
-  await admin.createTopics({ topics, waitForLeaders: true });
-  await admin.disconnect();
+  const config = { topic, numPartitions: 2, replicationFactor: 3, configEntries };
+  await makeTopic(cluster.directBrokers, config);
 }
 
 /** Acts once on what carries one of the values, or on the answer to it. */
