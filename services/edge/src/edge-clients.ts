@@ -39,6 +39,11 @@ export class EdgeClients {
     return (tails?.silenceMs ?? 0) > (limits?.logSilenceMs ?? 0);
   }
 
+  /** Partitions whose records do not come, though the log has them. */
+  get stalledPartitions(): readonly number[] {
+    return this.#serving?.context.tails.stalled() ?? [];
+  }
+
   get services(): HttpServices {
     return must(this.#serving, "nothing is answered before the edge is ready").services;
   }

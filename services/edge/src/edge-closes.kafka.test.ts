@@ -40,6 +40,7 @@ async function bareServer(): Promise<EdgePlace & { readonly sockets: Socket[] }>
     admission: await createAdmission(bareAdmission(stage.issuer.jwks)),
     isReady: () => true,
     hasRoom: () => true,
+    stalled: () => [],
     services: () => {
       throw new Error("nothing is asked of it");
     },

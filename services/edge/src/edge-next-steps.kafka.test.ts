@@ -78,6 +78,7 @@ async function bareServer(): Promise<typeof bare> {
     admission: await createAdmission(bareAdmission(stage.issuer.jwks)),
     isReady: () => place.isReady,
     hasRoom: () => true,
+    stalled: () => [],
     services: () => {
       throw new Error("nothing is asked of it");
     },

@@ -79,6 +79,10 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
     gauge.set({ mode: "direct" }, all.filter(({ isDirect }) => isDirect).length);
     gauge.set({ mode: "relay" }, all.filter(({ isRelayed }) => isRelayed).length);
   });
+  onScrape(metrics.partitionOwned, (gauge) => {
+    gauge.reset();
+    for (const partition of ownership.owned) gauge.set({ partition }, 1);
+  });
   sender.start();
   receiver.start();
   ownership.join();

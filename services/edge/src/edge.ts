@@ -120,6 +120,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     admission,
     isReady: () => clients.isServing && ruled.isWhole,
     hasRoom: () => room.isThere,
+    stalled: () => clients.stalledPartitions,
     services: () => clients.services,
     open: (socket, identity, entry) => clients.open(socket, identity, entry),
     onHandshake: (status) => metrics.handshakes.inc({ status }),

@@ -89,6 +89,11 @@ export const EDGE_METRICS = {
     "time since a tail last heard from its partition; a quiet one answers every 5 s",
     ["partition"],
   ),
+  tailStalled: gauge(
+    "millrace_tail_stalled_seconds",
+    "time since a tail last moved, while its partition is known to go on; 0 for one that has everything",
+    ["partition"],
+  ),
   partitionsUnused: gauge(
     "millrace_partitions_unused",
     "partitions that were added to the topic and are not used; anything but 0 is an alarm",
@@ -102,6 +107,11 @@ export const EDGE_METRICS = {
     "millrace_delivery_mode",
     "partitions whose records come directly from the log, or by the relay",
     ["mode"],
+  ),
+  partitionOwned: gauge(
+    "millrace_partition_owned",
+    "1 for each partition that this edge owns and relays; nothing in direct mode",
+    ["partition"],
   ),
   redisUp: gauge("millrace_redis_up", "1 while Redis answers"),
   redisRefusals: counter(

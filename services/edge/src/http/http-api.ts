@@ -21,6 +21,8 @@ export interface HttpApiOptions {
   readonly isOpen: () => boolean;
   /** False: who is connected is served, but nobody should come here. */
   readonly hasRoom: () => boolean;
+  /** Partitions whose records do not come: no reason to send clients elsewhere, but to look. */
+  readonly stalled: () => readonly number[];
   /** Asked for only while it is open. */
   readonly services: () => HttpServices;
 }
@@ -98,8 +100,13 @@ export class HttpApi {
   #probe({ path, method }: HttpExchange): HttpAnswer {
     if (method !== "GET" && method !== "HEAD") return wrongMethod(["GET", "HEAD"]);
     if (path === "/healthz") return jsonAnswer(200, { status: "alive" });
-    const { isOpen, hasRoom } = this.#options;
-    return isOpen() && hasRoom() ? jsonAnswer(200, { status: "ready" }) : refusalAnswer(NOT_READY);
+    const { isOpen, hasRoom, stalled } = this.#options;
+    if (!isOpen() || !hasRoom()) return refusalAnswer(NOT_READY);
+    const partitions = stalled();
+    return jsonAnswer(200, {
+      status: "ready",
+      ...(partitions.length > 0 && { stalledPartitions: partitions }),
+    });
   }
 }
 

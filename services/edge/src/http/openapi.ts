@@ -56,7 +56,15 @@ export const OPENAPI = {
       },
     },
     "/healthz": { get: probeOperation("healthz", "The process lives", []) },
-    "/readyz": { get: probeOperation("readyz", "The edge takes new clients", [503]) },
+    "/readyz": {
+      get: probeOperation("readyz", "The edge takes new clients", [503], {
+        stalledPartitions: {
+          type: "array",
+          items: { type: "integer" },
+          description: "Partitions whose records do not come, though the log has them",
+        },
+      }),
+    },
   },
   components: {
     securitySchemes: { bearer: { type: "http", scheme: "bearer", bearerFormat: "JWT" } },
@@ -157,8 +165,9 @@ function probeOperation(
   operationId: string,
   summary: string,
   statuses: readonly FailureStatus[],
+  more: Readonly<Record<string, object>> = {},
 ): object {
-  const answer = { type: "object", properties: { status: { type: "string" } } };
+  const answer = { type: "object", properties: { status: { type: "string" }, ...more } };
   return {
     operationId,
     summary,

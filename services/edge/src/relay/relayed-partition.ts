@@ -132,6 +132,11 @@ export class RelayedPartition implements PartitionSource {
     return Math.min(silenceMs, this.#direct?.silenceMs ?? silenceMs);
   }
 
+  /** Where the relay stands still, the log is read. */
+  get stalledMs(): number {
+    return this.#direct?.stalledMs ?? 0;
+  }
+
   /** Whether the log is being read here. */
   get isDirect(): boolean {
     return this.#direct !== undefined;

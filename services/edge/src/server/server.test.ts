@@ -39,6 +39,7 @@ beforeEach(async () => {
     admission,
     isReady: () => true,
     hasRoom: () => true,
+    stalled: () => [],
     // Only the handshake is asked for here; the rest needs a log.
     services: () => ({ limits: LIMITS, admission }) as HttpServices,
     open: (socket) => {

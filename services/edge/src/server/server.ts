@@ -27,6 +27,8 @@ export interface ServerOptions {
   readonly isReady: () => boolean;
   /** False: not ready for the probes, though who is connected is served. */
   readonly hasRoom: () => boolean;
+  /** Partitions whose records do not come, though the log has them. */
+  readonly stalled: () => readonly number[];
   /** What requests are answered with; asked for only when it is ready. */
   readonly services: () => HttpServices;
   readonly open: (socket: Socket, identity: Identity, entry: SessionEntry) => SocketListener;

@@ -1,10 +1,18 @@
 import type { Epoch, Log, LogChunk, ReadOutcome } from "@millrace/log";
-import { type Clock, type Logger, delay } from "@millrace/runtime";
+import { type Clock, type Logger, delay, within } from "@millrace/runtime";
 import { type Told, told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
+import { TailProgress } from "./tail-progress.ts";
 import type { PartitionSource } from "./tails.ts";
 
 const LONG_POLL_MS = 5_000;
+
+/** Nobody should take so much longer than was asked for: what was asked then is asked again. */
+const READ_GRACE_MS = 5_000;
+
+/** Where nothing comes, the log is asked that often how long it is, beside the reading. */
+const BOUNDS_EVERY_MS = 15_000;
+
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 1_000;
 
@@ -64,27 +72,31 @@ export class PartitionTail implements PartitionSource {
   #running: Promise<void> | undefined;
   #retryMs = RETRY_MS_MIN;
   #beyondEndSinceMs: number | undefined;
-  /** The log's end when the tail last heard of it. */
-  #endOffset: bigint | undefined;
-  #heardMs: number;
+  readonly #progress: TailProgress;
+  #boundsMs: number;
 
   constructor(partition: number, origin: TailOrigin | Told, options: TailOptions) {
     this.partition = partition;
     this.#origin = typeof origin === "string" ? origin : "start";
     this.#options = options;
-    this.#heardMs = options.clock.nowMs();
+    this.#progress = new TailProgress(options.clock);
+    this.#boundsMs = options.clock.nowMs();
     if (typeof origin !== "string") this.#goOnAt(origin);
   }
 
   /** How many offsets it is behind the log's end; undefined until the partition was reached. */
   get lag(): number | undefined {
-    if (this.#position === undefined || this.#endOffset === undefined) return undefined;
-    return Math.max(0, Number(this.#endOffset - this.#position.offset));
+    return this.#progress.lag;
   }
 
   /** How long ago the log last answered for the partition. */
   get silenceMs(): number {
-    return this.#options.clock.nowMs() - this.#heardMs;
+    return this.#progress.silenceMs;
+  }
+
+  /** For how long it has stood still although the log is known to go on. */
+  get stalledMs(): number {
+    return this.#progress.stalledMs;
   }
 
   /** The next record that the tail will hand on; undefined until the partition was reached. */
@@ -132,18 +144,24 @@ export class PartitionTail implements PartitionSource {
     const bounds = await this.#options.log.bounds(this.partition);
     if (bounds.kind === "unavailable") return this.#backOff();
     const offset = this.#origin === "end" ? bounds.endOffset : bounds.startOffset;
-    this.#heard(bounds.endOffset);
+    this.#progress.heard(bounds.endOffset);
     this.#goOnAt(told(bounds.epoch, this.partition, offset));
   }
 
-  #read(from: Told): Promise<ReadOutcome> {
-    return this.#options.log.readFrom({
+  async #read(from: Told): Promise<ReadOutcome> {
+    const { log, clock, limits, pollMs: waitMs = LONG_POLL_MS } = this.#options;
+    const reading = log.readFrom({
       partition: this.partition,
       offset: from.offset,
       epoch: from.epoch,
-      waitMs: this.#options.pollMs ?? LONG_POLL_MS,
-      bytesMax: this.#options.limits.readBytes,
+      waitMs,
+      bytesMax: limits.readBytes,
     });
+    try {
+      return await within(clock, waitMs + READ_GRACE_MS, reading);
+    } catch (cause) {
+      return { kind: "unavailable", why: cause instanceof Error ? cause.message : String(cause) };
+    }
   }
 
   #take(outcome: ReadOutcome): void {
@@ -152,22 +170,34 @@ export class PartitionTail implements PartitionSource {
     switch (outcome.kind) {
       case "chunk":
         this.#retryMs = RETRY_MS_MIN;
-        this.#heard(outcome.endOffset);
+        this.#progress.heard(outcome.endOffset);
         this.#handOn(outcome);
-        if (outcome.next !== this.#position?.offset) {
-          this.#position = told(outcome.epoch, this.partition, outcome.next);
-        }
-        return;
+        if (outcome.next === this.#position?.offset) return this.#askBounds();
+        this.#position = told(outcome.epoch, this.partition, outcome.next);
+        return this.#progress.at(outcome.next);
       case "below-start":
         return this.#break(outcome.kind, this.#at(outcome.startOffset));
       case "beyond-end":
-        this.#heard(outcome.endOffset);
+        this.#progress.heard(outcome.endOffset);
         return this.#beyondEnd(outcome.endOffset);
       case "other-epoch":
         return this.#otherEpoch(outcome.epoch);
       case "unavailable":
+        this.#askBounds();
         return this.#backOff();
     }
+  }
+
+  /** On another way than the reading, which may be the one that is broken. */
+  #askBounds(): void {
+    const { clock, log } = this.#options;
+    const nowMs = clock.nowMs();
+    if (nowMs - this.#boundsMs < BOUNDS_EVERY_MS) return;
+    this.#boundsMs = nowMs;
+    void log.bounds(this.partition).then((bounds) => {
+      const isSame = bounds.kind === "bounds" && bounds.epoch === this.#position?.epoch;
+      if (isSame) this.#progress.ends(bounds.endOffset);
+    });
   }
 
   #handOn(chunk: LogChunk): void {
@@ -189,14 +219,9 @@ export class PartitionTail implements PartitionSource {
   /** From the first record of the new incarnation on: none of it was handed to anybody here. */
   #otherEpoch(epoch: Epoch): void {
     this.#origin = "start";
-    this.#endOffset = undefined;
+    this.#progress.forgetEnd();
     const start = told(epoch.id, this.partition, 0n);
     this.#break("other-epoch", this.partition < epoch.partitions ? start : undefined);
-  }
-
-  #heard(endOffset: bigint): void {
-    this.#endOffset = endOffset;
-    this.#heardMs = this.#options.clock.nowMs();
   }
 
   #at(offset: bigint): Told | undefined {
@@ -209,12 +234,14 @@ export class PartitionTail implements PartitionSource {
     logger.warn({ ...fields, why }, "tail jumps");
     // First the place where the tail goes on: who falls behind may look for a new hub at once.
     this.#position = undefined;
+    this.#progress.at(undefined);
     if (next !== undefined) this.#goOnAt(next);
     hubs.break(this.partition);
   }
 
   #goOnAt(position: Told): void {
     this.#position = position;
+    this.#progress.at(position.offset);
     this.#runStart = position;
     for (const follower of this.#options.followers ?? []) follower.began(this.partition, position);
     this.#retryMs = RETRY_MS_MIN;

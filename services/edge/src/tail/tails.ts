@@ -7,6 +7,9 @@ import type { TailOrigin } from "./partition-tail.ts";
 const POLL_MS = 20;
 const PASS_POLL_MS = 2;
 
+/** Whoever is only slow has moved by then. */
+const STALLED_MS = 5_000;
+
 /** One partition, whichever way its records come. */
 export interface PartitionSource {
   readonly partition: number;
@@ -20,6 +23,8 @@ export interface PartitionSource {
   readonly lag: number | undefined;
   /** How long ago it last heard of the log. */
   readonly silenceMs: number;
+  /** For how long it has stood still although the log is known to go on; 0 where it is at the end. */
+  readonly stalledMs: number;
   /** Everything of that key before it was handed to the hubs, and everything behind it will be. */
   positionOf(key: Uint8Array): Told | undefined;
   /** The follower is needed: the log is read from now on, also where delivery does not need it. */
@@ -79,12 +84,19 @@ export class Tails {
   }
 
   /** How each partition's tail stands. */
-  states(): { partition: number; lag?: number; silenceMs: number }[] {
-    return this.#present().map(({ partition, lag, silenceMs }) => ({
+  states(): { partition: number; lag?: number; silenceMs: number; stalledMs: number }[] {
+    return this.#present().map(({ partition, lag, silenceMs, stalledMs }) => ({
       partition,
       ...(lag !== undefined && { lag }),
       silenceMs,
+      stalledMs,
     }));
+  }
+
+  /** Partitions whose records do not come, though the log has them. */
+  stalled(): number[] {
+    const stalled = this.#present().filter(({ stalledMs }) => stalledMs >= STALLED_MS);
+    return stalled.map(({ partition }) => partition);
   }
 
   /**

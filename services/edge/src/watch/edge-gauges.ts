@@ -36,6 +36,12 @@ export function sampleEdge(
       if (lag !== undefined) gauge.set({ partition }, lag);
     }
   });
+  onScrape(metrics.tailStalled, (gauge) => {
+    gauge.reset();
+    for (const { partition, stalledMs } of tails.states()) {
+      gauge.set({ partition }, stalledMs / 1_000);
+    }
+  });
   onScrape(metrics.tailSilence, (gauge) => {
     gauge.reset();
     for (const { partition, silenceMs } of tails.states()) {

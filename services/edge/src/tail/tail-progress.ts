@@ -1,0 +1,62 @@
+import type { Clock } from "@millrace/runtime";
+
+/**
+ * How a tail gets on, told by progress and not by answers: a tail that is answered all the time and
+ * never gets anything of a log that goes on stands still (C-050).
+ */
+export class TailProgress {
+  readonly #clock: Clock;
+  #offset: bigint | undefined;
+  /** The log's end, as it was last heard of. */
+  #endOffset: bigint | undefined;
+  #heardMs: number;
+  /** Since when the log is known to go on where the tail stands. */
+  #stalledSinceMs: number | undefined;
+
+  constructor(clock: Clock) {
+    this.#clock = clock;
+    this.#heardMs = clock.nowMs();
+  }
+
+  /** How many offsets the tail is behind the log's end; undefined until both are known. */
+  get lag(): number | undefined {
+    if (this.#offset === undefined || this.#endOffset === undefined) return undefined;
+    return Math.max(0, Number(this.#endOffset - this.#offset));
+  }
+
+  /** How long ago the log last answered the tail. */
+  get silenceMs(): number {
+    return this.#clock.nowMs() - this.#heardMs;
+  }
+
+  /** For how long the tail has not moved although the log is known to go on; 0 where it is at the end. */
+  get stalledMs(): number {
+    return this.#stalledSinceMs === undefined ? 0 : this.#clock.nowMs() - this.#stalledSinceMs;
+  }
+
+  /** The tail was answered, and the log ends there. */
+  heard(endOffset: bigint): void {
+    this.#heardMs = this.#clock.nowMs();
+    this.ends(endOffset);
+  }
+
+  /** The log ends there, as somebody else was told. */
+  ends(endOffset: bigint): void {
+    this.#endOffset = endOffset;
+    if (!((this.lag ?? 0) > 0)) this.#stalledSinceMs = undefined;
+    else this.#stalledSinceMs ??= this.#clock.nowMs();
+  }
+
+  /** The tail goes on there; undefined: nowhere, until there is a partition again. */
+  at(offset: bigint | undefined): void {
+    if (offset === this.#offset) return;
+    this.#offset = offset;
+    this.#stalledSinceMs = (this.lag ?? 0) > 0 ? this.#clock.nowMs() : undefined;
+  }
+
+  /** Another incarnation, of whose end nothing is known. */
+  forgetEnd(): void {
+    this.#endOffset = undefined;
+    this.#stalledSinceMs = undefined;
+  }
+}
