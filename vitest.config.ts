@@ -7,7 +7,10 @@ const SERVICES = "./packages/testkit/src/vitest-services.ts";
 const SEED = "./packages/testkit/src/vitest-seed.ts";
 const EXCLUDE = ["**/node_modules/**"];
 
-/** One project for each kind of test: docs/style.md says what a file's name promises. */
+/**
+ * One project for each kind of test: docs/style.md says what a file's name promises. Tests wait
+ * for conditions; the time-outs only end one that hangs, on a machine of any speed.
+ */
 export default defineConfig({
   test: {
     setupFiles: [SEED],
@@ -20,7 +23,7 @@ export default defineConfig({
           name: "unit",
           include: [`${FOLDERS}/*.test.ts`],
           exclude: [...EXCLUDE, "**/*.kafka.test.ts", "**/*.fault.test.ts"],
-          testTimeout: 30_000,
+          testTimeout: 120_000,
         },
       },
       {
@@ -30,8 +33,8 @@ export default defineConfig({
           include: [`${FOLDERS}/*.kafka.test.ts`],
           exclude: EXCLUDE,
           globalSetup: [SERVICES],
-          testTimeout: 60_000,
-          hookTimeout: 60_000,
+          testTimeout: 180_000,
+          hookTimeout: 120_000,
         },
       },
       {
@@ -41,7 +44,7 @@ export default defineConfig({
           include: [`${FOLDERS}/*.fault.test.ts`],
           exclude: EXCLUDE,
           globalSetup: [SERVICES],
-          testTimeout: 180_000,
+          testTimeout: 300_000,
           hookTimeout: 120_000,
           // Each of these files has processes of its own, and some measure what a stop costs: they
           // have the machine for themselves, once all the others are done.

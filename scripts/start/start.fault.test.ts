@@ -9,8 +9,8 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { ReadyFile } from "./ready-file.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const START_MS = 90_000;
-const TEST_MS = 180_000;
+const START_MS = 240_000;
+const TEST_MS = 300_000;
 const NOTHING_GIVEN = {
   KAFKA_BROKERS: "",
   KAFKA_SECURITY_DIR: "",

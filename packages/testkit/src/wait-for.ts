@@ -5,7 +5,7 @@ export async function waitFor<Value>(
   condition: () => Value | Promise<Value>,
   options: { readonly what: string; readonly timeoutMs?: number },
 ): Promise<NonNullable<Exclude<Value, false>>> {
-  const { what, timeoutMs = 30_000 } = options;
+  const { what, timeoutMs = 60_000 } = options;
   const deadline = performance.now() + timeoutMs;
   for (;;) {
     const value = await condition();

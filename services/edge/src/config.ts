@@ -23,6 +23,7 @@ export const EDGE_PREFIX = "EDGE_";
 
 /** Rarer pings would not keep a line open through a proxy that cuts idle ones after 60 s. */
 const CONNECTION_AGE_MS_MAX = 30 * 86_400_000;
+const WEIGHT_MAX = 1_000;
 const PING_MS_MAX = 50_000;
 const RATE_MAX = 1_000_000;
 const MEMORY_MB_MAX = 10_000_000;
@@ -122,6 +123,13 @@ export const EDGE_OPTIONS = {
     fallback: 30_000,
     min: 100,
     max: 3_600_000,
+  }),
+  weight: countOption({
+    meaning:
+      "its share of the partitions that are relayed, beside the other edges' weights; 0: none while others have more",
+    fallback: 1,
+    min: 0,
+    max: WEIGHT_MAX,
   }),
   connectionAgeMs: millisecondsOption({
     meaning:

@@ -7,7 +7,7 @@ import type { EdgeMetrics } from "./metrics.ts";
 import { connectRedis } from "./redis/redis-link.ts";
 import { RedisRelay } from "./relay/redis-relay.ts";
 import { RelayReceiver } from "./relay/relay-receiver.ts";
-import { RelaySender } from "./relay/relay-sender.ts";
+import { type PiecePost, RelaySender } from "./relay/relay-sender.ts";
 import { RelayedPartition, type RelayedPartitionOptions } from "./relay/relayed-partition.ts";
 import { PartitionTail, type TailFollower, type TailOrigin } from "./tail/partition-tail.ts";
 import type { PartitionSource } from "./tail/tails.ts";
@@ -20,8 +20,13 @@ export interface EdgeRelay {
   stop(): void;
 }
 
+/** Whether a piece gets lost, on its way to Redis or on its way from there. */
+export type PieceLoss = (piece: Buffer, way: "to" | "from") => boolean;
+
 type RelayParts = SessionParts & {
   readonly metrics: EdgeMetrics;
+  readonly ownership?: Ownership;
+  readonly isLost?: PieceLoss;
 } & Omit<RelayedPartitionOptions, "partition" | "origin" | "sender" | "receiver">;
 
 const INCARNATION_BYTES = 6;
@@ -53,23 +58,28 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
   const link = { logger, ...credentials.redis };
   const saying = connectRedis(config.redisUrl, link);
   const hearing = connectRedis(config.redisUrl, { ...link, isHearing: true });
-  const post = new RedisRelay({ saying, hearing, clock, logger });
+  const redis = new RedisRelay({ saying, hearing, clock, logger });
+  const { isLost = () => false, ownership = groupOf(config, parts) } = parts;
+  const post: PiecePost = {
+    post: async (channel, piece) => (isLost(piece, "to") ? 1 : redis.post(channel, piece)),
+  };
   const incarnation = `${config.id}.${randomBytes(INCARNATION_BYTES).toString("base64url")}`;
   const partitions = new Map<number, RelayedPartition>();
   const isHeard = (partition: number): boolean => partitions.get(partition)?.isHeard ?? false;
   const sender = new RelaySender({ topic, incarnation, post, clock, isHeard });
   const receiver = new RelayReceiver({
     topic,
-    source: post,
+    source: redis,
     clock,
     logger,
     onPiece: (partition, bucket, piece) => partitions.get(partition)?.relayed(bucket, piece),
   });
-  post.listen({
-    piece: (channel, bytes) => receiver.heard(channel, bytes),
+  redis.listen({
+    piece: (channel, bytes) => {
+      if (!isLost(bytes, "from")) receiver.heard(channel, bytes);
+    },
     ready: (hear) => receiver.hearAll(hear),
   });
-  const ownership = groupOf(config, parts);
   ownership.onChange((owned) => {
     sender.own(owned);
     for (const [partition, source] of partitions) source.own(owned.has(partition));
@@ -110,7 +120,7 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
 
 function groupOf(config: EdgeConfig, parts: RelayParts): Ownership {
   const { clock, logger, credentials, log } = parts;
-  const self = { edge: config.id, address: config.admin, weight: 1, isDraining: false };
+  const self = { edge: config.id, address: config.admin, weight: config.weight, isDraining: false };
   return createOwnershipGroup({
     brokers: config.kafkaBrokers,
     topic: config.topic,

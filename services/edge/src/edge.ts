@@ -1,4 +1,4 @@
-import type { Log } from "@millrace/log";
+import type { Log, Ownership } from "@millrace/log";
 import { type Clock, type Logger, delay } from "@millrace/runtime";
 import { cursorsTopicOf } from "@millrace/schemas";
 import { type Admission, createAdmission } from "./admission/admission.ts";
@@ -46,7 +46,7 @@ import type { Sessions } from "./session/sessions.ts";
 import { type TopicParts, assertPartitions, kafkaLog, settleTopic } from "./edge-topics.ts";
 import { EdgeRoom } from "./edge-room.ts";
 import type { ProcessProbe } from "./vitals/process-probe.ts";
-import { type EdgeRelay, createRelay } from "./edge-relay.ts";
+import { type EdgeRelay, type PieceLoss, createRelay } from "./edge-relay.ts";
 import { EdgeClients } from "./edge-clients.ts";
 import { type EdgeRights, createRights } from "./edge-rights.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
@@ -70,6 +70,10 @@ export interface EdgeDependencies {
   /** Another log than the configured Kafka: for tests on the memory log. */
   readonly log?: Log;
   readonly gate?: PublishGate;
+  /** In relay mode: another way to decide who owns what than a consumer group. */
+  readonly ownership?: Ownership;
+  /** In relay mode: pieces for which it says so are lost on their way; for tests. */
+  readonly isLost?: PieceLoss;
   /** Without it nothing is traced. */
   readonly tracing?: Tracing;
   /** Something else than what the system says of this process: for tests. */
@@ -207,6 +211,8 @@ function assemble(
     readonly admission: Admission;
     readonly rights: Rights;
     readonly gate?: PublishGate;
+    readonly ownership?: Ownership;
+    readonly isLost?: PieceLoss;
     readonly tracing?: Tracing;
     readonly clients: EdgeClients;
   },
