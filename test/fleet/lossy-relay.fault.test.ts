@@ -63,15 +63,16 @@ function hasRecords(piece: Buffer): boolean {
   return (decodePiece(piece)?.records.length ?? 0) > 0;
 }
 
+function drop(piece: Buffer, way: "to" | "from"): boolean {
+  const isGone = isLost(piece, way);
+  if (isGone) lost += 1;
+  return isGone;
+}
+
 beforeAll(async () => {
   redis = await RedisServer.start();
   stage = await EdgeStage.open({ brokers: inject("kafkaBrokers"), redisUrl: redis.url });
   await stage.makeTopic();
-  const drop = (piece: Buffer, way: "to" | "from"): boolean => {
-    const isGone = isLost(piece, way);
-    if (isGone) lost += 1;
-    return isGone;
-  };
   edges = await Promise.all(
     owners.map((ownership, index) =>
       stage.start(`edge-${index + 1}`, { ownership, isLost: drop }, { EDGE_DELIVERY: "relay" }),
