@@ -140,7 +140,7 @@ it("A broker that hangs delays its own conversations only, and nothing acknowled
   } finally {
     cluster.resume(0);
   }
-  for (const c of conversations) await steady.whenPublished(5, [c]);
+  await steady.whenPublishedInEach(5);
   steady.dropReceivers();
   await expectWhole(steady);
 });
@@ -166,13 +166,13 @@ it("A broker that is killed costs time and no message, and with too few replicas
   await cluster.kill(0);
   await whenRefusedForReplicas();
   await configureTopic(remaining(), stage.topic, SETTINGS);
-  for (const c of conversations) await steady.whenPublished(5, [c]);
+  await steady.whenPublishedInEach(5);
   const downMs = performance.now();
   await sleep(MEASURE_MS);
   const down = steady.figuresSince(downMs);
   process.stdout.write(`one of three down: ${JSON.stringify({ control, down })}\n`);
   await cluster.restart(0);
-  for (const c of conversations) await steady.whenPublished(5, [c]);
+  await steady.whenPublishedInEach(5);
   await expectWhole(steady);
 });
 
@@ -186,11 +186,11 @@ it.skipIf(disk === undefined)(
       what: "Kafka gives up a broker without a disk",
       timeoutMs: PATIENCE_MS,
     });
-    for (const c of conversations) await steady.whenPublished(20, [c]);
+    await steady.whenPublishedInEach(20);
     disk?.relieve();
     await cluster.restart(SMALL);
     await whenInSync();
-    for (const c of conversations) await steady.whenPublished(5, [c]);
+    await steady.whenPublishedInEach(5);
     await expectWhole(steady);
   },
 );
