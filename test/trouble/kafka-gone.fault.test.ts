@@ -11,7 +11,6 @@ import {
 import {
   EdgeStage,
   bodiesFrom,
-  publish,
   subscribe,
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
@@ -56,7 +55,7 @@ describe.each(DELIVERIES)("with %s delivery", (delivery) => {
     writer = await stage.connect(must(edges[0], "an edge"), "writer");
     await whenSomeRelayed(edges);
     // One by one, so that each is a batch of its own.
-    for (const body of bodiesFrom(0, ALL)) await publish(writer, C, [body]);
+    for (const body of bodiesFrom(0, ALL)) await whenStored(body);
     for (const reader of readers) await whenHas(reader, C, bodiesFrom(0, ALL));
   }, TEST_MS);
 
