@@ -81,6 +81,9 @@ describe("where history ends and live begins", () => {
   });
 });
 
+/** An edge that is relayed to must read for a moment before it takes the first key. */
+const UNKEYED = { isKeyed: false };
+
 /** As many as it takes that somebody is not the owner of what is read. */
 async function startFor(delivery: Delivery, name: string): Promise<LocalEdge[]> {
   const edges: LocalEdge[] = [];
@@ -97,7 +100,7 @@ describe.each(DELIVERIES)("what the log has lost, with %s delivery", (delivery) 
     const [edge] = await startFor(delivery, "edge");
     const writer = await stage.connect(must(edge, "an edge"), "writer");
     const { pos: start = "" } = await subscribe(writer, c, "live");
-    await publish(writer, c, bodiesFrom(1, 101));
+    await publish(writer, c, bodiesFrom(1, 101), UNKEYED);
     const left = start.replace(/\d+$/, "10");
     const partitions = [{ partition: partitionOfRoom(c), offset: "50" }];
     const { topic } = stage;
@@ -148,9 +151,9 @@ describe.each(DELIVERIES)("what the log has lost, with %s delivery", (delivery) 
     const writer = await stage.connect(must(edges[0], "an edge"), "writer");
     const { pos: start = "" } = await subscribe(writer, c, "live");
     const readers = await comeBack(start);
-    await publish(writer, c, bodiesFrom(0, 250));
+    await publish(writer, c, bodiesFrom(0, 250), UNKEYED);
     await whenSomeRelayed(edges);
-    await publish(writer, c, bodiesFrom(250, 500));
+    await publish(writer, c, bodiesFrom(250, 500), UNKEYED);
     for (const reader of readers) {
       await whenHas(reader, c, bodiesFrom(0, 500));
       reader.terminate();
@@ -162,7 +165,7 @@ describe.each(DELIVERIES)("what the log has lost, with %s delivery", (delivery) 
     await publishPatiently(writer, c, newBodies(0, 20));
     const early = await comeBack(left);
     for (const client of early) await whenHas(client, c, newBodies(0, 20));
-    await publish(writer, c, newBodies(20, 620));
+    await publish(writer, c, newBodies(20, 620), UNKEYED);
     for (const client of early) await whenHas(client, c, newBodies(0, 620));
     // The new log has grown past the old position by now.
     const late = await comeBack(left);
