@@ -134,7 +134,11 @@ describe.each(DELIVERIES)("with %s delivery", (delivery) => {
     const partition = partitionOf(Buffer.from(c), PARTITIONS);
     const edges = await spawnFor(delivery);
     const readers = await readersOf(edges, c);
-    const steady = await startLoad(edges, conversations);
+    // For keys an edge reads the partition itself, and is not relayed to for a while.
+    const loaded = conversations.filter(
+      (room) => delivery === "direct" || partitionOf(Buffer.from(room), PARTITIONS) !== partition,
+    );
+    const steady = await startLoad(edges, loaded);
     await whenSomeRelayed(edges);
     const value = Buffer.from(encodeMessage(foreignMessage(c, "good")));
     const other = Buffer.from(encodeMessage(foreignMessage("room:other", "bad")));
