@@ -116,7 +116,8 @@ export class SteadyLoad {
     const counts = ({ c }: Acknowledged): boolean => conversations?.includes(c) ?? true;
     const before = this.acknowledged.length;
     const isThere = (): boolean => this.acknowledged.slice(before).filter(counts).length >= more;
-    await waitFor(isThere, { what: `${more} more acknowledged`, timeoutMs: SETTLE_MS });
+    const what = `${more} more acknowledged of ${conversations?.join() ?? "any"}`;
+    await waitFor(isThere, { what, timeoutMs: SETTLE_MS });
   }
 
   /** So many more acknowledged from now on, of each conversation. */
