@@ -1,7 +1,11 @@
 import { must } from "@millrace/runtime";
 import { type EdgeProcess, type RedisCluster, RedisServer, waitFor } from "@millrace/testkit";
+import {
+  type Delivery,
+  deliveredBy,
+  relayedOn,
+} from "../../services/edge/src/testing/deliveries.ts";
 import { EdgeStage } from "../../services/edge/src/testing/edge-stage.ts";
-import { metricOf } from "../../services/edge/src/testing/metric-of.ts";
 import { SteadyLoad } from "../trouble/steady-load.ts";
 
 export interface FleetOptions {
@@ -9,6 +13,8 @@ export interface FleetOptions {
   readonly edges: number;
   /** Nobody's but this fleet's; it is stopped with it. */
   readonly redis: RedisServer | RedisCluster;
+  /** Relay, when not said. */
+  readonly delivery?: Delivery;
   /** Added to every edge's options. */
   readonly env?: Readonly<Record<string, string>>;
 }
@@ -16,11 +22,9 @@ export interface FleetOptions {
 const PATIENCE_MS = 90_000;
 const CONVERSATIONS = 24;
 
-/** How many partitions an edge gets by the relay alone. */
-const RELAYED = 'millrace_delivery_mode{mode="relay"}';
-
-/** Edges that relay to each other, on a topic and a Redis of their own. */
+/** Edges that relay to each other or read the log each for itself, on a topic and a Redis of their own. */
 export class Fleet {
+  readonly delivery: Delivery;
   readonly stage: EdgeStage;
   readonly edges: EdgeProcess[] = [];
   readonly #options: FleetOptions;
@@ -30,12 +34,14 @@ export class Fleet {
   private constructor(options: FleetOptions, stage: EdgeStage) {
     this.#options = options;
     this.stage = stage;
+    this.delivery = deliveryOf(options);
   }
 
   static async open(options: FleetOptions): Promise<Fleet> {
     const { brokers, redis } = options;
     const redisUrl = redis instanceof RedisServer ? redis.url : redis.urls;
-    const fleet = new Fleet(options, await EdgeStage.open({ brokers, redisUrl }));
+    const env = { ...deliveredBy(deliveryOf(options)), ...options.env };
+    const fleet = new Fleet(options, await EdgeStage.open({ brokers, redisUrl, env }));
     try {
       await fleet.stage.makeTopic();
       for (let index = 0; index < options.edges; index++) await fleet.spawn(index);
@@ -58,7 +64,6 @@ export class Fleet {
     const edge = await this.stage.spawn(`edge-${index + 1}`, {
       ...(port !== undefined && { port }),
       ...(metricsPort !== undefined && { metricsPort }),
-      env: { EDGE_DELIVERY: "relay", ...this.#options.env },
     });
     this.edges[index] = edge;
     return edge;
@@ -68,12 +73,11 @@ export class Fleet {
     return must(this.edges[index], `edge ${index}`);
   }
 
-  /** Every edge gets records by the relay alone. */
+  /** Every edge gets records by the relay alone; with direct delivery nothing is waited for. */
   async whenRelayed(): Promise<void> {
+    if (this.delivery === "direct") return;
     const areRelayed = async (): Promise<boolean> =>
-      (await Promise.all(this.edges.map((edge) => metricOf(edge, RELAYED)))).every(
-        (count) => count > 0,
-      );
+      (await Promise.all(this.edges.map((edge) => relayedOn(edge)))).every((count) => count > 0);
     await waitFor(areRelayed, { what: "every edge is relayed to", timeoutMs: PATIENCE_MS });
   }
 
@@ -100,4 +104,8 @@ export class Fleet {
     await this.#load?.stop();
     this.#load = undefined;
   }
+}
+
+function deliveryOf({ delivery = "relay" }: FleetOptions): Delivery {
+  return delivery;
 }

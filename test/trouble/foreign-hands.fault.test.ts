@@ -3,8 +3,15 @@ import { readFileSync } from "node:fs";
 import { must } from "@millrace/runtime";
 import { partitionOf } from "@millrace/schemas";
 import { encodeMessage } from "@millrace/schemas/record";
-import { waitFor, withAdmin, withProducer } from "@millrace/testkit";
-import { afterEach, beforeEach, expect, inject, it } from "vitest";
+import { type EdgeProcess, waitFor, withAdmin, withProducer } from "@millrace/testkit";
+import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
+import {
+  DELIVERIES,
+  type Delivery,
+  EDGES_FOR,
+  deliveredBy,
+  whenSomeRelayed,
+} from "../../services/edge/src/testing/deliveries.ts";
 import {
   type EdgePlace,
   EdgeStage,
@@ -36,6 +43,22 @@ afterEach(async () => {
 
 function rooms(count: number): string[] {
   return Array.from({ length: count }, (_, at) => `room:${at}`);
+}
+
+/** As many as it takes that somebody is not the owner of what is read. */
+async function spawnFor(delivery: Delivery): Promise<EdgeProcess[]> {
+  const edges: EdgeProcess[] = [];
+  for (let number = 1; number <= EDGES_FOR[delivery]; number++) {
+    edges.push(await stage.spawn(`edge-${number}`, { env: deliveredBy(delivery) }));
+  }
+  return edges;
+}
+
+/** One on each edge, live. */
+async function readersOf(edges: readonly EdgePlace[], c: string): Promise<RawClient[]> {
+  const readers = await Promise.all(edges.map((edge) => stage.connectWith(edge, "reader")));
+  for (const reader of readers) await subscribe(reader, c, "live");
+  return readers;
 }
 
 async function startLoad(
@@ -104,97 +127,119 @@ it("More partitions never split a conversation", async () => {
   await expectWhole(steady);
 });
 
-it("What foreign producers write that is not ours is counted, and disturbs nobody", async () => {
-  const conversations = rooms(6);
-  const [c = ""] = conversations;
-  const partition = partitionOf(Buffer.from(c), PARTITIONS);
-  const edge = await stage.spawn("edge-1");
-  const reader = await stage.connectWith(edge, "reader");
-  await subscribe(reader, c, "live");
-  const steady = await startLoad([edge], conversations);
-  const value = Buffer.from(encodeMessage(foreignMessage(c, "good")));
-  const other = Buffer.from(encodeMessage(foreignMessage("room:other", "bad")));
-  const elsewhere = (partition + 1) % PARTITIONS;
-  const bad = [
-    { key: c, value: Buffer.from("not a message"), partition },
-    { key: c, value: null, partition },
-    { key: null, value: other, partition },
-    { key: Buffer.from([0xff, 0xfe]), value: other, partition },
-    // Also where nobody has subscribed to it.
-    { key: c, value: other, partition: elsewhere },
-    {
-      key: "room:nobody",
-      value: other,
-      partition: partitionOf(Buffer.from("room:nobody"), 12) ^ 1,
-    },
-  ];
-  const flood = Array.from({ length: FLOOD }, () => ({ key: c, value: null, partition }));
-  const headers = { large: randomBytes(1_000_000) };
-  await withProducer(inject("kafkaBrokers"), async (producer) => {
-    await producer.send({ topic: stage.topic, messages: bad });
-    await producer.send({ topic: stage.topic, messages: flood });
-    await producer.send({
-      topic: stage.topic,
-      messages: [{ key: c, value, partition, headers }],
+describe.each(DELIVERIES)("with %s delivery", (delivery) => {
+  it("What foreign producers write that is not ours is counted, and disturbs nobody", async () => {
+    const conversations = rooms(6);
+    const [c = ""] = conversations;
+    const partition = partitionOf(Buffer.from(c), PARTITIONS);
+    const edges = await spawnFor(delivery);
+    const readers = await readersOf(edges, c);
+    // For keys an edge reads the partition itself, and is not relayed to for a while.
+    const loaded = conversations.filter(
+      (room) => delivery === "direct" || partitionOf(Buffer.from(room), PARTITIONS) !== partition,
+    );
+    const steady = await startLoad(edges, loaded);
+    await whenSomeRelayed(edges);
+    const value = Buffer.from(encodeMessage(foreignMessage(c, "good")));
+    const other = Buffer.from(encodeMessage(foreignMessage("room:other", "bad")));
+    const elsewhere = (partition + 1) % PARTITIONS;
+    const bad = [
+      { key: c, value: Buffer.from("not a message"), partition },
+      { key: c, value: null, partition },
+      { key: null, value: other, partition },
+      { key: Buffer.from([0xff, 0xfe]), value: other, partition },
+      // Also where nobody has subscribed to it.
+      { key: c, value: other, partition: elsewhere },
+      {
+        key: "room:nobody",
+        value: other,
+        partition: partitionOf(Buffer.from("room:nobody"), 12) ^ 1,
+      },
+    ];
+    const inTheRoom = 2;
+    const flood = Array.from({ length: FLOOD }, () => ({ key: c, value: null, partition }));
+    const headers = { large: randomBytes(1_000_000) };
+    await withProducer(inject("kafkaBrokers"), async (producer) => {
+      await producer.send({ topic: stage.topic, messages: bad });
+      await producer.send({ topic: stage.topic, messages: flood });
+      await producer.send({
+        topic: stage.topic,
+        messages: [{ key: c, value, partition, headers }],
+      });
     });
+    for (const reader of readers) {
+      await reader.next(
+        ({ body }) => body === "good",
+        "the message with the header of a million bytes",
+      );
+    }
+    await steady.whenPublished(50);
+    await steady.whenReceived(50);
+    for (const reader of readers) {
+      expect(reader.messages(c).filter(({ from }) => from === "foreign")).toHaveLength(1);
+      expect(reader.offence).toBeUndefined();
+    }
+    // Who reads the whole log sees them all, and who is relayed to what its clients could have got.
+    const seen = delivery === "direct" ? bad.length : inTheRoom;
+    for (const edge of edges) {
+      const name = "millrace_records_skipped_total";
+      await waitFor(async () => (await metricOf(edge, name)) >= FLOOD + seen, {
+        what: "the count of what was skipped",
+      });
+      expect(await metricOf(edge, name)).toBeLessThanOrEqual(FLOOD + bad.length);
+      const lines = readFileSync(edge.child.outputFile, "utf8")
+        .split("\n")
+        .filter((line) => line.includes("record skipped"));
+      expect(lines.length).toBeGreaterThanOrEqual(seen);
+      expect(lines.length).toBeLessThan(50);
+    }
+    steady.dropReceivers();
+    await expectWhole(steady);
   });
-  await reader.next(
-    ({ body }) => body === "good",
-    "the message with the header of a million bytes",
-  );
-  await steady.whenPublished(50);
-  await steady.whenReceived(50);
-  expect(reader.messages(c).filter(({ from }) => from === "foreign")).toHaveLength(1);
-  expect(reader.offence).toBeUndefined();
-  const name = "millrace_records_skipped_total";
-  await waitFor(async () => (await metricOf(edge, name)) >= FLOOD + bad.length, {
-    what: "the count of what was skipped",
+
+  it("A topic that is deleted under the edges ends nothing but the topic", async () => {
+    const [c = ""] = rooms(1);
+    const edges = await spawnFor(delivery);
+    const readers = await readersOf(edges, c);
+    const writer = await stage.connectWith(must(edges[0], "an edge"), "writer");
+    await whenSomeRelayed(edges);
+    // An edge that is relayed to must read for a moment before it takes the first key.
+    await publish(writer, c, ["m1", "m2"], { isKeyed: false });
+    for (const reader of readers) await whenHas(reader, c, ["m1", "m2"]);
+    const position = must(readers[0]?.position(c), "a position");
+    await withAdmin(inject("kafkaBrokers"), (admin) =>
+      admin.deleteTopics({ topics: [stage.topic] }),
+    );
+    const refused = await waitFor(
+      async () => {
+        const answer = await writer.request({ t: "pub", c, key: "lost", body: "lost" });
+        return answer.t === "err" && answer;
+      },
+      { what: "a refusal" },
+    );
+    expect(refused.code).toBe("unavailable");
+    // Who comes now could do nothing, and is told so; who is there stays.
+    const token = await stage.issuer.token({ sub: "late" });
+    for (const edge of edges) {
+      const isSentAway = async (): Promise<boolean> => {
+        const late = await RawClient.attempt({ url: edge.ws, token });
+        late.terminate();
+        return late.refusal === 503;
+      };
+      await waitFor(isSentAway, { what: "newcomers are sent away", timeoutMs: 60_000 });
+      expect((await fetch(`${edge.http}/readyz`)).status).toBe(200);
+    }
+    for (const client of [...readers, writer]) expect(client.closeCode).toBeUndefined();
+
+    await stage.makeTopic();
+    const isStored = async (): Promise<boolean> =>
+      (await writer.request({ t: "pub", c, body: "anew" })).t === "pubd";
+    await waitFor(isStored, { what: "publishes go on", timeoutMs: 60_000 });
+    for (const reader of readers) {
+      const gap = await reader.next(({ t }) => t === "gap", "a gap");
+      expect(gap).toMatchObject({ after: position, reason: "recreated" });
+      await reader.next(({ body }) => body === "anew", "the first of the new topic");
+      expect(reader.offence).toBeUndefined();
+    }
   });
-  expect(await metricOf(edge, name)).toBe(FLOOD + bad.length);
-  const lines = readFileSync(edge.child.outputFile, "utf8")
-    .split("\n")
-    .filter((line) => line.includes("record skipped"));
-  expect(lines.length).toBeGreaterThanOrEqual(bad.length);
-  expect(lines.length).toBeLessThan(50);
-  steady.dropReceivers();
-  await expectWhole(steady);
-});
-
-it("A topic that is deleted under the edges ends nothing but the topic", async () => {
-  const [c = ""] = rooms(1);
-  const edge = await stage.spawn("edge-1");
-  const reader = await stage.connectWith(edge, "reader");
-  await subscribe(reader, c, "live");
-  const writer = await stage.connectWith(edge, "writer");
-  await publish(writer, c, ["m1", "m2"]);
-  await whenHas(reader, c, ["m1", "m2"]);
-  const position = must(reader.position(c), "a position");
-  await withAdmin(inject("kafkaBrokers"), (admin) => admin.deleteTopics({ topics: [stage.topic] }));
-  const refused = await waitFor(
-    async () => {
-      const answer = await writer.request({ t: "pub", c, key: "lost", body: "lost" });
-      return answer.t === "err" && answer;
-    },
-    { what: "a refusal" },
-  );
-  expect(refused.code).toBe("unavailable");
-  // Who comes now could do nothing, and is told so; who is there stays.
-  const token = await stage.issuer.token({ sub: "late" });
-  const isSentAway = async (): Promise<boolean> => {
-    const late = await RawClient.attempt({ url: edge.ws, token });
-    late.terminate();
-    return late.refusal === 503;
-  };
-  await waitFor(isSentAway, { what: "newcomers are sent away", timeoutMs: 60_000 });
-  expect((await fetch(`${edge.http}/readyz`)).status).toBe(200);
-  expect([reader.closeCode, writer.closeCode]).toEqual([undefined, undefined]);
-
-  await stage.makeTopic();
-  const isStored = async (): Promise<boolean> =>
-    (await writer.request({ t: "pub", c, body: "anew" })).t === "pubd";
-  await waitFor(isStored, { what: "publishes go on", timeoutMs: 60_000 });
-  const gap = await reader.next(({ t }) => t === "gap", "a gap");
-  expect(gap).toMatchObject({ after: position, reason: "recreated" });
-  await reader.next(({ body }) => body === "anew", "the first of the new topic");
-  expect(reader.offence).toBeUndefined();
 });

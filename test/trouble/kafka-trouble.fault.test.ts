@@ -1,7 +1,14 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { must } from "@millrace/runtime";
 import { partitionOf } from "@millrace/schemas";
-import { KafkaCluster, SmallDisk, configureTopic, waitFor, withAdmin } from "@millrace/testkit";
+import {
+  KafkaCluster,
+  SmallDisk,
+  configureTopic,
+  waitFor,
+  whenInSync,
+  withAdmin,
+} from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, expect, inject, it } from "vitest";
 import { EdgeStage, type LocalEdge } from "../../services/edge/src/testing/edge-stage.ts";
 
@@ -100,18 +107,6 @@ async function leaders(conversations: readonly string[]): Promise<Map<string, nu
   );
 }
 
-/** A broker that has its replicas back is one that others may do without. */
-async function whenInSync(): Promise<void> {
-  await waitFor(areInSync, { what: "all replicas are in sync", timeoutMs: PATIENCE_MS });
-}
-
-function areInSync(): Promise<boolean> {
-  return withAdmin(cluster.brokers, async (admin) => {
-    const { topics } = await admin.fetchTopicMetadata({ topics: [stage.topic] });
-    return (topics[0]?.partitions ?? []).every(({ isr }) => isr.length === BROKERS);
-  });
-}
-
 /** The broker says "not enough replicas" once it has seen that one is gone. */
 async function whenRefusedForReplicas(): Promise<void> {
   const asker = await stage.connectWith(must(edges[0], "an edge"), "asker");
@@ -140,14 +135,14 @@ it("A broker that hangs delays its own conversations only, and nothing acknowled
   } finally {
     cluster.resume(0);
   }
-  for (const c of conversations) await steady.whenPublished(5, [c]);
+  await steady.whenPublishedInEach(5);
   steady.dropReceivers();
   await expectWhole(steady);
 });
 
 it("Leaders that move cost nobody a message, nor its place", async () => {
   const { load: steady, conversations } = await startLoad();
-  await whenInSync();
+  await whenInSync(cluster.brokers);
   const partition = partitionOf(Buffer.from(must(conversations[0], "a room")), PARTITIONS);
   for (const node of [1, 2, 3, 1]) {
     await cluster.moveLeader(stage.topic, partition, node);
@@ -157,8 +152,8 @@ it("Leaders that move cost nobody a message, nor its place", async () => {
 });
 
 it("A broker that is killed costs time and no message, and with too few replicas publishes are refused in time", async () => {
-  const { load: steady, conversations } = await startLoad(IS_FULL ? 500 : 60);
-  await whenInSync();
+  const { load: steady } = await startLoad(IS_FULL ? 500 : 60);
+  await whenInSync(cluster.brokers);
   const controlMs = performance.now();
   await sleep(MEASURE_MS);
   const control = steady.figuresSince(controlMs);
@@ -166,31 +161,31 @@ it("A broker that is killed costs time and no message, and with too few replicas
   await cluster.kill(0);
   await whenRefusedForReplicas();
   await configureTopic(remaining(), stage.topic, SETTINGS);
-  for (const c of conversations) await steady.whenPublished(5, [c]);
+  await steady.whenPublishedInEach(5);
   const downMs = performance.now();
   await sleep(MEASURE_MS);
   const down = steady.figuresSince(downMs);
   process.stdout.write(`one of three down: ${JSON.stringify({ control, down })}\n`);
   await cluster.restart(0);
-  for (const c of conversations) await steady.whenPublished(5, [c]);
+  await steady.whenPublishedInEach(5);
   await expectWhole(steady);
 });
 
 it.skipIf(disk === undefined)(
   "A broker whose disk is full is done without, and nothing acknowledged is lost",
   async () => {
-    const { load: steady, conversations } = await startLoad();
-    await whenInSync();
+    const { load: steady } = await startLoad();
+    await whenInSync(cluster.brokers);
     disk?.fill();
     await waitFor(() => cluster.hasEnded(SMALL), {
       what: "Kafka gives up a broker without a disk",
       timeoutMs: PATIENCE_MS,
     });
-    for (const c of conversations) await steady.whenPublished(20, [c]);
+    await steady.whenPublishedInEach(20);
     disk?.relieve();
     await cluster.restart(SMALL);
-    await whenInSync();
-    for (const c of conversations) await steady.whenPublished(5, [c]);
+    await whenInSync(cluster.brokers);
+    await steady.whenPublishedInEach(5);
     await expectWhole(steady);
   },
 );

@@ -32,6 +32,16 @@ interface Delivered {
 interface Acknowledged extends Published {
   readonly from: string;
   readonly atMs: number;
+  /** From when it was first to be sent, however often it was refused or its line lost. */
+  readonly waitMs: number;
+}
+
+/** Of publishes: from when each was first to be sent until its `pubd`, in ms. */
+export interface PublishFigures {
+  readonly perSecond: number;
+  readonly p50Ms: number;
+  readonly p99Ms: number;
+  readonly longestMs: number;
 }
 
 export interface Verdict {
@@ -60,6 +70,8 @@ export class SteadyLoad {
   readonly #end = new AbortController();
   readonly acknowledged: Acknowledged[] = [];
   readonly #delivered: Delivered[] = [];
+  /** When each key was first to be sent. */
+  readonly #askedMs = new Map<string, number>();
   #sending: Promise<void> | undefined;
   #asked = 0;
 
@@ -104,7 +116,13 @@ export class SteadyLoad {
     const counts = ({ c }: Acknowledged): boolean => conversations?.includes(c) ?? true;
     const before = this.acknowledged.length;
     const isThere = (): boolean => this.acknowledged.slice(before).filter(counts).length >= more;
-    await waitFor(isThere, { what: `${more} more acknowledged`, timeoutMs: SETTLE_MS });
+    const what = `${more} more acknowledged of ${conversations?.join() ?? "any"}`;
+    await waitFor(isThere, { what, timeoutMs: SETTLE_MS });
+  }
+
+  /** So many more acknowledged from now on, of each conversation. */
+  async whenPublishedInEach(more: number): Promise<void> {
+    await Promise.all(this.#options.conversations.map((c) => this.whenPublished(more, [c])));
   }
 
   /** Every receiver has got so many more. */
@@ -160,14 +178,14 @@ export class SteadyLoad {
     await Promise.all(this.#receivers.map(({ receiver }) => receiver.end()));
   }
 
-  /** Publish to `pubd` in ms, of what was acknowledged since then. */
-  figuresSince(sinceMs: number): { perSecond: number; p50Ms: number; p99Ms: number } {
+  /** Of what was acknowledged since then. */
+  figuresSince(sinceMs: number): PublishFigures {
     const some = this.acknowledged.filter(({ atMs }) => atMs >= sinceMs);
-    const sorted = some.map(({ ms }) => ms).toSorted((a, b) => a - b);
+    const sorted = some.map(({ waitMs }) => waitMs).toSorted((a, b) => a - b);
     const at = (share: number): number =>
       Math.round((sorted[Math.floor((sorted.length - 1) * share)] ?? Number.NaN) * 10) / 10;
-    const seconds = (performance.now() - sinceMs) / 1_000;
-    return { perSecond: Math.round(some.length / seconds), p50Ms: at(0.5), p99Ms: at(0.99) };
+    const perSecond = Math.round(some.length / ((performance.now() - sinceMs) / 1_000));
+    return { perSecond, p50Ms: at(0.5), p99Ms: at(0.99), longestMs: at(1) };
   }
 
   /** The longest that a message took from the log to a receiver on a line that held, in ms. */
@@ -178,7 +196,10 @@ export class SteadyLoad {
   }
 
   #took(from: string, published: Published): void {
-    this.acknowledged.push({ ...published, from, atMs: performance.now() });
+    const atMs = performance.now();
+    const waitMs = atMs - (this.#askedMs.get(published.key) ?? atMs);
+    this.#askedMs.delete(published.key);
+    this.acknowledged.push({ ...published, from, atMs, waitMs });
   }
 
   /**
@@ -199,7 +220,9 @@ export class SteadyLoad {
         const { sender } = this.#senders[this.#asked % this.#senders.length] ?? {};
         const turn = Math.floor(this.#asked / this.#senders.length);
         const c = conversations[turn % conversations.length] ?? "";
-        sender?.publish({ c, key: String(this.#asked), body: `message ${this.#asked}` });
+        const key = String(this.#asked);
+        this.#askedMs.set(key, performance.now());
+        sender?.publish({ c, key, body: `message ${key}` });
       }
       await sleep(TICK_MS);
     }

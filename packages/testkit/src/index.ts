@@ -24,4 +24,5 @@ export * from "./redis-server.ts";
 export * from "./small-disk.ts";
 export * from "./tcp-proxy.ts";
 export * from "./tls-terminator.ts";
+export * from "./topic-replicas.ts";
 export * from "./wait-for.ts";

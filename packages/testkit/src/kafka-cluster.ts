@@ -17,6 +17,7 @@ import {
   type SecuredProtocol,
   securedSettings,
 } from "./kafka-secured.ts";
+import { FIRST_SEGMENT, cutLog } from "./log-segment.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
 import { waitFor } from "./wait-for.ts";
@@ -110,6 +111,24 @@ export class KafkaCluster {
     const { child } = this.#node(index);
     child?.signal("SIGKILL");
     await child?.exited;
+  }
+
+  /** SIGTERM: it gives its partitions away before it ends, and nobody waits for it. */
+  async terminate(index: number): Promise<void> {
+    const { child } = this.#node(index);
+    child?.signal("SIGTERM");
+    await child?.exited;
+  }
+
+  /** Of a broker that was killed: its log goes no further than `end` when it comes back. */
+  loseTail(
+    index: number,
+    place: { readonly topic: string; readonly partition: number },
+    end: bigint,
+  ) {
+    const { topic, partition } = place;
+    const { dataFolder } = this.#node(index).options;
+    cutLog(join(dataFolder, "log", `${topic}-${partition}`, FIRST_SEGMENT), end);
   }
 
   /** Also when it ended by itself. */

@@ -8,7 +8,8 @@ import { answersKafka } from "./kafka-answers.ts";
 import { waitFor } from "./wait-for.ts";
 
 const run = promisify(execFile);
-const READY_MS = 60_000;
+/** A loaded machine takes minutes to start a broker. */
+const READY_MS = 180_000;
 
 export interface KafkaProcessOptions {
   readonly dataFolder: string;

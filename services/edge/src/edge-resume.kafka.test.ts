@@ -6,7 +6,21 @@ import { TcpProxy, waitFor, withAdmin, withProducer } from "@millrace/testkit";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
 import { delayedLog } from "./testing/delayed-log.ts";
-import { EdgeStage, bodiesFrom, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
+import {
+  DELIVERIES,
+  type Delivery,
+  EDGES_FOR,
+  deliveredBy,
+  whenSomeRelayed,
+} from "./testing/deliveries.ts";
+import {
+  EdgeStage,
+  type LocalEdge,
+  bodiesFrom,
+  publish,
+  subscribe,
+  whenHas,
+} from "./testing/edge-stage.ts";
 import { foreignMessage } from "./testing/foreign-message.ts";
 import type { RawClient } from "./testing/raw-client.ts";
 
@@ -67,19 +81,27 @@ describe("where history ends and live begins", () => {
   });
 });
 
-describe("what the log has lost", () => {
+/** An edge that is relayed to must read for a moment before it takes the first key. */
+const UNKEYED = { isKeyed: false };
+
+/** As many as it takes that somebody is not the owner of what is read. */
+async function startFor(delivery: Delivery, name: string): Promise<LocalEdge[]> {
+  const edges: LocalEdge[] = [];
+  for (let index = 0; index < EDGES_FOR[delivery]; index++) {
+    edges.push(await stage.start(`${name}-${index}`, {}, deliveredBy(delivery)));
+  }
+  return edges;
+}
+
+describe.each(DELIVERIES)("what the log has lost, with %s delivery", (delivery) => {
   // C-011
   it("What can no longer be replayed is announced before anything else arrives", async () => {
     const c = "room:expired";
-    const edge = await stage.start("edge-1");
-    const reader = await stage.connect(edge, "reader");
-    const writer = await stage.connect(edge, "writer");
-    await subscribe(reader, c, "live");
-    await publish(writer, c, bodiesFrom(1, 11));
-    await whenHas(reader, c, bodiesFrom(1, 11));
-    const left = must(reader.position(c), "a position");
-    reader.terminate();
-    await publish(writer, c, bodiesFrom(11, 101));
+    const [edge] = await startFor(delivery, "edge");
+    const writer = await stage.connect(must(edge, "an edge"), "writer");
+    const { pos: start = "" } = await subscribe(writer, c, "live");
+    await publish(writer, c, bodiesFrom(1, 101), UNKEYED);
+    const left = start.replace(/\d+$/, "10");
     const partitions = [{ partition: partitionOfRoom(c), offset: "50" }];
     const { topic } = stage;
     await withAdmin(brokers, async (admin) => {
@@ -88,59 +110,67 @@ describe("what the log has lost", () => {
       await admin.deleteTopicRecords({ topic, partitions });
     });
 
-    // Another edge, which has nothing of it in memory.
-    const other = await stage.start("edge-2");
-    const back = await stage.connect(other, "reader");
-    const subscribed = await subscribe(back, c, { after: left });
-    expect(subscribed.pos).toBe(left);
-    await back.next(({ t }) => t === "live", "all that is left");
-    const [, first] = back.frames.filter((frame) => frame.c === c);
-    const pos = left.replace(/\d+$/, "50");
-    expect(first).toMatchObject({ t: "gap", after: left, pos, reason: "expired" });
-    expect(back.bodies(c)).toEqual(bodiesFrom(51, 101));
-    expect(back.offence).toBeUndefined();
-    const gaps = await other.edge.metrics.gaps.get();
-    expect(gaps.values).toEqual([
-      expect.objectContaining({ labels: { reason: "expired" }, value: 1 }),
-    ]);
+    // Others, which have nothing of it in memory.
+    for (const other of await startFor(delivery, "other")) {
+      const back = await stage.connect(other, "reader");
+      const subscribed = await subscribe(back, c, { after: left });
+      expect(subscribed.pos).toBe(left);
+      await back.next(({ t }) => t === "live", "all that is left");
+      const [, first] = back.frames.filter((frame) => frame.c === c);
+      const pos = left.replace(/\d+$/, "50");
+      expect(first).toMatchObject({ t: "gap", after: left, pos, reason: "expired" });
+      expect(back.bodies(c)).toEqual(bodiesFrom(51, 101));
+      expect(back.offence).toBeUndefined();
+      const gaps = await other.edge.metrics.gaps.get();
+      expect(gaps.values).toEqual([
+        expect.objectContaining({ labels: { reason: "expired" }, value: 1 }),
+      ]);
 
-    const seen: string[] = [];
-    const client = sdk(other.ws);
-    client.subscribe(c, {
-      from: { after: left },
-      onGap: ({ reason }) => void seen.push(reason),
-      onMessage: ({ body }) => void seen.push(body),
-    });
-    await waitFor(() => seen.length >= 51, { what: "the rest by the SDK" });
-    expect(seen).toEqual(["expired", ...bodiesFrom(51, 101)]);
-    client.close();
+      const seen: string[] = [];
+      const client = sdk(other.ws);
+      client.subscribe(c, {
+        from: { after: left },
+        onGap: ({ reason }) => void seen.push(reason),
+        onMessage: ({ body }) => void seen.push(body),
+      });
+      await waitFor(() => seen.length >= 51, { what: "the rest by the SDK" });
+      expect(seen).toEqual(["expired", ...bodiesFrom(51, 101)]);
+      client.close();
+    }
   });
 
   // C-012
   it("A position from a topic that was rebuilt is recognised and never trusted", async () => {
     const c = "room:rebuilt";
-    const edge = await stage.start("edge-1");
-    const writer = await stage.connect(edge, "writer");
-    const reader = await stage.connect(edge, "reader");
-    await subscribe(reader, c, "live");
-    await publish(writer, c, bodiesFrom(0, 500));
-    await whenHas(reader, c, bodiesFrom(0, 500));
-    const left = must(reader.position(c), "a position");
+    const edges = await startFor(delivery, "edge");
+    const comeBack = async (after: string): Promise<RawClient[]> => {
+      const clients = await Promise.all(edges.map((edge) => stage.connect(edge, "reader")));
+      for (const client of clients) await subscribe(client, c, { after });
+      return clients;
+    };
+    const writer = await stage.connect(must(edges[0], "an edge"), "writer");
+    const { pos: start = "" } = await subscribe(writer, c, "live");
+    const readers = await comeBack(start);
+    await publish(writer, c, bodiesFrom(0, 250), UNKEYED);
+    await whenSomeRelayed(edges);
+    await publish(writer, c, bodiesFrom(250, 500), UNKEYED);
+    for (const reader of readers) {
+      await whenHas(reader, c, bodiesFrom(0, 500));
+      reader.terminate();
+    }
+    const left = must(readers[0]?.position(c), "a position");
     expect(offsetIn(left)).toBe(500);
-    reader.terminate();
 
     await rebuildTopic();
     await publishPatiently(writer, c, newBodies(0, 20));
-    const early = await stage.connect(edge, "early");
-    await subscribe(early, c, { after: left });
-    await whenHas(early, c, newBodies(0, 20));
-    await publish(writer, c, newBodies(20, 620));
-    await whenHas(early, c, newBodies(0, 620));
+    const early = await comeBack(left);
+    for (const client of early) await whenHas(client, c, newBodies(0, 20));
+    await publish(writer, c, newBodies(20, 620), UNKEYED);
+    for (const client of early) await whenHas(client, c, newBodies(0, 620));
     // The new log has grown past the old position by now.
-    const late = await stage.connect(edge, "late");
-    await subscribe(late, c, { after: left });
-    await whenHas(late, c, newBodies(0, 620));
-    for (const client of [early, late]) {
+    const late = await comeBack(left);
+    for (const client of late) await whenHas(client, c, newBodies(0, 620));
+    for (const client of [...early, ...late]) {
       const gaps = client.frames.filter(({ t }) => t === "gap");
       expect(gaps).toEqual([expect.objectContaining({ after: left, reason: "recreated" })]);
     }

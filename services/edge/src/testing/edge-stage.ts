@@ -31,6 +31,7 @@ export interface EdgePlace {
 /** An edge in this process, whose parts a test may exchange. */
 export interface LocalEdge extends EdgePlace {
   readonly port: number;
+  readonly metrics: string;
   readonly edge: Edge;
 }
 
@@ -94,11 +95,12 @@ export class EdgeStage {
     dependencies: Partial<EdgeDependencies> = {},
     env: Readonly<Record<string, string>> = {},
   ): Promise<LocalEdge> {
+    const metricsPort = await freePort();
     const environment = {
       ...this.#environment(),
       EDGE_ID: id,
       EDGE_PORT: "0",
-      EDGE_METRICS_PORT: String(await freePort()),
+      EDGE_METRICS_PORT: String(metricsPort),
       EDGE_DRAIN_MS: "100",
       ...env,
     };
@@ -111,7 +113,12 @@ export class EdgeStage {
     };
     const edge = await startEdge(config.values, parts);
     this.atEnd(() => edge.drain());
-    return { edge, port: edge.port, ws: `ws://127.0.0.1:${edge.port}/v1/connect` };
+    return {
+      edge,
+      port: edge.port,
+      metrics: `http://127.0.0.1:${metricsPort}/metrics`,
+      ws: `ws://127.0.0.1:${edge.port}/v1/connect`,
+    };
   }
 
   /** The topic, made as an edge makes it. */

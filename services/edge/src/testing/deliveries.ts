@@ -1,0 +1,35 @@
+import { waitFor } from "@millrace/testkit";
+import { metricOf } from "./metric-of.ts";
+
+/** The ways in which an edge gets its records; what is promised is promised with each. */
+export const DELIVERIES = ["direct", "relay"] as const;
+
+export type Delivery = (typeof DELIVERIES)[number];
+
+interface MeasuredPlace {
+  readonly metrics: string;
+}
+
+/** So many edges that of any partition one at least is not the owner, where there are owners. */
+export const EDGES_FOR: Readonly<Record<Delivery, number>> = { direct: 1, relay: 2 };
+
+const RELAYED = 'millrace_delivery_mode{mode="relay"}';
+const PATIENCE_MS = 90_000;
+
+/** The option that chooses it. */
+export function deliveredBy(delivery: Delivery): Record<string, string> {
+  return { EDGE_DELIVERY: delivery };
+}
+
+/** How many partitions an edge gets by the relay alone, of those that its clients want. */
+export function relayedOn(edge: MeasuredPlace): Promise<number> {
+  return metricOf(edge, RELAYED);
+}
+
+/** Where there are several, some of what their clients want comes by the relay alone. */
+export async function whenSomeRelayed(edges: readonly MeasuredPlace[]): Promise<void> {
+  if (edges.length === 1) return;
+  const areRelayed = async (): Promise<boolean> =>
+    (await Promise.all(edges.map((edge) => relayedOn(edge)))).some((count) => count > 0);
+  await waitFor(areRelayed, { what: "one edge is relayed to", timeoutMs: PATIENCE_MS });
+}
