@@ -4,7 +4,7 @@ import type { Balancer, Place } from "./balancer.ts";
 import { Roamer } from "./roamer.ts";
 
 export interface CrowdOptions {
-  readonly balancer: Balancer;
+  readonly edges: Balancer | readonly string[];
   readonly count: number;
   /** So that several crowds are not the same users. */
   readonly name: string;
@@ -32,6 +32,7 @@ export class Crowd {
   readonly refusals: { readonly status: number; readonly retryAfterS: number }[] = [];
   /** Of messages, from the broker's clock to the application; both have the same wall clock. */
   longestDelayMs = 0;
+  #heard = 0;
   readonly #options: CrowdOptions;
   readonly #tokens = new Map<string, Promise<string>>();
   readonly #timers: NodeJS.Timeout[] = [];
@@ -54,6 +55,20 @@ export class Crowd {
   async whenLive(): Promise<void> {
     const areLive = (): boolean => this.roamers.every(({ isLive }) => isLive);
     await waitFor(areLive, { what: "everybody is live", timeoutMs: PATIENCE_MS });
+  }
+
+  /** So many messages more have come to each of them, on the average. */
+  async whenHeard(more: number): Promise<void> {
+    const wanted = this.#heard + more * this.roamers.length;
+    const what = `${more} more messages for everybody`;
+    await waitFor(() => this.#heard >= wanted, { what, timeoutMs: PATIENCE_MS });
+  }
+
+  /** Until now, and from now on anew. */
+  takeLongestDelay(): number {
+    const { longestDelayMs } = this;
+    this.longestDelayMs = 0;
+    return longestDelayMs;
   }
 
   /** How often each had to connect again. */
@@ -95,7 +110,7 @@ export class Crowd {
   }
 
   #add(count: number): void {
-    const { balancer, name, tokenFor } = this.#options;
+    const { edges, name, tokenFor } = this.#options;
     for (let added = 0; added < count; added++) {
       const index = this.roamers.length;
       const user = `${name}-${index}`;
@@ -116,10 +131,11 @@ export class Crowd {
           this.refusals.push({ status, retryAfterS });
         },
         delivered: (delayMs: number) => {
+          this.#heard += 1;
           this.longestDelayMs = Math.max(this.longestDelayMs, delayMs);
         },
       };
-      this.roamers.push(new Roamer({ user, conversation, balancer, token, watch }));
+      this.roamers.push(new Roamer({ user, conversation, edges, token, watch }));
     }
   }
 

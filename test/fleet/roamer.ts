@@ -7,12 +7,13 @@ import {
 } from "@millrace/client/node";
 import type { Acknowledged, Told } from "@millrace/testkit/judge";
 import { WebSocket } from "ws";
-import type { Balancer, Place } from "./balancer.ts";
+import { Balancer, type Place } from "./balancer.ts";
 
 export interface RoamerOptions {
   readonly user: string;
   readonly conversation: string;
-  readonly balancer: Balancer;
+  /** Where it connects: wherever a balancer says, or to these in turn, from the first one on. */
+  readonly edges: Balancer | readonly string[];
   readonly token: () => Promise<string>;
   readonly watch: RoamerWatch;
 }
@@ -51,14 +52,16 @@ export class Roamer {
   #said = 0;
 
   constructor(options: RoamerOptions) {
-    const { user, conversation, token, watch } = options;
+    const { user, conversation, edges, token, watch } = options;
     this.user = user;
     this.conversation = conversation;
     this.#options = options;
     this.client = connect({
-      url: ANY_EDGE,
+      url: edges instanceof Balancer ? ANY_EDGE : edges,
       token,
       environment: {
+        // Chance would choose the first one otherwise.
+        ...(!(edges instanceof Balancer) && { random: () => 0 }),
         webSocket: this.#sockets(),
         fetch: (url, init) => this.#ask(url, init),
       },
@@ -113,13 +116,15 @@ export class Roamer {
   }
 
   #open(url: string, protocols: string[]): WebSocket {
-    const { balancer, watch } = this.#options;
-    const place = balancer.enter();
+    const { edges, watch } = this.#options;
+    const { search } = new URL(url);
+    const isBalanced = edges instanceof Balancer;
+    const place = isBalanced ? edges.enter() : { ws: url.replace(search, ""), open: 1 };
     this.#place = place;
-    const socket = new WebSocket(`${place.ws}${new URL(url).search}`, protocols, {
-      perMessageDeflate: false,
+    const socket = new WebSocket(`${place.ws}${search}`, protocols, { perMessageDeflate: false });
+    socket.on("close", () => {
+      if (isBalanced) edges.leave(place);
     });
-    socket.on("close", () => balancer.leave(place));
     socket.on("message", (data: Buffer) => {
       if (!data.includes('"t":"goaway"')) return;
       const parsed = JSON.parse(data.toString()) as Goaway | Goaway[];

@@ -89,7 +89,7 @@ async function replace(all: Crowd, index: number): Promise<void> {
 it("A rolling restart moves every client once, gently, and loses nothing", async () => {
   const tokenFor = (sub: string): Promise<string> => fleet.stage.issuer.token({ sub });
   crowd = await Crowd.gather({
-    balancer,
+    edges: balancer,
     count: CLIENTS,
     name: "all",
     tokenFor,
