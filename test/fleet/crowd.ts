@@ -31,7 +31,7 @@ export class Crowd {
   readonly returnsMs: number[] = [];
   readonly refusals: { readonly status: number; readonly retryAfterS: number }[] = [];
   /** Of messages, from the broker's clock to the application; both have the same wall clock. */
-  longestDelayMs = 0;
+  #longestDelayMs = 0;
   #heard = 0;
   readonly #options: CrowdOptions;
   readonly #tokens = new Map<string, Promise<string>>();
@@ -66,8 +66,8 @@ export class Crowd {
 
   /** Until now, and from now on anew. */
   takeLongestDelay(): number {
-    const { longestDelayMs } = this;
-    this.longestDelayMs = 0;
+    const longestDelayMs = this.#longestDelayMs;
+    this.#longestDelayMs = 0;
     return longestDelayMs;
   }
 
@@ -132,7 +132,7 @@ export class Crowd {
         },
         delivered: (delayMs: number) => {
           this.#heard += 1;
-          this.longestDelayMs = Math.max(this.longestDelayMs, delayMs);
+          this.#longestDelayMs = Math.max(this.#longestDelayMs, delayMs);
         },
       };
       this.roamers.push(new Roamer({ user, conversation, edges, token, watch }));

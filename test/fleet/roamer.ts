@@ -125,6 +125,10 @@ export class Roamer {
     socket.on("close", () => {
       if (isBalanced) edges.leave(place);
     });
+    socket.on("unexpected-response", (_, { statusCode = 0, headers }) => {
+      watch.refused(statusCode, Number(headers["retry-after"] ?? Number.NaN));
+      socket.terminate();
+    });
     socket.on("message", (data: Buffer) => {
       if (!data.includes('"t":"goaway"')) return;
       const parsed = JSON.parse(data.toString()) as Goaway | Goaway[];
@@ -136,12 +140,9 @@ export class Roamer {
   }
 
   /** The SDK asks why it was not let in. */
-  async #ask(url: string, init: RequestInit): Promise<Response> {
+  #ask(url: string, init: RequestInit): Promise<Response> {
     const there = `${this.#place?.ws ?? ""}${new URL(url).search}`.replace(/^ws/, "http");
-    const response = await fetch(there, init);
-    const retryAfterS = Number(response.headers.get("retry-after") ?? Number.NaN);
-    this.#options.watch.refused(response.status, retryAfterS);
-    return response;
+    return fetch(there, init);
   }
 }
 
