@@ -147,15 +147,9 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     metrics,
     drain: async () => {
       const { drainMs } = config;
-      const beganMs = clock.nowMs();
       server.refuseNewcomers();
-      const { left, handedOver } = parts.relay.leave();
-      // Partitions first, so that clients find others at work; a broker that hangs holds nobody back.
-      await within(clock, drainMs * LEAVE_SHARE, left).catch(() => undefined);
-      const pace = { clock, random: Math.random, drainMs, beganMs };
-      await drainConnections(clients.connections, pace);
+      await moveAway(parts.relay, clients, { clock, drainMs });
       const settleMs = drainMs * SETTLE_SHARE;
-      await handedOver;
       await end({ ...parts, log, cursorsLog, ruled, server, settleMs });
       await dependencies.tracing?.close(settleMs);
       room.close();
@@ -166,6 +160,19 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       stopSampling();
     },
   };
+}
+
+/** Partitions first, so that clients find others at work; a broker that hangs holds nobody back. */
+async function moveAway(
+  relay: EdgeRelay,
+  { connections }: EdgeClients,
+  { clock, drainMs }: { readonly clock: Clock; readonly drainMs: number },
+): Promise<void> {
+  const beganMs = clock.nowMs();
+  const { left, handedOver } = relay.leave();
+  await within(clock, drainMs * LEAVE_SHARE, left).catch(() => undefined);
+  await drainConnections(connections, { clock, random: Math.random, drainMs, beganMs });
+  await handedOver;
 }
 
 /** What Prometheus asks, and what operators call, each on a port of its own. */
