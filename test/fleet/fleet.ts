@@ -17,10 +17,18 @@ export interface FleetOptions {
   readonly delivery?: Delivery;
   /** Added to every edge's options. */
   readonly env?: Readonly<Record<string, string>>;
+  /** The checkout whose code the first ones run; this one, where none is given. */
+  readonly folder?: string;
 }
 
 const PATIENCE_MS = 90_000;
 const CONVERSATIONS = 24;
+
+/** What one edge of a fleet has other than the rest. */
+export interface SpawnOptions {
+  readonly env?: Readonly<Record<string, string>>;
+  readonly folder?: string;
+}
 
 /** Edges that relay to each other or read the log each for itself, on a topic and a Redis of their own. */
 export class Fleet {
@@ -44,7 +52,9 @@ export class Fleet {
     const fleet = new Fleet(options, await EdgeStage.open({ brokers, redisUrl, env }));
     try {
       await fleet.stage.makeTopic();
-      for (let index = 0; index < options.edges; index++) await fleet.spawn(index);
+      const { edges, folder } = options;
+      const how = folder === undefined ? {} : { folder };
+      for (let index = 0; index < edges; index++) await fleet.spawn(index, how);
     } catch (error) {
       await fleet.close();
       throw error;
@@ -59,11 +69,13 @@ export class Fleet {
   }
 
   /** That edge, at the address that it had before. */
-  async spawn(index: number): Promise<EdgeProcess> {
+  async spawn(index: number, { env, folder }: SpawnOptions = {}): Promise<EdgeProcess> {
     const { port, metricsPort } = this.edges[index] ?? {};
     const edge = await this.stage.spawn(`edge-${index + 1}`, {
       ...(port !== undefined && { port }),
       ...(metricsPort !== undefined && { metricsPort }),
+      ...(folder !== undefined && { folder }),
+      ...(env !== undefined && { env }),
     });
     this.edges[index] = edge;
     return edge;

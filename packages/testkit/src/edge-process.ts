@@ -19,6 +19,8 @@ export interface EdgeProcessOptions {
   /** Its options, as docs/operations.md lists them; brokers, Redis and issuer are needed. */
   readonly env: Readonly<Record<string, string>>;
   readonly outputFile?: string;
+  /** The root of another checkout, whose code it runs. */
+  readonly folder?: string;
   /** Another script than the edge's own. */
   readonly main?: string;
   /** How many descriptors it may have. */
@@ -47,7 +49,7 @@ export interface EdgeProcess {
 
 /** Starts an edge and resolves when it is ready; what it printed is in the error when it is not. */
 export async function spawnEdge(options: EdgeProcessOptions): Promise<EdgeProcess> {
-  const { id, main = MAIN, signal } = options;
+  const { id, folder = ROOT, main = MAIN, signal } = options;
   const port = options.port ?? (await freePort());
   const metricsPort = options.metricsPort ?? (await freePortBeside(port));
   const place = { EDGE_ID: id, EDGE_HOST: HOST, EDGE_PORT: String(port) };
@@ -57,7 +59,7 @@ export async function spawnEdge(options: EdgeProcessOptions): Promise<EdgeProces
   const child = startChild({
     command,
     args,
-    cwd: ROOT,
+    cwd: folder,
     env: { ...place, EDGE_METRICS_PORT: String(metricsPort), ...options.env },
     outputFile: options.outputFile ?? join(tmpdir(), `millrace-edge-${process.pid}-${port}.log`),
   });

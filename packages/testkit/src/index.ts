@@ -4,6 +4,7 @@ export * from "./child.ts";
 export * from "./console-producer.ts";
 export * from "./container-engine.ts";
 export * from "./containers.ts";
+export * from "./earlier-build.ts";
 export * from "./edge-process.ts";
 export * from "./fake-clock.ts";
 export * from "./free-port.ts";

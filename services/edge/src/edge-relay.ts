@@ -15,8 +15,8 @@ import { onScrape } from "./watch/edge-gauges.ts";
 
 export interface EdgeRelay {
   sourceOf(partition: number, origin: TailOrigin): PartitionSource;
-  /** Gives its partitions away; they are relayed on until others surely do. */
-  leave(): Promise<void>;
+  /** Gives its partitions away; they are relayed on until others surely do: `handedOver`. */
+  leave(): { readonly left: Promise<void>; readonly handedOver: Promise<void> };
   stop(): void;
 }
 
@@ -47,7 +47,7 @@ function direct(parts: RelayParts): EdgeRelay {
   });
   return {
     sourceOf: (partition, origin) => new PartitionTail(partition, origin, all),
-    leave: async () => undefined,
+    leave: () => ({ left: Promise.resolve(), handedOver: Promise.resolve() }),
     stop: () => undefined,
   };
 }
@@ -73,6 +73,7 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
     clock,
     logger,
     onPiece: (partition, bucket, piece) => partitions.get(partition)?.relayed(bucket, piece),
+    onUnreadable: () => metrics.unreadable.inc({ what: "relay" }),
   });
   redis.listen({
     piece: (channel, bytes) => {
@@ -104,10 +105,10 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
       source.own(ownership.owned.has(partition));
       return source;
     },
-    leave: async () => {
+    leave: () => {
       const isOwner = ownership.owned.size > 0;
-      await ownership.leave();
-      if (isOwner) await delay(clock, HANDOVER_MS);
+      const left = ownership.leave();
+      return { left, handedOver: left.then(() => delay(clock, isOwner ? HANDOVER_MS : 0)) };
     },
     stop: () => {
       sender.stop();
@@ -119,7 +120,7 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
 }
 
 function groupOf(config: EdgeConfig, parts: RelayParts): Ownership {
-  const { clock, logger, credentials, log } = parts;
+  const { clock, logger, credentials, log, metrics } = parts;
   const self = { edge: config.id, address: config.admin, weight: config.weight, isDraining: false };
   return createOwnershipGroup({
     brokers: config.kafkaBrokers,
@@ -127,6 +128,7 @@ function groupOf(config: EdgeConfig, parts: RelayParts): Ownership {
     groupId: `${config.topic}.edges`,
     partitions: () => log.epoch?.partitions ?? 0,
     self: () => self,
+    onUnreadable: () => metrics.unreadable.inc({ what: "member" }),
     clock,
     logger,
     ...credentials.kafka,

@@ -1,5 +1,5 @@
 import type { Log, Ownership } from "@millrace/log";
-import { type Clock, type Logger, delay } from "@millrace/runtime";
+import { type Clock, type Logger, delay, within } from "@millrace/runtime";
 import { cursorsTopicOf } from "@millrace/schemas";
 import { type Admission, createAdmission } from "./admission/admission.ts";
 import { startAdminPage } from "./admin/admin-page.ts";
@@ -88,6 +88,9 @@ export interface EdgeDependencies {
  */
 const SETTLE_SHARE = 0.1;
 
+/** The share that the group may take to let this edge go, before clients are told. */
+const LEAVE_SHARE = 0.1;
+
 /** How many helpings of catch-up the loop hands out in one turn. */
 const CATCH_UPS_PER_TURN = 8;
 
@@ -110,7 +113,9 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const { sessions } = held;
   const ages = new ConnectionAges({ clock, random: Math.random, ageMs: config.connectionAgeMs });
   const clients = new EdgeClients(metrics, ages);
-  const tickets = new Tickets(health, limits.ticketMs);
+  const tickets = new Tickets(health, limits.ticketMs, () => {
+    metrics.unreadable.inc({ what: "ticket" });
+  });
   const log = dependencies.log ?? kafkaLog(config, config.topic, shared);
   const ruled = createRights(config, { ...shared, metrics, clients, messages: log });
   const { rights } = ruled;
@@ -148,11 +153,8 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     drain: async () => {
       const { drainMs } = config;
       server.refuseNewcomers();
-      // Who takes them over reads on while this edge still relays.
-      const handedOver = parts.relay.leave();
-      await drainConnections(clients.connections, { clock, random: Math.random, drainMs });
+      await moveAway(parts.relay, clients, { clock, drainMs });
       const settleMs = drainMs * SETTLE_SHARE;
-      await handedOver;
       await end({ ...parts, log, cursorsLog, ruled, server, settleMs });
       await dependencies.tracing?.close(settleMs);
       room.close();
@@ -163,6 +165,19 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       stopSampling();
     },
   };
+}
+
+/** Partitions first, so that clients find others at work; a broker that hangs holds nobody back. */
+async function moveAway(
+  relay: EdgeRelay,
+  { connections }: EdgeClients,
+  { clock, drainMs }: { readonly clock: Clock; readonly drainMs: number },
+): Promise<void> {
+  const beganMs = clock.nowMs();
+  const { left, handedOver } = relay.leave();
+  await within(clock, drainMs * LEAVE_SHARE, left).catch(() => undefined);
+  await drainConnections(connections, { clock, random: Math.random, drainMs, beganMs });
+  await handedOver;
 }
 
 /** What Prometheus asks, and what operators call, each on a port of its own. */
@@ -289,6 +304,7 @@ function createFinder(parts: {
     decoded,
     bytesMax,
     partitionsIn: (epoch) => (log.epoch?.id === epoch ? log.epoch.partitions : undefined),
+    onUnreadable: () => metrics.unreadable.inc({ what: "block" }),
   });
   return { index, finder: new MessageFinder({ log, index, metrics, readBytes }) };
 }

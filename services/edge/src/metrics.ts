@@ -66,6 +66,11 @@ export const EDGE_METRICS = {
     "millrace_records_skipped_total",
     "records that are no messages of ours: unreadable (where somebody has subscribed), without a key, or in another partition than their key's",
   ),
+  unreadable: counter(
+    "millrace_unreadable_total",
+    "what this edge ignored because it is of a version that it does not know, or nobody's: `relay` (pieces of owners), `member` (words of the group's members), `block`, `ticket` (values in Redis); records are counted above",
+    ["what"],
+  ),
   gaps: counter("millrace_gaps_total", "gaps told to subscribers", ["reason"]),
   lagging: counter("millrace_lagging_total", "times a live subscriber fell behind"),
   laggingNow: gauge("millrace_lagging", "subscribers that fell behind and have not caught up yet"),

@@ -16,6 +16,9 @@ export type TicketOutcome =
   /** Where tickets are kept does not answer. */
   | { readonly kind: "unavailable" };
 
+/** Of what is kept. One without a version is of the first, whose writers did not say it. */
+const VERSION = 1;
+
 const SECRET_BYTES = 32;
 const GRAMMAR = /^[A-Za-z0-9_-]{43}$/;
 
@@ -27,17 +30,23 @@ const GRAMMAR = /^[A-Za-z0-9_-]{43}$/;
 export class Tickets {
   readonly #redis: Pick<RedisHealth, "ask">;
   readonly #lifeMs: number;
+  readonly #onUnreadable: () => void;
 
-  constructor(redis: Pick<RedisHealth, "ask">, lifeMs: number) {
+  constructor(
+    redis: Pick<RedisHealth, "ask">,
+    lifeMs: number,
+    onUnreadable: () => void = () => undefined,
+  ) {
     this.#redis = redis;
     this.#lifeMs = lifeMs;
+    this.#onUnreadable = onUnreadable;
   }
 
   /** Undefined: it can't be kept at the moment. */
   async issue({ identity, origin }: TicketHolder): Promise<string | undefined> {
     const ticket = randomBytes(SECRET_BYTES).toString("base64url");
     const { user, rights, expiresAtMs } = identity;
-    const text = JSON.stringify({ user, rights, expiresAtMs, origin });
+    const text = JSON.stringify({ v: VERSION, user, rights, expiresAtMs, origin });
     const key = keyOf(ticket);
     const kept = await this.#redis.ask(key, (client) => client.set(key, text, "PX", this.#lifeMs));
     return kept === "OK" ? ticket : undefined;
@@ -59,7 +68,10 @@ export class Tickets {
     if (!GRAMMAR.test(ticket)) return { kind: "unknown" };
     const text = await read(keyOf(ticket));
     if (text === undefined) return { kind: "unavailable" };
-    return text === null ? { kind: "unknown" } : { kind: "valid", holder: holderOf(text) };
+    if (text === null) return { kind: "unknown" };
+    const holder = holderOf(text);
+    if (holder === undefined) this.#onUnreadable();
+    return holder === undefined ? { kind: "unknown" } : { kind: "valid", holder };
   }
 }
 
@@ -67,7 +79,14 @@ function keyOf(ticket: string): string {
   return `mr:ticket:{${createHash("sha256").update(ticket).digest("base64url")}}`;
 }
 
-function holderOf(text: string): TicketHolder {
-  const { origin, ...identity } = JSON.parse(text) as Identity & { readonly origin?: string };
-  return { identity, origin };
+/** Undefined for what another version, or somebody else, has written there: who has it buys a new one. */
+function holderOf(text: string): TicketHolder | undefined {
+  try {
+    const kept = JSON.parse(text) as Identity & { readonly origin?: string; readonly v?: number };
+    const { v = VERSION, origin, ...identity } = kept;
+    return v === VERSION ? { identity, origin } : undefined;
+  } catch {
+    // Not even JSON.
+    return undefined;
+  }
 }

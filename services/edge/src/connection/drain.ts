@@ -17,6 +17,8 @@ export interface DrainOptions {
   readonly random: () => number;
   /** The whole time; afterwards the process ends whatever is left. */
   readonly drainMs: number;
+  /** When the drain began: its end stays where it is, however late clients are told. */
+  readonly beganMs: number;
 }
 
 /**
@@ -28,9 +30,9 @@ export async function drainConnections(
   connections: ReadonlySet<Connection>,
   options: DrainOptions,
 ): Promise<void> {
-  const { clock, random, drainMs } = options;
+  const { clock, random, drainMs, beganMs } = options;
   const startMs = clock.nowMs();
-  const lastMs = startMs + drainMs * (1 - RESERVE_SHARE);
+  const lastMs = beganMs + drainMs * (1 - RESERVE_SHARE);
   const closeAtMs = new Map<Connection, number>();
   // Each has a part of the time of its own: chance alone would crowd some of them together.
   const partMs = (drainMs * SPREAD_SHARE) / connections.size;

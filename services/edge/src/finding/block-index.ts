@@ -21,6 +21,8 @@ export interface BlockIndexOptions {
   /** At most 8,192, of which it is a divisor. */
   readonly blockOffsets?: number;
   readonly hashOf?: (key: Uint8Array) => number;
+  /** The store holds something that is no block of a version that is known here. */
+  readonly onUnreadable?: () => void;
 }
 
 /** Blocks asked for at once. */

@@ -18,6 +18,8 @@ export interface BlockShelfOptions {
   readonly bytesMax: number;
   /** Offsets of a block. */
   readonly size: bigint;
+  /** What stands there is no block of a version that is known here. */
+  readonly onUnreadable?: () => void;
 }
 
 /** One that was not there is asked for again after that time. */
@@ -83,11 +85,12 @@ export class BlockShelf {
   }
 
   async #read(key: string, number: bigint): Promise<void> {
-    const { store, size } = this.#options;
+    const { store, size, onUnreadable } = this.#options;
     const isBelieved = !this.#suspects.has(key) || (await this.#acquit(key));
     const bytes = isBelieved ? await store.read(key) : undefined;
     const range = { from: number * size, next: (number + 1n) * size };
     const block = bytes ? decodeBlock(bytes, range) : undefined;
+    if (bytes && block === undefined) onUnreadable?.();
     // It may have become suspect while it was on its way.
     if (block !== undefined && !this.#suspects.has(key)) this.#cache.put(key, block);
     else this.#absent(key);

@@ -16,6 +16,8 @@ export interface RelayReceiverOptions {
   readonly clock: Clock;
   readonly logger: Logger;
   readonly onPiece: (partition: number, bucket: number, piece: RelayPiece) => void;
+  /** Something came that is no piece of a version that is known here. */
+  readonly onUnreadable: () => void;
 }
 
 /** A channel that is followed and silent for that long is asked for again. */
@@ -76,7 +78,7 @@ export class RelayReceiver {
     if (channel === undefined) return;
     const piece = decodePiece(bytes);
     // Of an owner that speaks another version: to this edge the channel is silent, and it reads the log.
-    if (piece === undefined) return;
+    if (piece === undefined) return this.#options.onUnreadable();
     channel.heardMs = this.#options.clock.nowMs();
     this.#options.onPiece(channel.partition, channel.bucket, piece);
   }

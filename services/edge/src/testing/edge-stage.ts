@@ -74,15 +74,17 @@ export class EdgeStage {
       readonly env?: Readonly<Record<string, string>>;
       readonly outputFile?: string;
       readonly descriptorsMax?: number;
+      readonly folder?: string;
     } = {},
   ): Promise<EdgeProcess> {
-    const { port, metricsPort, env, outputFile, descriptorsMax } = options;
+    const { port, metricsPort, env, outputFile, descriptorsMax, folder } = options;
     const edge = await spawnEdge({
       id,
       ...(port !== undefined && { port }),
       ...(metricsPort !== undefined && { metricsPort }),
       ...(outputFile !== undefined && { outputFile }),
       ...(descriptorsMax !== undefined && { descriptorsMax }),
+      ...(folder !== undefined && { folder }),
       env: { ...this.#environment(), ...env },
     });
     this.atEnd(() => edge.kill());

@@ -182,6 +182,7 @@ export class RelayEdge {
         },
       },
       onPiece: (_, bucket, piece) => this.#partition.relayed(bucket, piece),
+      onUnreadable: () => undefined,
     });
     this.#partition = new RelayedPartition({
       partition: PARTITION,

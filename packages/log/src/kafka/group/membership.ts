@@ -4,9 +4,15 @@ import { type Candidate, assignPartitions } from "./assignment.ts";
 
 const { AssignerProtocol } = kafkajs;
 
-/** The metadata travels as JSON; what an older or newer edge does not know it ignores. */
+/**
+ * The metadata travels as JSON, with this version as `v`. Fields may be added to a version: who does not
+ * know them ignores them. Who says another version is not understood.
+ */
 const VERSION = 1;
 const NAME = "millrace";
+
+/** Of Kafka's own words around ours (KIP-54), whatever ours are. */
+const CONSUMER_PROTOCOL = 1;
 
 /** What a member says when it joins. */
 export interface MemberWords extends OwnershipMember {
@@ -21,32 +27,35 @@ export interface AssignerOptions {
   /** Partitions that operators have tied to an edge. */
   readonly pins: () => ReadonlyMap<number, string>;
   readonly self: () => MemberWords;
+  /** A member's words are of another version, or none of ours. */
+  readonly onUnreadable?: () => void;
 }
 
 /** The group's assigner, in the words of Kafka's consumer protocol (KIP-54, KIP-341). */
 export function millraceAssigner(options: AssignerOptions): PartitionAssigner {
-  const { topic, partitions, pins, self } = options;
+  const { topic, partitions, pins, self, onUnreadable } = options;
   return (): Assigner => ({
     name: NAME,
-    version: VERSION,
+    version: CONSUMER_PROTOCOL,
     protocol: ({ topics }) => {
       const userData = Buffer.from(JSON.stringify({ v: VERSION, ...self() }));
-      const words = { version: VERSION, topics, userData };
+      const words = { version: CONSUMER_PROTOCOL, topics, userData };
       return { name: NAME, metadata: AssignerProtocol.MemberMetadata.encode(words) };
     },
     assign: async ({ members }) => {
       const candidates = members
-        .map(({ memberId, memberMetadata }) => ({
-          memberId,
-          ...candidateOf(memberId, memberMetadata),
-        }))
+        .map(({ memberId, memberMetadata }) => {
+          const candidate = candidateOf(memberMetadata);
+          if (candidate === undefined) onUnreadable?.();
+          return { memberId, ...(candidate ?? strangerOf(memberId)) };
+        })
         .toSorted((one, other) => other.givenMs - one.givenMs);
       const shares = assignPartitions({ candidates, partitions: partitions(), pins: pins() });
       return candidates.map(({ memberId, edge }) => {
         const assignment = { [topic]: shares.get(edge) ?? [] };
         // A restarted edge may stand there twice until its old membership has ended.
         shares.delete(edge);
-        const words = { version: VERSION, assignment, userData: Buffer.alloc(0) };
+        const words = { version: CONSUMER_PROTOCOL, assignment, userData: Buffer.alloc(0) };
         return { memberId, memberAssignment: AssignerProtocol.MemberAssignment.encode(words) };
       });
     },
@@ -54,12 +63,22 @@ export function millraceAssigner(options: AssignerOptions): PartitionAssigner {
 }
 
 /** Whoever says nothing that we understand is a member of weight 1 that owns nothing yet. */
-function candidateOf(memberId: string, memberMetadata: Buffer): Candidate {
-  const unknown = { edge: memberId, weight: 1, isDraining: false, owned: [], givenMs: 0 };
+function strangerOf(memberId: string): Candidate {
+  return { edge: memberId, weight: 1, isDraining: false, owned: [], givenMs: 0 };
+}
+
+function candidateOf(memberMetadata: Buffer): Candidate | undefined {
   try {
-    const decoded = AssignerProtocol.MemberMetadata.decode(memberMetadata);
-    return { ...unknown, ...(JSON.parse(String(decoded?.userData)) as Partial<Candidate>) };
+    const { userData } = AssignerProtocol.MemberMetadata.decode(memberMetadata) ?? {};
+    const words = JSON.parse(String(userData)) as Partial<MemberWords> & { readonly v?: unknown };
+    if (words.v !== VERSION) return undefined;
+    const { edge, weight, isDraining = false, owned, givenMs } = words;
+    if (typeof edge !== "string" || typeof isDraining !== "boolean") return undefined;
+    if (typeof weight !== "number" || typeof givenMs !== "number") return undefined;
+    if (!Array.isArray(owned) || !owned.every((one) => Number.isSafeInteger(one))) return undefined;
+    return { edge, weight, isDraining, owned, givenMs };
   } catch {
-    return unknown;
+    // Neither Kafka's words nor JSON.
+    return undefined;
   }
 }

@@ -21,6 +21,8 @@ export interface OwnershipGroupOptions {
   readonly pins?: () => ReadonlyMap<number, string>;
   /** Without it connections are plain. */
   readonly credentials?: CredentialSource;
+  /** A member spoke in a version that is not known here. */
+  readonly onUnreadable?: () => void;
 }
 
 /** A member that was killed is missed after that time; brokers allow no less by default. */
@@ -138,6 +140,7 @@ class OwnershipGroup implements Ownership {
 
   #create(): Consumer {
     const { brokers, topic, groupId, partitions, self, credentials, pins } = this.#options;
+    const { onUnreadable } = this.#options;
     silenceIdleTimers();
     const kafka = new Kafka({
       ...kafkaSecurity(credentials),
@@ -150,6 +153,7 @@ class OwnershipGroup implements Ownership {
       partitions,
       pins: pins ?? (() => NO_PINS),
       self: () => ({ ...self(), owned: [...this.#owned], givenMs: this.#givenMs }),
+      ...(onUnreadable && { onUnreadable }),
     });
     return kafka.consumer({
       groupId,
