@@ -74,18 +74,24 @@ export class BenchFleet {
   }
 
   async #start(): Promise<void> {
-    const { edges, partitions, owner, env } = this.#wish;
+    const { edges, partitions, owner } = this.#wish;
     const { brokers, meter } = this.#stage;
     await makeTopic(brokers, { topic: this.topic, numPartitions: partitions });
     if (owner !== undefined) await this.#pinAllTo(owner);
-    for (const [name, delivery] of Object.entries(edges)) {
-      const place = { EDGE_ID: name, EDGE_TOPIC: this.topic, EDGE_DELIVERY: delivery };
-      const edge = await this.#stage.edge({ ...place, ...env });
-      this.#edges.set(name, edge);
-      meter.watch(`edge:${name}`, [edge.pid]);
-      // Where there are several, each has a name.
-      meter.forget("edge");
-    }
+    const [first = "", ...others] = Object.keys(edges);
+    // It makes what is missing, and is the owner where there is one.
+    await this.#startEdge(first);
+    await Promise.all(others.map((name) => this.#startEdge(name)));
+    for (const [name, { pid }] of this.#edges) meter.watch(`edge:${name}`, [pid]);
+    // Where there are several, each has a name.
+    meter.forget("edge");
+  }
+
+  async #startEdge(name: string): Promise<void> {
+    const { edges, env } = this.#wish;
+    const delivery = must(edges[name], `the edge ${name}`);
+    const place = { EDGE_ID: name, EDGE_TOPIC: this.topic, EDGE_DELIVERY: delivery };
+    this.#edges.set(name, await this.#stage.edge({ ...place, ...env }));
   }
 
   /**

@@ -20,9 +20,9 @@ function windowOf(
   us: { readonly owner: number; readonly relayed: number; readonly direct: number },
   { piecesPerS = BEATS, publishesPerS = 0, redisCpu = 0 } = {},
 ): Window {
-  const cpu = (more: number): number => (TRUE.idle + more) / 1e6;
-  const { owner, relayed, direct } = us;
-  const edgeCpus = { owner: cpu(owner), relayed: cpu(relayed), direct: cpu(direct) };
+  const edgeCpus = Object.fromEntries(
+    Object.entries(us).map(([edge, more]) => [edge, (TRUE.idle + more) / 1e6]),
+  );
   return { figures: { edgeCpus, publishesPerS, redisCpu }, piecesPerS };
 }
 
@@ -37,10 +37,6 @@ test("what a record costs is told apart from heartbeats, connections and the edg
   const costs = recordCosts(
     {
       alone: windowOf({ owner: beats, relayed: 0, direct: 0 }),
-      unheard: windowOf(
-        { owner: beats + RATE * read, relayed: 0, direct: RATE * read },
-        { publishesPerS: RATE },
-      ),
       silent: windowOf({ owner: beats, relayed: hearing, direct: CONNECTIONS }),
       discarded: windowOf({ owner: saying, relayed: relayedAll, direct: readAll }, traffic),
       wanted: windowOf(

@@ -6,14 +6,10 @@ import { spanBetween } from "../stage/process-meter.ts";
 import { foreignOf } from "./figures.ts";
 import type { Bench, Scenario } from "./measured.ts";
 
-interface Group {
+export interface Group {
   readonly members: number;
   readonly partitions: number;
 }
-
-export const GROUPS: readonly Group[] = [3, 30, 100].flatMap((members) =>
-  [48, 192].map((partitions) => ({ members, partitions })),
-);
 
 const ROUNDS = { full: 5, quick: 2 } as const;
 const CALM_S = { full: 10, quick: 4 } as const;
@@ -23,21 +19,12 @@ const CALM_S = { full: 10, quick: 4 } as const;
  * has exactly one owner and every member knows it. The members are those of edges, without edges,
  * many in a process.
  */
-export function rebalance(name: string, groups: readonly Group[]): Scenario {
+export function rebalance(name: string, group: Group): Scenario {
   return async (bench, variant) => {
-    const more: Record<string, number> = {};
-    const notes: string[] = [];
-    for (const group of groups) {
-      const { times, foreignCpu } = await timesOf(bench, group);
-      const label = `${group.members} members, ${group.partitions} partitions`;
-      for (const [what, value] of Object.entries(times)) more[`${what}, ${label}`] = value;
-      const told = Object.entries(times).map(([what, value]) => `${what} ${value.toFixed(1)}`);
-      bench.tell(`${name}: ${label}: ${told.join(", ")}`);
-      notes.push(
-        `${label}: other processes used ${Math.round(foreignCpu * 100)} % of a core while it was calm`,
-      );
-    }
-    return { scenario: name, variant: variant.name, more, notes };
+    const { times, foreignCpu } = await timesOf(bench, group);
+    const foreign = Math.round(foreignCpu * 100);
+    const notes = [`other processes used ${foreign} % of a core while nobody came or went`];
+    return { scenario: name, variant: variant.name, more: times, notes };
   };
 }
 

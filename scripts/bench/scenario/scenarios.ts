@@ -15,7 +15,7 @@ import { idle } from "./idle.ts";
 import { kill } from "./kill.ts";
 import { logFloor } from "./log-floor.ts";
 import type { Scenario } from "./measured.ts";
-import { GROUPS, rebalance } from "./rebalance.ts";
+import { rebalance } from "./rebalance.ts";
 import { relayRaised } from "./relay-raised.ts";
 import { relayRecords } from "./relay-records.ts";
 import { resumeCost } from "./resume-cost.ts";
@@ -60,7 +60,13 @@ export const SCENARIOS: readonly Entry[] = [
   entry("fleet-three-relay", (name) => spreadOver(name, 3, "relay")),
   entry("relay-raised", () => relayRaised),
   entry("relay-records", () => relayRecords),
-  floor("rebalance", (name) => rebalance(name, GROUPS)),
+  ...[3, 30, 100].flatMap((members) =>
+    [48, 192].map((partitions) =>
+      floor(`rebalance-${members}-${partitions}`, (name) =>
+        rebalance(name, { members, partitions }),
+      ),
+    ),
+  ),
 ];
 
 function entry(name: string, make: (name: string) => Scenario): Entry {
