@@ -29,7 +29,7 @@ export function rebalance(name: string, group: Group): Scenario {
 }
 
 async function timesOf(
-  { stage, isQuick }: Bench,
+  { stage, isQuick, windows }: Bench,
   { members, partitions }: Group,
 ): Promise<{ readonly times: Readonly<Record<string, number>>; readonly foreignCpu: number }> {
   const { brokers, cores, meter } = stage;
@@ -48,7 +48,7 @@ async function timesOf(
     joins.push(await group.join());
     meter.watch("members", group.pids);
     const calm = meter.read();
-    await sleep((isQuick ? CALM_S.quick : CALM_S.full) * 1_000);
+    await sleep((windows?.seconds ?? (isQuick ? CALM_S.quick : CALM_S.full)) * 1_000);
     const span = spanBetween(calm, meter.read());
     const killed = await group.goAway("kill");
     return {

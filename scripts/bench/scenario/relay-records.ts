@@ -10,11 +10,20 @@ import type { RecordWriter } from "../load/record-writer.ts";
 import { conversationName } from "../load/stamped-frame.ts";
 import type { Figures } from "./figures.ts";
 import { strayNotes } from "./fleet.ts";
-import { type Bench, type Scenario, measure, notesOf, opened, windowsOf } from "./measured.ts";
+import {
+  type Bench,
+  type Scenario,
+  type ScenarioResult,
+  type Variant,
+  measure,
+  notesOf,
+  opened,
+  windowsOf,
+} from "./measured.ts";
 
 const PARTITIONS = 48;
 /** What a record costs depends on how many share a request. */
-const RATES = [200, 1_500, 6_000];
+export const RECORD_RATES = [200, 1_500, 6_000];
 const WINDOWS = { full: { warmUpS: 3, seconds: 15 }, quick: { warmUpS: 2, seconds: 5 } } as const;
 
 const WARM_UPS = 3;
@@ -34,6 +43,8 @@ interface Parts {
   readonly fleet: BenchFleet;
   readonly writer: RecordWriter;
   readonly readers: readonly LoadFleet[];
+  /** Records a second, at the run's scale. */
+  readonly rates: readonly number[];
   readonly rooms: Rooms;
 }
 
@@ -42,20 +53,35 @@ interface Parts {
  * partition, where somebody wants it and where nobody does. All three see the same traffic in the
  * same windows; the controls are the same edges without it.
  */
-export const relayRecords: Scenario = async (bench, variant) => {
+export function relayRecords(name: string, rates: readonly number[]): Scenario {
+  return (bench, variant) => measured({ name, rates, bench, variant });
+}
+
+async function measured(wish: {
+  readonly name: string;
+  readonly rates: readonly number[];
+  readonly bench: Bench;
+  readonly variant: Variant;
+}): Promise<ScenarioResult> {
+  const { name, bench, variant } = wish;
   const { stage, scale, seed } = bench;
   const partitions = Math.max(1, Math.floor(PARTITIONS * scale));
-  const wish = { edges: EDGES, partitions, owner: "owner", env: variant.env };
-  const fleet = await BenchFleet.open(stage, wish);
+  const fleet = await BenchFleet.open(stage, {
+    edges: EDGES,
+    partitions,
+    owner: "owner",
+    env: variant.env,
+  });
   const writer = await stage.writer(fleet.topic, seed);
   const readers = [await stage.fleet(1), await stage.fleet(1)];
   try {
-    const parts = { bench, fleet, writer, readers, rooms: roomsOf(partitions) };
+    const rates = wish.rates.map((rate) => rate * scale);
+    const parts = { bench, fleet, writer, readers, rates, rooms: roomsOf(partitions) };
     const { costs, windows } = await allWindows(parts);
     const stray = await fleet.strayReads();
     const notes = new Set(windows.flatMap(({ figures }) => notesOf(figures)));
     return {
-      scenario: "relay-records",
+      scenario: name,
       variant: variant.name,
       steps: windows.map(({ figures }) => figures),
       more: costs,
@@ -65,13 +91,12 @@ export const relayRecords: Scenario = async (bench, variant) => {
     await Promise.all([writer.end(), ...readers.map((fleetOfReaders) => fleetOfReaders.end())]);
     await fleet.close();
   }
-};
+}
 
 async function allWindows(
   parts: Parts,
 ): Promise<{ readonly costs: RecordCosts; readonly windows: readonly Measured[] }> {
-  const { bench, fleet, rooms } = parts;
-  const rates = RATES.map((rate) => rate * bench.scale);
+  const { fleet, rates, rooms } = parts;
   await warmUp(parts);
   await fleet.whenRelayed();
   const alone = await windowOf(parts, "nobody reads, nothing is written");
@@ -92,8 +117,8 @@ async function allWindows(
 }
 
 /** What runs for the first time is compiled: it would count as what the first rate costs. */
-async function warmUp({ bench, writer, rooms }: Parts): Promise<void> {
-  await writer.publish(Math.max(...RATES) * bench.scale, rooms.read);
+async function warmUp({ bench, writer, rates, rooms }: Parts): Promise<void> {
+  await writer.publish(Math.max(...rates), rooms.read);
   await sleep(WARM_UPS * windowsOf(bench, WINDOWS).warmUpS * 1_000);
   await writer.quiet();
 }

@@ -17,7 +17,7 @@ import { logFloor } from "./log-floor.ts";
 import type { Scenario } from "./measured.ts";
 import { rebalance } from "./rebalance.ts";
 import { relayRaised } from "./relay-raised.ts";
-import { relayRecords } from "./relay-records.ts";
+import { RECORD_RATES, relayRecords } from "./relay-records.ts";
 import { resumeCost } from "./resume-cost.ts";
 import { resume } from "./resume.ts";
 
@@ -59,7 +59,7 @@ export const SCENARIOS: readonly Entry[] = [
   entry("fleet-three", (name) => spreadOver(name, 3, "direct")),
   entry("fleet-three-relay", (name) => spreadOver(name, 3, "relay")),
   entry("relay-raised", () => relayRaised),
-  entry("relay-records", () => relayRecords),
+  entry("relay-records", (name) => relayRecords(name, RECORD_RATES)),
   ...[3, 30, 100].flatMap((members) =>
     [48, 192].map((partitions) =>
       floor(`rebalance-${members}-${partitions}`, (name) =>
