@@ -1,6 +1,6 @@
-import { type ChildProcess, fork } from "node:child_process";
 import { fileURLToPath } from "node:url";
-import type { LoadAnswer, LoadCommand, LoadPlan, Opened } from "./load-protocol.ts";
+import type { Load, LoadCommand, LoadPlan, Opened } from "./load-protocol.ts";
+import { LoadWorker } from "./load-worker.ts";
 import type { LoadWindow } from "./tally.ts";
 
 const PROCESS = fileURLToPath(new URL("load-process.ts", import.meta.url));
@@ -13,67 +13,17 @@ export type FleetPlan = Omit<LoadPlan, "first" | "place" | "seed"> & {
   readonly first?: number;
 };
 
-interface Waiting {
-  readonly resolve: (value: unknown) => void;
-  readonly reject: (error: Error) => void;
-}
-
-/** A child process that answers commands in any order. */
-class LoadWorker {
-  readonly #child: ChildProcess;
-  readonly #waiting = new Map<number, Waiting>();
-  #number = 0;
-
-  constructor() {
-    this.#child = fork(PROCESS, [], { execArgv: ["--import", "tsx"], serialization: "advanced" });
-    this.#child.on("message", (answer: LoadAnswer) => this.#take(answer));
-    this.#child.on("exit", (code) => this.#ended(code));
-  }
-
-  get pid(): number {
-    return this.#child.pid ?? -1;
-  }
-
-  ask<Answer>(command: LoadCommand): Promise<Answer> {
-    const number = this.#number++;
-    return new Promise<unknown>((resolve, reject) => {
-      this.#waiting.set(number, { resolve, reject });
-      this.#child.send({ number, command });
-    }) as Promise<Answer>;
-  }
-
-  async end(): Promise<void> {
-    if (this.#child.exitCode !== null || this.#child.signalCode !== null) return;
-    const gone = new Promise((resolve) => this.#child.once("exit", resolve));
-    this.#child.kill("SIGKILL");
-    await gone;
-  }
-
-  #take({ number, value, problem }: LoadAnswer): void {
-    const waiting = this.#waiting.get(number);
-    this.#waiting.delete(number);
-    if (problem === undefined) waiting?.resolve(value);
-    else waiting?.reject(new Error(problem));
-  }
-
-  #ended(code: number | null): void {
-    for (const { reject } of this.#waiting.values()) {
-      reject(new Error(`a load process ended by itself (code ${code})`));
-    }
-    this.#waiting.clear();
-  }
-}
-
 /** The load side: several processes that share the clients between them. */
-export class LoadFleet {
-  readonly #workers: readonly LoadWorker[];
+export class LoadFleet implements Load {
+  readonly #workers: readonly LoadWorker<LoadCommand>[];
 
   constructor(processes: number) {
-    this.#workers = Array.from({ length: processes }, () => new LoadWorker());
+    this.#workers = Array.from({ length: processes }, () => new LoadWorker(PROCESS));
   }
 
+  /** Of those that run. */
   get pids(): number[] {
-    return this.#workers.map(({ pid }) => pid);
+    return this.#workers.filter(({ hasEnded }) => !hasEnded).map(({ pid }) => pid);
   }
 
   async open(plan: FleetPlan): Promise<Opened> {

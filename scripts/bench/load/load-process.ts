@@ -1,10 +1,10 @@
 import { seededRandom } from "@millrace/runtime";
 import { setTimeout as sleep } from "node:timers/promises";
 import { signToken } from "../../token.mjs";
-import { Arrivals } from "./arrivals.ts";
 import { LoadClient } from "./load-client.ts";
-import type { LoadCommand, LoadPlan, LoadRequest, Opened } from "./load-protocol.ts";
-import { nowUs } from "./monotonic.ts";
+import type { LoadCommand, LoadPlan, Opened } from "./load-protocol.ts";
+import { answerParent } from "./load-worker.ts";
+import { OpenLoop } from "./open-loop.ts";
 import { Tally } from "./tally.ts";
 
 const OPENING_MAX = 64;
@@ -12,11 +12,6 @@ const OPENING_MAX = 64;
 const TRIES_MAX = 3;
 /** One that is asked to come later comes later, for so long. */
 const PATIENCE_MS = 60_000;
-const TICK_MS = 1;
-
-/** Sends of one tick, so that a loop that has fallen behind still reads. */
-const SENDS_PER_TICK = 256;
-
 const TOKEN_TTL_S = 24 * 3_600;
 
 /** One process of the load side: some clients, and one open loop of publishes over all of them. */
@@ -24,10 +19,8 @@ class LoadProcess {
   readonly #tally = new Tally();
   #clients: LoadClient[] = [];
   #random: () => number = seededRandom(1);
-  #arrivals: Arrivals | undefined;
-  #left = 0;
+  readonly #loop = new OpenLoop((intendedUs) => this.#next().publish(intendedUs));
   #turn: number | undefined;
-  #whenSent: (() => void) | undefined;
 
   async run(command: LoadCommand): Promise<unknown> {
     switch (command.name) {
@@ -36,7 +29,7 @@ class LoadProcess {
       case "publish":
         return this.#publish(command.perS, command.count);
       case "quiet":
-        this.#arrivals = undefined;
+        this.#loop.stop();
         return undefined;
       case "window":
         return this.#tally.take();
@@ -51,14 +44,15 @@ class LoadProcess {
   }
 
   #open(plan: LoadPlan): Promise<Opened> {
-    const { first, count, conversations, issuerFolder, seed } = plan;
+    const { first, count, conversations, rooms, issuerFolder, seed } = plan;
     this.#random = seededRandom(seed);
     this.#clients = Array.from({ length: count }, (_, offset) => {
       const index = first + offset;
       const user = `bench-${index}`;
       const rights = { read: ["*"], write: ["*"] };
       const token = signToken({ user, ...rights, ttlS: TOKEN_TTL_S, issuerFolder });
-      const conversation = conversations === 0 ? undefined : index % conversations;
+      const room = conversations === 0 ? undefined : index % conversations;
+      const conversation = room === undefined ? undefined : (rooms?.[room] ?? room);
       return new LoadClient({ ...plan, index, token, conversation, tally: this.#tally });
     });
     return this.#openAll();
@@ -99,36 +93,13 @@ class LoadProcess {
 
   /** Answers at once, or, where a count is given, when all are sent. */
   #publish(perS: number, count: number | undefined): Promise<void> | undefined {
-    const wasQuiet = this.#arrivals === undefined;
-    this.#arrivals = new Arrivals({ perS, startUs: nowUs(), random: this.#random });
-    this.#left = count ?? Number.POSITIVE_INFINITY;
     this.#turn = count === undefined ? undefined : 0;
-    const sent = new Promise<void>((resolve) => {
-      this.#whenSent = resolve;
+    const sent = this.#loop.start({
+      perS,
+      random: this.#random,
+      ...(count !== undefined && { count }),
     });
-    if (wasQuiet) this.#tick();
     return count === undefined ? undefined : sent;
-  }
-
-  #tick(): void {
-    const arrivals = this.#arrivals;
-    if (arrivals === undefined) return;
-    const atUs = nowUs();
-    let sends = 0;
-    let due = arrivals.due(atUs);
-    while (due !== undefined) {
-      this.#next().publish(due);
-      this.#left--;
-      sends++;
-      if (this.#left <= 0) {
-        this.#arrivals = undefined;
-        return this.#whenSent?.();
-      }
-      if (sends >= SENDS_PER_TICK) break;
-      due = arrivals.due(atUs);
-    }
-    if (sends >= SENDS_PER_TICK) setImmediate(() => this.#tick());
-    else setTimeout(() => this.#tick(), TICK_MS);
   }
 
   /** In turn where each shall publish as often as the others, else by chance. */
@@ -162,14 +133,4 @@ async function openOne(client: LoadClient, opening: Opening): Promise<void> {
 }
 
 const load = new LoadProcess();
-
-async function answer({ number, command }: LoadRequest): Promise<void> {
-  try {
-    process.send?.({ number, value: await load.run(command) });
-  } catch (error) {
-    process.send?.({ number, problem: String(error) });
-  }
-}
-
-process.on("message", (request: LoadRequest) => void answer(request));
-process.on("disconnect", () => process.exit(0));
+answerParent((command: LoadCommand) => load.run(command));

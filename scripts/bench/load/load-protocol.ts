@@ -1,4 +1,13 @@
 import type { LoadPlace } from "./load-client.ts";
+import type { LoadWindow } from "./tally.ts";
+
+/** What makes the traffic of a scenario, and sees what becomes of it. */
+export interface Load {
+  /** What each process saw since the last time. */
+  windows(): Promise<LoadWindow[]>;
+  /** Nothing more is published. */
+  quiet(): Promise<unknown>;
+}
 
 /** Which clients a load process holds: those from `first` on; client i is in conversation i mod n. */
 export interface LoadPlan {
@@ -7,6 +16,8 @@ export interface LoadPlan {
   readonly count: number;
   /** 0: nobody subscribes or publishes. */
   readonly conversations: number;
+  /** The numbers of the conversations, where they are not the first ones. */
+  readonly rooms?: readonly number[];
   readonly subscribes: boolean;
   /** Checks the continuity of every message. */
   readonly checksPrev: boolean;
@@ -39,15 +50,4 @@ export interface Opened {
   readonly firstProblem: string | undefined;
   readonly lastHandshakeUs: number;
   readonly lastLiveUs: number;
-}
-
-export interface LoadRequest {
-  readonly number: number;
-  readonly command: LoadCommand;
-}
-
-export interface LoadAnswer {
-  readonly number: number;
-  readonly value?: unknown;
-  readonly problem?: string;
 }

@@ -81,6 +81,13 @@ export function writeKey(
   writeDigits(bytes, clientAt + CLIENT_DIGITS + 1, COUNT_DIGITS, key.count);
 }
 
+/** The key of a record that no client publishes. */
+export function keyText(key: Parameters<typeof writeKey>[2]): string {
+  const bytes = Buffer.alloc(KEY_BYTES);
+  writeKey(bytes, 0, key);
+  return bytes.toString("latin1");
+}
+
 /** The stamp of a `msg` frame that ends at `end`; NaN when it is not one of the bench's own. */
 export function stampOf(bytes: Buffer, end: number): number {
   const at = end - BEHIND_KEY - KEY_BYTES;

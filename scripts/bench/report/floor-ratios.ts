@@ -1,13 +1,17 @@
 import type { ScenarioResult } from "../scenario/measured.ts";
 
-/** Each scenario beside the floor that does the same work without an edge. */
+/** Each scenario beside the floor that does the same work without an edge, or on one edge alone. */
 const FLOORS: readonly (readonly [scenario: string, floor: string])[] = [
   ["chat", "floor-uws-chat"],
   ["chat-raised", "floor-uws-chat-raised"],
   ["broadcast-raised", "floor-uws-broadcast-raised"],
+  ["fleet-direct", "fleet-same"],
+  ["fleet-relay", "fleet-same"],
+  ["fleet-three", "fleet-one"],
+  ["fleet-three-relay", "fleet-one"],
 ];
 
-/** How much more CPU a delivery costs on the edge than on the bare server of the same run. */
+/** How much more CPU a delivery costs the edges than the other one of the same run. */
 export function floorRatios(results: readonly ScenarioResult[]): string[] {
   return FLOORS.flatMap(([scenario, floor]) => {
     const cost = costOf(results, scenario);

@@ -7,11 +7,13 @@ import {
   type Scenario,
   type ScenarioResult,
   type Variant,
+  type Windows,
   isDisturbed,
   measure,
   notesOf,
   opened,
   settled,
+  windowsOf,
 } from "./measured.ts";
 
 /** Who talks to whom, and how often. */
@@ -40,13 +42,11 @@ const DISTURBED_COUNTS = 0.4;
 const RATE_FACTOR = 1.5;
 const STEPS_MAX = 20;
 
-interface Windows {
-  readonly warmUpS: number;
-  readonly seconds: number;
-}
-
 const STEADY = { full: { warmUpS: 3, seconds: 15 }, quick: { warmUpS: 1, seconds: 3 } } as const;
-const RAISED = { full: { warmUpS: 2, seconds: 5 }, quick: { warmUpS: 0.5, seconds: 2 } } as const;
+export const RAISED = {
+  full: { warmUpS: 2, seconds: 5 },
+  quick: { warmUpS: 0.5, seconds: 2 },
+} as const;
 
 export type Serve = (bench: Bench, variant: Variant) => Promise<Served>;
 
@@ -58,7 +58,7 @@ export function steady(name: string, shape: Shape, serve: Serve = serveEdge): Sc
   return (bench, variant) =>
     onStage({ bench, variant, shape, serve }, async (fleet, served): Promise<ScenarioResult> => {
       const { perS } = scaled(shape, bench);
-      const { warmUpS, seconds } = bench.isQuick ? STEADY.quick : STEADY.full;
+      const { warmUpS, seconds } = windowsOf(bench, STEADY);
       await fleet.publish(perS);
       await sleep(warmUpS * 1_000);
       const figures = await measure(bench, fleet, served, seconds);
@@ -71,37 +71,46 @@ export function steady(name: string, shape: Shape, serve: Serve = serveEdge): Sc
 export function raised(name: string, shape: Shape, serve: Serve = serveEdge): Scenario {
   return (bench, variant) =>
     onStage({ bench, variant, shape, serve }, async (fleet, served): Promise<ScenarioResult> => {
-      const windows = bench.isQuick ? RAISED.quick : RAISED.full;
-      const steps: Figures[] = [];
-      let { perS } = scaled(shape, bench);
-      let beyond = 0;
-      while (steps.length < STEPS_MAX) {
+      const windows = windowsOf(bench, RAISED);
+      const isWithin = (figures: Figures): boolean => latencyOf(figures, shape) <= bench.p99MsMax;
+      const steps = await risingSteps(scaled(shape, bench).perS, isWithin, async (perS) => {
         const figures = await step({ bench, fleet, served, windows }, perS);
-        steps.push(figures);
         bench.tell(`${name}: ${lineOf(figures, shape)}`);
-        const isBeyond = latencyOf(figures, shape) > bench.p99MsMax;
-        beyond = isBeyond ? beyond + (isDisturbed(figures) ? DISTURBED_COUNTS : 1) : 0;
-        if (beyond >= BEYOND_MAX) break;
-        perS *= RATE_FACTOR;
-      }
-      const within = steps.filter((figures) => latencyOf(figures, shape) <= bench.p99MsMax);
-      const figures = bestOf(within, shape) ?? steps[0];
-      const last = steps.at(-1);
-      const limit = last?.loadLimit;
-      const notes = [
-        ...(limit === undefined ? [] : [`at the last step the load side was the limit: ${limit}`]),
-        ...(figures === undefined ? [] : notesOf(figures)),
-      ];
-      const { name: variantName } = variant;
+        return figures;
+      });
+      const figures = bestOf(steps.filter(isWithin), shape) ?? steps[0];
       return {
         scenario: name,
-        variant: variantName,
+        variant: variant.name,
         ...(figures && { figures }),
         steps,
         more: {},
-        notes,
+        notes: [...lastNotes(steps), ...(figures === undefined ? [] : notesOf(figures))],
       };
     });
+}
+
+/** A step for each rate, each half as much again, until they have been beyond the bound for good. */
+export async function risingSteps(
+  firstPerS: number,
+  isWithin: (figures: Figures) => boolean,
+  measureAt: (perS: number) => Promise<Figures>,
+): Promise<Figures[]> {
+  const steps: Figures[] = [];
+  let beyond = 0;
+  for (let perS = firstPerS; steps.length < STEPS_MAX && beyond < BEYOND_MAX; perS *= RATE_FACTOR) {
+    const figures = await measureAt(perS);
+    steps.push(figures);
+    if (isWithin(figures)) beyond = 0;
+    else beyond += isDisturbed(figures) ? DISTURBED_COUNTS : 1;
+  }
+  return steps;
+}
+
+/** Why the rate rose no further, where it was not the edge. */
+export function lastNotes(steps: readonly Figures[]): string[] {
+  const limit = steps.at(-1)?.loadLimit;
+  return limit === undefined ? [] : [`at the last step the load side was the limit: ${limit}`];
 }
 
 async function step(

@@ -15,7 +15,10 @@ export interface Figures {
   /** From the intended time of a publish to its `pubd`. */
   readonly ackP50Ms: number;
   readonly ackP99Ms: number;
+  /** Of all edges together. */
   readonly edgeCpu: number;
+  /** Of each edge, where there are several. */
+  readonly edgeCpus?: Readonly<Record<string, number>>;
   readonly kafkaCpu: number;
   readonly redisCpu: number;
   readonly loadCpu: number;
@@ -55,7 +58,8 @@ export function figuresOf(
   const latency = merged(windows, "latency");
   const acknowledgement = merged(windows, "acknowledgement");
   const late = merged(windows, "lateness").quantile(0.99) / 1_000;
-  const edgeCpu = span.cpu.get("edge") ?? 0;
+  const edges = namesOfEdges(span);
+  const edgeCpu = sumOf(edges, span.cpu);
   const deliveriesPerS = perS(({ received }) => received);
   const acknowledgedPerS = perS(({ acknowledged }) => acknowledged);
   const loadDelayP99Ms = Math.max(0, ...windows.map((window) => window.loopDelayP99Ms));
@@ -72,10 +76,11 @@ export function figuresOf(
     ackP50Ms: acknowledgement.quantile(0.5) / 1_000,
     ackP99Ms: acknowledgement.quantile(0.99) / 1_000,
     edgeCpu,
+    ...(edges.length > 1 && { edgeCpus: cpuByName(edges, span) }),
     kafkaCpu: span.cpu.get("kafka") ?? 0,
     redisCpu: span.cpu.get("redis") ?? 0,
     loadCpu: span.cpu.get("load") ?? 0,
-    edgeResidentMb: (span.resident.get("edge") ?? 0) / MB,
+    edgeResidentMb: sumOf(edges, span.resident) / MB,
     kafkaResidentMb: (span.resident.get("kafka") ?? 0) / MB,
     cpuUsPerDelivery: (edgeCpu * 1e6) / deliveriesPerS,
     deliveriesPerEdgeCore: deliveriesPerS / edgeCpu,
@@ -88,6 +93,21 @@ export function figuresOf(
     closes: sum(({ closes }) => closes),
     loadLimit: loadLimitOf(busy),
   };
+}
+
+/** `edge`, or `edge:` and the name of each of several. */
+const EDGE = /^edge(?:$|:)/;
+
+function namesOfEdges({ cpu }: MeterSpan): string[] {
+  return [...cpu.keys()].filter((name) => EDGE.test(name));
+}
+
+function sumOf(names: readonly string[], values: ReadonlyMap<string, number>): number {
+  return names.reduce((sum, name) => sum + (values.get(name) ?? 0), 0);
+}
+
+function cpuByName(names: readonly string[], { cpu }: MeterSpan): Record<string, number> {
+  return Object.fromEntries(names.map((name) => [name.replace(EDGE, ""), cpu.get(name) ?? 0]));
 }
 
 function merged(

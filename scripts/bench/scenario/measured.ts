@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import type { FleetPlan, LoadFleet } from "../load/load-fleet.ts";
+import type { Load } from "../load/load-protocol.ts";
 import type { BenchStage, Served } from "../stage/bench-stage.ts";
 import { spanBetween } from "../stage/process-meter.ts";
 import { type Figures, figuresOf, foreignOf } from "./figures.ts";
@@ -16,6 +17,13 @@ export interface Bench {
   readonly p99MsMax: number;
   /** Of clients, conversations and rates; below 1 in tests. */
   readonly scale: number;
+  /** Instead of a scenario's own windows; in tests. */
+  readonly windows?: Windows;
+}
+
+export interface Windows {
+  readonly warmUpS: number;
+  readonly seconds: number;
 }
 
 /** The same scenario with another environment of the edge. */
@@ -36,6 +44,13 @@ export interface ScenarioResult {
 }
 
 export type Scenario = (bench: Bench, variant: Variant) => Promise<ScenarioResult>;
+
+export function windowsOf(
+  { isQuick, windows }: Bench,
+  own: { readonly full: Windows; readonly quick: Windows },
+): Windows {
+  return windows ?? (isQuick ? own.quick : own.full);
+}
 
 /** Beyond it the numbers are also about somebody else. */
 const FOREIGN_CPU_MAX = 0.2;
@@ -74,8 +89,8 @@ export async function opened(
  */
 export async function measure(
   bench: Bench,
-  fleet: LoadFleet,
-  served: Served,
+  fleet: Load,
+  served: Pick<Served, "profiler">,
   seconds: number,
 ): Promise<Figures> {
   const endMs = performance.now() + bench.patienceS * 1_000;
@@ -98,8 +113,8 @@ async function whenOthersRest({ stage }: Bench, endMs: number): Promise<void> {
 
 async function measureOnce(
   { stage }: Bench,
-  fleet: LoadFleet,
-  served: Served,
+  fleet: Load,
+  served: Pick<Served, "profiler">,
   seconds: number,
 ): Promise<Figures> {
   await fleet.windows();
@@ -122,7 +137,7 @@ export interface Totals {
 }
 
 /** Waits until nothing comes any more that was published; what came meanwhile, in all. */
-export async function settled(fleet: LoadFleet): Promise<Totals> {
+export async function settled(fleet: Load): Promise<Totals> {
   await fleet.quiet();
   const totals = { sent: 0, acknowledged: 0, received: 0, brokenPrevs: 0, errors: 0 };
   const endMs = performance.now() + QUIET_MS;

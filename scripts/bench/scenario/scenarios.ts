@@ -8,12 +8,16 @@ import {
   serveFloor,
   steady,
 } from "./chat.ts";
+import { acrossEdges, spreadOver } from "./fleet.ts";
 import { compression } from "./compression.ts";
 import { feature } from "./features.ts";
 import { idle } from "./idle.ts";
 import { kill } from "./kill.ts";
 import { logFloor } from "./log-floor.ts";
 import type { Scenario } from "./measured.ts";
+import { rebalance } from "./rebalance.ts";
+import { relayRaised } from "./relay-raised.ts";
+import { RECORD_RATES, relayRecords } from "./relay-records.ts";
 import { resumeCost } from "./resume-cost.ts";
 import { resume } from "./resume.ts";
 
@@ -48,6 +52,21 @@ export const SCENARIOS: readonly Entry[] = [
   entry("features-tracing", (name) => feature(name, "tracing")),
   entry("features-again", (name) => feature(name, "again")),
   entry("features-compression", (name) => compression(name)),
+  entry("fleet-same", (name) => acrossEdges(name, "same")),
+  entry("fleet-direct", (name) => acrossEdges(name, "direct")),
+  entry("fleet-relay", (name) => acrossEdges(name, "relay")),
+  entry("fleet-one", (name) => spreadOver(name, 1, "direct")),
+  entry("fleet-three", (name) => spreadOver(name, 3, "direct")),
+  entry("fleet-three-relay", (name) => spreadOver(name, 3, "relay")),
+  entry("relay-raised", () => relayRaised),
+  entry("relay-records", (name) => relayRecords(name, RECORD_RATES)),
+  ...[3, 30, 100].flatMap((members) =>
+    [48, 192].map((partitions) =>
+      floor(`rebalance-${members}-${partitions}`, (name) =>
+        rebalance(name, { members, partitions }),
+      ),
+    ),
+  ),
 ];
 
 function entry(name: string, make: (name: string) => Scenario): Entry {

@@ -19,6 +19,7 @@ import {
 } from "@millrace/testkit";
 import { ensureIssuer } from "../../token.mjs";
 import { LoadFleet } from "../load/load-fleet.ts";
+import { RecordWriter } from "../load/record-writer.ts";
 import { type Cores, pin } from "./cores.ts";
 import { ProcessMeter } from "./process-meter.ts";
 
@@ -55,6 +56,7 @@ export class BenchStage {
   readonly #redisUrl: string;
   readonly #folder: string;
   readonly #endings: (() => Promise<unknown>)[] = [];
+  readonly #loads: (LoadFleet | RecordWriter)[] = [];
 
   private constructor(
     options: StageOptions,
@@ -139,11 +141,28 @@ export class BenchStage {
   }
 
   async fleet(processes = this.#options.loadProcesses): Promise<LoadFleet> {
-    const fleet = new LoadFleet(processes);
-    this.#endings.push(() => fleet.end());
-    for (const pid of fleet.pids) await pin(pid, this.cores?.load);
-    this.meter.watch("load", [process.pid, ...fleet.pids]);
-    return fleet;
+    return this.#load(new LoadFleet(processes));
+  }
+
+  /** Writes to a topic that is there. */
+  async writer(topic: string, seed: number): Promise<RecordWriter> {
+    const writer = await this.#load(new RecordWriter());
+    await writer.open({ brokers: this.brokers, topic, seed });
+    return writer;
+  }
+
+  async #load<Load extends LoadFleet | RecordWriter>(load: Load): Promise<Load> {
+    this.#loads.push(load);
+    this.#endings.push(() => load.end());
+    for (const pid of load.pids) await pin(pid, this.cores?.load);
+    this.meter.watch("load", [process.pid, ...this.#loads.flatMap(({ pids }) => pids)]);
+    return load;
+  }
+
+  /** How many pieces were said in Redis since it started. */
+  async piecesSaid(): Promise<number> {
+    const text = await this.redis("INFO", "commandstats");
+    return Number(/^cmdstat_spublish:calls=(\d+)/m.exec(text)?.[1] ?? 0);
   }
 
   /** One command; the server's text. */

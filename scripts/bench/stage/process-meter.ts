@@ -31,6 +31,10 @@ export class ProcessMeter {
     this.#pids.set(name, pids);
   }
 
+  forget(name: string): void {
+    this.#pids.delete(name);
+  }
+
   read(): MeterReading {
     const usage = new Map(
       [...this.#pids].map(([name, pids]) => [name, sumOf(pids.map(usageOf))] as const),
