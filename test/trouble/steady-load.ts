@@ -52,7 +52,7 @@ export interface Verdict {
 }
 
 const TICK_MS = 10;
-const SETTLE_MS = 90_000;
+const SETTLE_MS = 180_000;
 
 /** So long after its line a receiver may take to be subscribed to everything. */
 const SETTLED_MS = 1_000;
