@@ -21,6 +21,17 @@ test("a group is whole when each partition has one owner and everybody has heard
       true,
     ),
   ).toBe(true);
+  // Two believe to own the same one, and another is nobody's.
+  expect(
+    isWhole(
+      [
+        ["member-0", [0, 1]],
+        ["member-1", [1, 3]],
+      ],
+      4,
+      false,
+    ),
+  ).toBe(false);
   // It has gone, and its partitions are nobody's so far.
   expect(
     isWhole(
