@@ -6,6 +6,7 @@ import {
   relayedOn,
 } from "../../services/edge/src/testing/deliveries.ts";
 import { EdgeStage } from "../../services/edge/src/testing/edge-stage.ts";
+import { metricOf } from "../../services/edge/src/testing/metric-of.ts";
 import { SteadyLoad } from "../trouble/steady-load.ts";
 
 export interface FleetOptions {
@@ -23,6 +24,12 @@ export interface FleetOptions {
 
 const PATIENCE_MS = 90_000;
 const CONVERSATIONS = 24;
+
+/** How many an edge turned away because its loop was late: the machine's doing, and none on an idle one. */
+export async function lateRefusals(edge: EdgeProcess): Promise<number> {
+  const count = await metricOf(edge, 'millrace_limited_total{limit="loopLate"}');
+  return Number.isNaN(count) ? 0 : count;
+}
 
 /** What one edge of a fleet has other than the rest. */
 export interface SpawnOptions {

@@ -3,6 +3,7 @@ import { seededRandom } from "@millrace/runtime";
 import { RedisServer, waitFor } from "@millrace/testkit";
 import { afterAll, beforeAll, expect, inject, it } from "vitest";
 import { decodePiece } from "../../services/edge/src/relay/relay-piece.ts";
+import { deliveredBy, relayedOn } from "../../services/edge/src/testing/deliveries.ts";
 import { EdgeStage, type LocalEdge } from "../../services/edge/src/testing/edge-stage.ts";
 import { SteadyLoad } from "../trouble/steady-load.ts";
 
@@ -75,7 +76,7 @@ beforeAll(async () => {
   await stage.makeTopic();
   edges = await Promise.all(
     owners.map((ownership, index) =>
-      stage.start(`edge-${index + 1}`, { ownership, isLost: drop }, { EDGE_DELIVERY: "relay" }),
+      stage.start(`edge-${index + 1}`, { ownership, isLost: drop }, deliveredBy("relay")),
     ),
   );
 }, 120_000);
@@ -85,14 +86,8 @@ afterAll(async () => {
   await redis.stop();
 });
 
-/** How many partitions the edge gets by the relay alone. */
-async function relayedTo({ edge }: LocalEdge): Promise<number> {
-  const { values } = await edge.metrics.deliveryMode.get();
-  return values.find(({ labels }) => labels.mode === "relay")?.value ?? 0;
-}
-
 async function areRelayed(): Promise<boolean> {
-  const counts = await Promise.all(edges.map((edge) => relayedTo(edge)));
+  const counts = await Promise.all(edges.map((edge) => relayedOn(edge)));
   return counts.every((count) => count > 0);
 }
 

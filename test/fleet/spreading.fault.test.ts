@@ -7,7 +7,7 @@ import { planMemory } from "../../services/edge/src/vitals/memory-plan.ts";
 import { systemProbe } from "../../services/edge/src/vitals/process-probe.ts";
 import { Balancer } from "./balancer.ts";
 import { Crowd, mostWithin } from "./crowd.ts";
-import { Fleet } from "./fleet.ts";
+import { Fleet, lateRefusals } from "./fleet.ts";
 
 const IS_FULL = process.env["MILLRACE_FULL"] === "1";
 const EDGES = 2;
@@ -101,14 +101,12 @@ async function expectNothingLost(crowd: Crowd): Promise<number> {
 // C-068
 it("Clients spread to new edges and full edges turn newcomers away politely", async () => {
   const settled = await gather({ name: "settled", count: CLIENTS, edges: balancer });
-  expect(isEven(await spread())).toBe(true);
+  const areEven = async (): Promise<boolean> => isEven(await spread());
+  await waitFor(areEven, { what: "two share the clients", timeoutMs: PATIENCE_MS });
   const third = await fleet.spawn(EDGES);
   balancer.add(third.ws);
   const startMs = performance.now();
-  await waitFor(async () => isEven(await spread()), {
-    what: "every edge has its share",
-    timeoutMs: PATIENCE_MS,
-  });
+  await waitFor(areEven, { what: "every edge has its share", timeoutMs: PATIENCE_MS });
   const evenMs = Math.round(performance.now() - startMs);
   // Nobody was closed for it, and those who had come together did not leave together.
   const told = settled.goaways.map(({ atMs }) => atMs);
@@ -116,7 +114,8 @@ it("Clients spread to new edges and full edges turn newcomers away politely", as
   expect(settled.goaways.length).toBeGreaterThanOrEqual(CLIENTS / 3 - 1);
   // A quarter of them, by chance; more, where a busy machine hears of them late.
   expect(together).toBeLessThan(0.9 * CLIENTS);
-  expect(settled.refusals).toEqual([]);
+  const late = await Promise.all(fleet.edges.map(lateRefusals));
+  expect(settled.refusals.length).toBeLessThanOrEqual(late.reduce((sum, count) => sum + count));
   printMeasured({ clients: CLIENTS, counts: await spread(), evenMs, told: told.length, together });
 
   balancer.remove(third.ws);

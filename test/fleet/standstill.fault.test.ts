@@ -3,8 +3,13 @@ import { connect } from "node:net";
 import { isDeepStrictEqual } from "node:util";
 import { must } from "@millrace/runtime";
 import { partitionOf } from "@millrace/schemas";
-import { type EdgeProcess, RedisServer, freePort, waitFor } from "@millrace/testkit";
+import { type EdgeProcess, RedisServer, waitFor } from "@millrace/testkit";
 import { afterEach, describe, expect, inject, it } from "vitest";
+import {
+  DELIVERIES,
+  type Delivery,
+  deliveredBy,
+} from "../../services/edge/src/testing/deliveries.ts";
 import {
   EdgeStage,
   bodiesFrom,
@@ -67,7 +72,7 @@ it(
   TEST_MS,
 );
 
-describe.each(["direct", "relay"])("with delivery %s", (delivery) => {
+describe.each(DELIVERIES)("with delivery %s", (delivery) => {
   // C-050, C-069
   it("reads that never end are given up, seen, and done again", async () => {
     const redis = await RedisServer.start();
@@ -88,10 +93,9 @@ describe.each(["direct", "relay"])("with delivery %s", (delivery) => {
         return new Promise(() => undefined);
       },
     });
-    const env = { EDGE_DELIVERY: delivery, EDGE_METRICS_PORT: String(await freePort()) };
-    const { ws, port } = await stage.start("edge-1", { log }, env);
-    const edge = { metrics: `http://127.0.0.1:${env.EDGE_METRICS_PORT}/metrics`, ws };
-    const other = await stage.spawn("edge-2", { env: { EDGE_DELIVERY: delivery } });
+    const env = deliveredBy(delivery);
+    const edge = await stage.start("edge-1", { log }, env);
+    const other = await stage.spawn("edge-2", { env });
     const partition = await ownPartition(edge, delivery);
     const c = roomIn(partition);
     const [reader, writer] = [await stage.connect(edge, "reader"), await stage.connect(other, "w")];
@@ -103,7 +107,7 @@ describe.each(["direct", "relay"])("with delivery %s", (delivery) => {
     await waitFor(() => stuck.left < STUCK_READS, { what: "a read that never ends" });
     await publish(writer, c, bodiesFrom(1, 20));
     const seen = async (): Promise<boolean> => {
-      const answer = await fetch(`http://127.0.0.1:${port}/readyz`);
+      const answer = await fetch(`http://127.0.0.1:${edge.port}/readyz`);
       expect(answer.status).toBe(200);
       const { stalledPartitions = [] } = (await answer.json()) as { stalledPartitions?: number[] };
       return stalledPartitions.includes(partition);
