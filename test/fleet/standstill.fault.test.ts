@@ -5,11 +5,7 @@ import { must } from "@millrace/runtime";
 import { partitionOf } from "@millrace/schemas";
 import { type EdgeProcess, RedisServer, waitFor } from "@millrace/testkit";
 import { afterEach, describe, expect, inject, it } from "vitest";
-import {
-  DELIVERIES,
-  type Delivery,
-  deliveredBy,
-} from "../../services/edge/src/testing/deliveries.ts";
+import { DELIVERIES, deliveredBy } from "../../services/edge/src/testing/deliveries.ts";
 import {
   EdgeStage,
   bodiesFrom,
