@@ -1,3 +1,4 @@
+import { messageOf } from "@millrace/runtime";
 import { commandOptions } from "./command-options.ts";
 import { type SoakOptions, USAGE, readSoakOptions } from "./soak/soak-options.ts";
 import { Soak, type SoakResult } from "./soak/soak.ts";
@@ -7,7 +8,7 @@ async function main(options: SoakOptions): Promise<number> {
   try {
     result = await new Soak(options, (line) => console.error(line)).run();
   } catch (error) {
-    console.error(`the soak failed: ${error instanceof Error ? error.message : String(error)}`);
+    console.error(`the soak failed: ${messageOf(error)}`);
     return 1;
   }
   if (options.isJson) console.log(JSON.stringify(result));

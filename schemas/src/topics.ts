@@ -11,6 +11,11 @@ export function controlTopicOf(messagesTopic: string): string {
   return `${familyOf(messagesTopic)}.control`;
 }
 
+/** The consumer group whose members decide who relays which partition. */
+export function ownershipGroupOf(messagesTopic: string): string {
+  return `${messagesTopic}.edges`;
+}
+
 function familyOf(messagesTopic: string): string {
   return messagesTopic.replace(/\.messages$/, "");
 }

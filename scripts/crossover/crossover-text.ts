@@ -1,9 +1,9 @@
-import type { Crossover, FleetLoad } from "./crossover.ts";
+import type { Crossover, FleetLoad, Range } from "./crossover.ts";
 
 /** For people; CPU in percent of one core. */
 export function crossoverText(
   { edges, interest, perS, partitions, conversations }: FleetLoad,
-  { choice, direct, relay, relayFrom }: Crossover,
+  { choice, direct, relay, relayWithin }: Crossover,
 ): string {
   const share = (interest * 100).toPrecision(3);
   const { cpuPerEdge, redisCpu, piecesPerS, followed } = relay;
@@ -13,10 +13,10 @@ export function crossoverText(
     ["relay", percent(cpuPerEdge), percent(redisCpu), Math.round(piecesPerS).toLocaleString("en")],
   ];
   const from = [
-    relayFrom.edges !== undefined && `from ${relayFrom.edges} edges on`,
-    relayFrom.perS !== undefined && `from ${Number(relayFrom.perS.toPrecision(2))} records/s on`,
-    relayFrom.interest !== undefined &&
-      `at an interest of at most ${relayFrom.interest.toPrecision(2)}`,
+    within(relayWithin.edges, "edges"),
+    within(relayWithin.perS, "records/s"),
+    relayWithin.interest !== undefined &&
+      `at an interest of at most ${relayWithin.interest.from.toPrecision(2)}`,
   ].filter((text) => text !== false);
   return [
     `${edges} edges, ${perS} records/s in ${partitions} partitions and ${conversations} conversations, ${share} % of them wanted on an edge`,
@@ -32,6 +32,12 @@ export function crossoverText(
       : `All else as given, relay is cheaper ${from.join("; ")}.`,
     `→ ${choice}`,
   ].join("\n");
+}
+
+function within(range: Range | undefined, what: string): string | false {
+  if (range === undefined) return false;
+  const [from, to] = [range.from, range.to].map((value) => value && Number(value.toPrecision(2)));
+  return to === undefined ? `from ${from} ${what} on` : `from ${from} to ${to} ${what}`;
 }
 
 function percent(cores: number): string {

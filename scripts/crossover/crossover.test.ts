@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import { type Costs, type FleetLoad, costAt, crossover } from "./crossover.ts";
+import { type Costs, type FleetLoad, crossover, usAt } from "./crossover.ts";
 
 /** Round numbers that nobody has measured. */
 const COSTS: Costs = {
@@ -59,28 +59,50 @@ describe("direct or relay", () => {
     expect(many.relay.followed).toBeGreaterThan(0.99);
   });
 
+  test("few conversations are in few buckets, whoever wants them", () => {
+    const { relay } = crossover({ ...LOAD, partitions: 48, conversations: 100 }, COSTS);
+    expect(relay.followed).toBeLessThan(100 / (48 * 16));
+  });
+
+  test("a range in which relay is cheaper is told with its end", () => {
+    const costs = {
+      ...COSTS,
+      heard: [
+        { perS: 1, us: 10 },
+        { perS: 1_000, us: 10 },
+        { perS: 2_000, us: 500 },
+      ],
+    };
+    const { relayWithin } = crossover({ ...LOAD, edges: 100, perS: 500 }, costs);
+    const { from = 0, to = 0 } = relayWithin.perS ?? {};
+    expect(from).toBeLessThan(1_000);
+    expect(to).toBeGreaterThan(1_000);
+    expect(to).toBeLessThan(2_000);
+  });
+
   test("it is told where relay begins to be cheaper, and on its other side it is not", () => {
-    const { relayFrom } = crossover(LOAD, COSTS);
-    const { edges = 0, perS = 0 } = relayFrom;
-    expect(edges).toBe(2);
+    const { relayWithin } = crossover(LOAD, COSTS);
+    expect(relayWithin.edges).toEqual({ from: 2 });
+    const { from: perS = 0 } = relayWithin.perS ?? {};
     expect(crossover({ ...LOAD, perS }, COSTS).choice).toBe("relay");
     expect(crossover({ ...LOAD, perS: perS / 1.05 }, COSTS).choice).toBe("direct");
     const dear = { ...COSTS, pieceHeard: 1_000 };
-    expect(crossover(LOAD, dear).relayFrom.edges).toBeUndefined();
-    const { interest = 0 } = crossover(LOAD, dear).relayFrom;
+    expect(crossover(LOAD, dear).relayWithin.edges).toBeUndefined();
+    const { from: interest = 0 } = crossover(LOAD, dear).relayWithin.interest ?? {};
     expect(interest).toBeGreaterThan(0);
     expect(crossover({ ...LOAD, interest }, dear).choice).toBe("relay");
     expect(crossover({ ...LOAD, interest: interest * 1.05 }, dear).choice).toBe("direct");
   });
 });
 
-test("between two measured rates the cost goes by the rate's logarithm, beyond them it stays", () => {
+test("between two measured rates the cost lies on their line, so that more traffic is never cheaper", () => {
   const points = [
     { perS: 100, us: 200 },
     { perS: 10_000, us: 20 },
   ];
-  expect(costAt(points, 10)).toBe(200);
-  expect(costAt(points, 1_000)).toBeCloseTo(110);
-  expect(costAt(points, 10_000)).toBe(20);
-  expect(costAt(points, 1e6)).toBe(20);
+  expect(usAt(points, 10)).toBe(2_000);
+  expect(usAt(points, 100)).toBe(20_000);
+  expect(usAt(points, 5_050)).toBe(110_000);
+  expect(usAt(points, 10_000)).toBe(200_000);
+  expect(usAt(points, 1e6)).toBe(2e7);
 });

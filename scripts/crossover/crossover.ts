@@ -1,4 +1,5 @@
 import { RELAY_BUCKETS } from "../../services/edge/src/relay/relay-bucket.ts";
+import { HEARTBEAT_MS } from "../../services/edge/src/relay/relay-sender.ts";
 
 /** How a fleet is used. */
 export interface FleetLoad {
@@ -45,13 +46,19 @@ export interface Crossover {
     /** Of all buckets, those that an edge follows. */
     readonly followed: number;
   };
-  /** Where relay begins to cost an edge less, all else as given; absent: nowhere. */
-  readonly relayFrom: {
-    readonly edges?: number;
-    readonly perS?: number;
-    /** At most so much. */
-    readonly interest?: number;
+  /** Where relay costs an edge less, all else as given; absent: nowhere. */
+  readonly relayWithin: {
+    readonly edges?: Range;
+    readonly perS?: Range;
+    /** From above: at most so much. */
+    readonly interest?: Range;
   };
+}
+
+/** Where something holds; without an end it goes on. */
+export interface Range {
+  readonly from: number;
+  readonly to?: number;
 }
 
 const EDGES_MAX = 1_000;
@@ -59,8 +66,8 @@ const RATE_MAX = 1_000_000;
 const INTEREST_MIN = 1e-6;
 const STEP = 1.02;
 
-/** A bucket that nothing is said of for that long is said to be silent: see `RelaySender`. */
-const HEARTBEAT_S = 0.25;
+/** A bucket that nothing is said of for that long is said to be silent. */
+const HEARTBEAT_S = HEARTBEAT_MS / 1_000;
 
 export function crossover(load: FleetLoad, costs: Costs): Crossover {
   const direct = directCpu(load, costs);
@@ -69,19 +76,16 @@ export function crossover(load: FleetLoad, costs: Costs): Crossover {
     const changed = { ...load, ...other };
     return relayed(changed, costs).cpuPerEdge < directCpu(changed, costs);
   };
-  const edges = first(
-    2,
-    EDGES_MAX,
-    (value) => value + 1,
-    (value) => isCheaper({ edges: value }),
-  );
-  const perS = first(1, RATE_MAX, higher, (value) => isCheaper({ perS: value }));
-  const interest = first(1, INTEREST_MIN, lower, (value) => isCheaper({ interest: value }));
+  const more = Array.from({ length: EDGES_MAX - 1 }, (_, index) => 2 + index);
+  const edges = rangeAt(load.edges, more, (value) => isCheaper({ edges: value }));
+  const perS = rangeAt(load.perS, steps(1, RATE_MAX), (value) => isCheaper({ perS: value }));
+  const shares = steps(INTEREST_MIN, 1).toReversed();
+  const interest = rangeAt(load.interest, shares, (value) => isCheaper({ interest: value }));
   return {
     choice: relay.cpuPerEdge < direct ? "relay" : "direct",
     direct: { cpuPerEdge: direct },
     relay,
-    relayFrom: {
+    relayWithin: {
       ...(edges !== undefined && { edges }),
       ...(perS !== undefined && { perS }),
       ...(interest !== undefined && { interest }),
@@ -91,7 +95,7 @@ export function crossover(load: FleetLoad, costs: Costs): Crossover {
 
 /** What its subscribers want costs the same either way, and is left out of both. */
 function directCpu({ perS }: FleetLoad, { read }: Costs): number {
-  return (perS * costAt(read, perS)) / 1e6;
+  return usAt(read, perS) / 1e6;
 }
 
 /**
@@ -101,20 +105,23 @@ function directCpu({ perS }: FleetLoad, { read }: Costs): number {
 function relayed(load: FleetLoad, costs: Costs): Crossover["relay"] {
   const { edges, interest, perS, partitions, conversations } = load;
   const buckets = partitions * RELAY_BUCKETS;
-  const followed = 1 - (1 - interest) ** (conversations / buckets);
-  const heardByAny = 1 - (1 - followed) ** edges;
+  const othersElsewhere = (1 - interest / buckets) ** (conversations - 1);
+  const followed = 1 - othersElsewhere * (1 - interest / buckets);
+  // A record is heard for its own conversation, or for another one of its bucket.
+  const heardShare = 1 - othersElsewhere * (1 - interest);
+  const heardByAny = 1 - (1 - heardShare) ** edges;
   const recordsOfBucket = perS / buckets;
   // Each record comes in a piece of its own, as long as requests are not full.
   const beatsOfBucket = Math.exp(-recordsOfBucket * HEARTBEAT_S) / HEARTBEAT_S;
   const beats = buckets * beatsOfBucket;
   const own = perS / edges;
-  const heard = perS * followed;
-  const reading = own * costAt(costs.read, own);
-  const saying = own * heardByAny * (costAt(costs.said, own) + costs.pieceSaid);
-  const hearing = heard * (costAt(costs.heard, heard) + costs.pieceHeard);
+  const heard = perS * heardShare;
+  const reading = usAt(costs.read, own);
+  const saying = heardByAny * (usAt(costs.said, own) + own * costs.pieceSaid);
+  const hearing = usAt(costs.heard, heard) + heard * costs.pieceHeard;
   const beating = (beats / edges) * costs.pieceSaid + beats * followed * costs.pieceHeard;
   const piecesPerS = beats + perS * heardByAny;
-  const heardPieces = edges * followed * (beats + perS);
+  const heardPieces = edges * (followed * beats + heard);
   return {
     cpuPerEdge: (reading + saying + hearing + beating) / 1e6,
     redisCpu: (piecesPerS * costs.redisSaid + heardPieces * costs.redisHeard) / 1e6,
@@ -123,33 +130,48 @@ function relayed(load: FleetLoad, costs: Costs): Crossover["relay"] {
   };
 }
 
-/** Between two rates that were measured by the rate's logarithm, and beyond them as at the nearest. */
-export function costAt(points: readonly At[], perS: number): number {
+/**
+ * µs in a second at that rate: between two rates that were measured on the straight line, below them
+ * and above them a record costs what it does at the nearest.
+ */
+export function usAt(points: readonly At[], perS: number): number {
   const sorted = points.toSorted((one, other) => one.perS - other.perS);
   const above = sorted.find((point) => point.perS >= perS);
   const below = sorted.findLast((point) => point.perS <= perS);
   const nearest = below ?? above;
   if (nearest === undefined) throw new RangeError("a cost that was never measured");
-  if (above === undefined || below === undefined || above === below) return nearest.us;
-  const way = Math.log(perS / below.perS) / Math.log(above.perS / below.perS);
-  return below.us + (above.us - below.us) * way;
+  if (above === undefined || below === undefined || above === below) return perS * nearest.us;
+  const way = (perS - below.perS) / (above.perS - below.perS);
+  return below.perS * below.us + (above.perS * above.us - below.perS * below.us) * way;
 }
 
-function higher(value: number): number {
-  return value * STEP;
+/** From the one to the other, each so much more than the one before. */
+function steps(from: number, to: number): number[] {
+  const count = Math.ceil(Math.log(to / from) / Math.log(STEP));
+  return Array.from({ length: count + 1 }, (_, index) => Math.min(to, from * STEP ** index));
 }
 
-function lower(value: number): number {
-  return value / STEP;
-}
-
-function first(
-  from: number,
-  to: number,
-  next: (value: number) => number,
+/** The range that the given value is in, or else the first one. */
+function rangeAt(
+  at: number,
+  values: readonly number[],
   holds: (value: number) => boolean,
-): number | undefined {
-  const isWithin = (value: number): boolean => (from < to ? value <= to : value >= to);
-  for (let value = from; isWithin(value); value = next(value)) if (holds(value)) return value;
-  return undefined;
+): Range | undefined {
+  const ranges: number[][] = [];
+  let isWithin = false;
+  for (const value of values) {
+    const isStart = holds(value) && !isWithin;
+    isWithin = holds(value);
+    if (isStart) ranges.push([]);
+    if (isWithin) ranges.at(-1)?.push(value);
+  }
+  const range = ranges.find((held) => isBetween(at, held)) ?? ranges[0];
+  const [from] = range ?? [];
+  const to = range?.at(-1);
+  if (from === undefined || to === undefined) return undefined;
+  return { from, ...(to !== values.at(-1) && { to }) };
+}
+
+function isBetween(at: number, values: readonly number[]): boolean {
+  return Math.min(...values) <= at && at <= Math.max(...values);
 }

@@ -1,5 +1,6 @@
 import { randomBytes } from "node:crypto";
 import { join } from "node:path";
+import { messageOf } from "@millrace/runtime";
 import {
   type Child,
   type Container,
@@ -123,7 +124,7 @@ async function inContainer(
     const port = await portBeside(usual, isPromised);
     return { container: await start(port), port };
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     tell(`Docker could not start ${name} (${why}); it is started as a process`);
     return undefined;
   }

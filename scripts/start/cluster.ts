@@ -1,5 +1,5 @@
 import { kafkaSecurity } from "@millrace/log";
-import type { CredentialSource } from "@millrace/runtime";
+import { type CredentialSource, messageOf } from "@millrace/runtime";
 import { waitFor } from "@millrace/testkit";
 import { type Admin, Kafka, logLevel } from "kafkajs";
 import { StartRefusal } from "./start-refusal.ts";
@@ -49,7 +49,7 @@ async function withAdmin<Result>(
     await admin.connect();
     return await act(admin);
   } catch (error) {
-    const why = error instanceof Error ? error.message : String(error);
+    const why = messageOf(error);
     throw new StartRefusal(`Kafka at ${brokers.join(",")} can't be used: ${why}${ADVICE}`, {
       cause: error,
     });

@@ -1,5 +1,6 @@
 import { resolve } from "node:path";
 import { MESSAGES_TOPIC } from "@millrace/schemas";
+import type { Delivery } from "../../services/edge/src/config.ts";
 
 export interface StartOptions {
   readonly readyFile?: string;
@@ -22,7 +23,6 @@ export interface StartOptions {
 }
 
 /** How edges get their records: docs/operations.md. */
-export type Delivery = "direct" | "relay";
 
 export interface ReplayWish {
   readonly file?: string;

@@ -1,3 +1,4 @@
+import { ownershipGroupOf } from "@millrace/schemas";
 import { type EdgeProcess, RedisServer, waitFor, withAdmin } from "@millrace/testkit";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
 import { printMeasured } from "../../services/edge/src/testing/measured.ts";
@@ -47,7 +48,7 @@ afterEach(async () => {
 
 /** The edges that the group counts on. */
 async function membersOf(admin: Parameters<Parameters<typeof withAdmin>[1]>[0]): Promise<string[]> {
-  const { groups } = await admin.describeGroups([`${fleet.stage.topic}.edges`]);
+  const { groups } = await admin.describeGroups([ownershipGroupOf(fleet.stage.topic)]);
   return groups.flatMap(({ members }) => members.map(({ clientId }) => clientId));
 }
 

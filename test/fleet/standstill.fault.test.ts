@@ -1,11 +1,17 @@
 import { readFileSync } from "node:fs";
 import { connect } from "node:net";
 import { isDeepStrictEqual } from "node:util";
+import { setTimeout as sleep } from "node:timers/promises";
+import type { Log, ReadOutcome, ReadRequest } from "@millrace/log";
 import { must } from "@millrace/runtime";
 import { partitionOf } from "@millrace/schemas";
 import { type EdgeProcess, RedisServer, waitFor } from "@millrace/testkit";
 import { afterEach, describe, expect, inject, it } from "vitest";
-import { DELIVERIES, deliveredBy } from "../../services/edge/src/testing/deliveries.ts";
+import {
+  DELIVERIES,
+  type Delivery,
+  deliveredBy,
+} from "../../services/edge/src/testing/deliveries.ts";
 import {
   EdgeStage,
   bodiesFrom,
@@ -14,6 +20,7 @@ import {
   whenHas,
 } from "../../services/edge/src/testing/edge-stage.ts";
 import { byPartition, metricOf } from "../../services/edge/src/testing/metric-of.ts";
+import type { RawClient } from "../../services/edge/src/testing/raw-client.ts";
 import { wrappedLog } from "../../services/edge/src/testing/wrapped-log.ts";
 import { Fleet } from "./fleet.ts";
 
@@ -30,7 +37,7 @@ const OWNED = "millrace_partition_owned";
 const LAG = "millrace_tail_lag_records";
 
 /** Reads that never end, one after the other. */
-const STUCK_READS = 2;
+const STUCK_READS = 3;
 
 let end: (() => Promise<void>) | undefined;
 
@@ -68,48 +75,71 @@ it(
   TEST_MS,
 );
 
-describe.each(DELIVERIES)("with delivery %s", (delivery) => {
-  // C-050, C-069
-  it("reads that never end are given up, seen, and done again", async () => {
-    const redis = await RedisServer.start();
-    const brokers = inject("kafkaBrokers");
-    const stage = await EdgeStage.open({ brokers, redisUrl: redis.url });
-    end = async () => {
-      await stage.close();
-      await redis.stop();
-    };
-    await stage.makeTopic();
-    const inner = stage.kafkaLog();
-    const stuck = { partition: -1, left: 0 };
-    const log = wrappedLog(inner, {
-      readFrom: (request) => {
-        const isStuck = request.partition === stuck.partition && stuck.left > 0;
-        if (!isStuck) return inner.readFrom(request);
-        stuck.left -= 1;
-        return new Promise(() => undefined);
-      },
-    });
-    const env = deliveredBy(delivery);
-    const edge = await stage.start("edge-1", { log }, env);
-    const other = await stage.spawn("edge-2", { env });
-    const partition = await ownPartition(edge, delivery);
-    const c = roomIn(partition);
-    const [reader, writer] = [await stage.connect(edge, "reader"), await stage.connect(other, "w")];
-    await subscribe(reader, c, "live");
-    await publish(writer, c, ["m0"]);
-    await whenHas(reader, c, ["m0"]);
+interface Standstill {
+  /** The one partition whose reads are not answered as they should; -1: none. */
+  partition: number;
+  /** Reads that were not answered so. */
+  count: number;
+}
 
-    Object.assign(stuck, { partition, left: STUCK_READS });
-    await waitFor(() => stuck.left < STUCK_READS, { what: "a read that never ends" });
-    await publish(writer, c, bodiesFrom(1, 20));
+/** Two edges, one of them here, on a log that answers that partition's reads by `read`. */
+async function standstillOn(
+  delivery: Delivery,
+  read: (request: ReadRequest, log: Log) => Promise<ReadOutcome>,
+) {
+  const redis = await RedisServer.start();
+  const stage = await EdgeStage.open({ brokers: inject("kafkaBrokers"), redisUrl: redis.url });
+  end = async () => {
+    await stage.close();
+    await redis.stop();
+  };
+  await stage.makeTopic();
+  const inner = stage.kafkaLog();
+  const stuck: Standstill = { partition: -1, count: 0 };
+  const log = wrappedLog(inner, {
+    readFrom: (request) => {
+      if (request.partition !== stuck.partition) return inner.readFrom(request);
+      stuck.count += 1;
+      return read(request, inner);
+    },
+  });
+  const env = deliveredBy(delivery);
+  const edge = await stage.start("edge-1", { log }, env);
+  const other = await stage.spawn("edge-2", { env });
+  const partition = await ownPartition(edge, delivery);
+  const c = roomIn(partition);
+  const [reader, writer] = [await stage.connect(edge, "reader"), await stage.connect(other, "w")];
+  await subscribe(reader, c, "live");
+  await publish(writer, c, ["m0"]);
+  await whenHas(reader, c, ["m0"]);
+  stuck.partition = partition;
+  await waitFor(() => stuck.count > 0, { what: "the first of the reads" });
+  await publish(writer, c, bodiesFrom(1, 20));
+  return { edge, reader, c, partition };
+}
+
+/** Everything came without help. */
+async function whenHealed(reader: RawClient, c: string): Promise<void> {
+  const bodies = bodiesFrom(0, 20);
+  const isThere = (): boolean => reader.bodies(c).length >= bodies.length;
+  await waitFor(isThere, { what: "all messages, without help", timeoutMs: PATIENCE_MS });
+  await whenHas(reader, c, bodies);
+}
+
+// C-050, C-069
+describe.each(DELIVERIES)("with delivery %s", (delivery) => {
+  it("reads that never end are given up, seen, and done again", async () => {
+    let left = STUCK_READS;
+    const stood = await standstillOn(delivery, (request, log) =>
+      left-- > 0 ? new Promise(() => undefined) : log.readFrom(request),
+    );
+    const { edge, reader, c, partition } = stood;
     const seen = async (): Promise<boolean> => {
       const answer = await fetch(`http://127.0.0.1:${edge.port}/readyz`);
       expect(answer.status).toBe(200);
       const { stalledPartitions = [] } = (await answer.json()) as { stalledPartitions?: number[] };
       return stalledPartitions.includes(partition);
     };
-    const bodies = bodiesFrom(0, 20);
-    const isThere = (): boolean => reader.bodies(c).length >= bodies.length;
     // In relay mode what the relay brings makes up for it before it is a standstill.
     if (delivery === "direct") {
       await waitFor(seen, { what: "the standstill is shown", timeoutMs: PATIENCE_MS });
@@ -120,14 +150,27 @@ describe.each(DELIVERIES)("with delivery %s", (delivery) => {
         PARTITIONS - 1,
       ]);
     }
-    await waitFor(isThere, { what: "all messages, without help", timeoutMs: PATIENCE_MS });
-    await whenHas(reader, c, bodies);
+    await whenHealed(reader, c);
     await waitFor(async () => !(await seen()), { what: "it is over" });
+  }, 180_000);
+
+  it("long polls that bring nothing of a log that goes on are not believed for ever", async () => {
+    const { reader, c } = await standstillOn(delivery, async (request, log) => {
+      if (request.waitMs === 0) return log.readFrom(request);
+      await sleep(request.waitMs);
+      const { offset, epoch, partition } = request;
+      const place = { epoch, partition, from: offset, next: offset, endOffset: offset };
+      return { kind: "chunk", ...place, records: [], bytes: 0 };
+    });
+    await whenHealed(reader, c);
   }, 180_000);
 });
 
 /** In relay mode one that the edge owns, so that nobody relays it to this edge. */
-async function ownPartition(edge: { readonly metrics: string }, delivery: string): Promise<number> {
+async function ownPartition(
+  edge: { readonly metrics: string },
+  delivery: Delivery,
+): Promise<number> {
   if (delivery === "direct") return 7;
   const mine = async (): Promise<number[]> => [...(await byPartition(edge, OWNED)).keys()];
   const isShared = async (): Promise<boolean> => (await mine()).length === PARTITIONS / 2;

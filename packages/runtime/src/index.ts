@@ -2,6 +2,7 @@ export * from "./clock.ts";
 export * from "./credential-folder.ts";
 export * from "./lifecycle.ts";
 export * from "./logger.ts";
+export * from "./message-of.ts";
 export * from "./must.ts";
 export * from "./options.ts";
 export * from "./own-memory.ts";

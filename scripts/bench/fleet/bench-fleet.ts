@@ -1,11 +1,11 @@
 import { randomUUID } from "node:crypto";
 import { type Ownership, createOwnershipGroup } from "@millrace/log";
 import { must, silentLogger, systemClock } from "@millrace/runtime";
+import { ownershipGroupOf } from "@millrace/schemas";
 import { makeTopic, waitFor } from "@millrace/testkit";
 import { metricOf } from "../../../services/edge/src/testing/metric-of.ts";
+import type { Delivery } from "../../../services/edge/src/config.ts";
 import type { BenchStage, Served } from "../stage/bench-stage.ts";
-
-export type Delivery = "direct" | "relay";
 
 export interface FleetWish {
   /** How each edge gets its records, by the edge's name, in the order in which they start. */
@@ -106,7 +106,7 @@ export class BenchFleet {
     const member = createOwnershipGroup({
       brokers: this.#stage.brokers,
       topic: this.topic,
-      groupId: `${this.topic}.edges`,
+      groupId: ownershipGroupOf(this.topic),
       partitions: () => partitions,
       pins: () => pins,
       self: () => self,

@@ -1,5 +1,6 @@
 import { type Ownership, createOwnershipGroup } from "@millrace/log";
 import { must, silentLogger, systemClock } from "@millrace/runtime";
+import { ownershipGroupOf } from "@millrace/schemas";
 import { answerParent } from "../load/load-worker.ts";
 import type { MemberCommand, MemberPlan, MemberWish, Owned } from "./member-protocol.ts";
 
@@ -13,7 +14,7 @@ function join({ edge, weight }: MemberWish): void {
   const member = createOwnershipGroup({
     brokers,
     topic,
-    groupId: `${topic}.edges`,
+    groupId: ownershipGroupOf(topic),
     partitions: () => partitions,
     self: () => self,
     clock: systemClock,

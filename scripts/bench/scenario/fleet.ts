@@ -1,5 +1,6 @@
 import { setTimeout as sleep } from "node:timers/promises";
-import { BenchFleet, type Delivery } from "../fleet/bench-fleet.ts";
+import type { Delivery } from "../../../services/edge/src/config.ts";
+import { BenchFleet } from "../fleet/bench-fleet.ts";
 import type { LoadFleet } from "../load/load-fleet.ts";
 import { allOf } from "../load/loads.ts";
 import {

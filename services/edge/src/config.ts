@@ -21,6 +21,11 @@ import { LIMITS } from "./limits.ts";
 
 export const EDGE_PREFIX = "EDGE_";
 
+/** The ways in which an edge gets its records; what is promised is promised with each. */
+export const DELIVERIES = ["direct", "relay"] as const;
+
+export type Delivery = (typeof DELIVERIES)[number];
+
 /** Rarer pings would not keep a line open through a proxy that cuts idle ones after 60 s. */
 const CONNECTION_AGE_MS_MAX = 30 * 86_400_000;
 const WEIGHT_MAX = 1_000;
@@ -108,7 +113,7 @@ export const EDGE_OPTIONS = {
       "`direct`: each edge reads the whole log; `relay`: from the partitions' owners through Redis",
     fallback: "direct",
     type: "way",
-    choices: ["direct", "relay"],
+    choices: DELIVERIES,
   }),
   isDevelopment: booleanOption({
     meaning: "topic settings that break a promise are only warned about",

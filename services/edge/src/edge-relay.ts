@@ -1,6 +1,7 @@
 import { randomBytes } from "node:crypto";
 import { type Ownership, createOwnershipGroup } from "@millrace/log";
 import { delay } from "@millrace/runtime";
+import { ownershipGroupOf } from "@millrace/schemas";
 import type { EdgeConfig } from "./config.ts";
 import type { SessionParts } from "./edge-sessions.ts";
 import type { EdgeMetrics } from "./metrics.ts";
@@ -125,7 +126,7 @@ function groupOf(config: EdgeConfig, parts: RelayParts): Ownership {
   return createOwnershipGroup({
     brokers: config.kafkaBrokers,
     topic: config.topic,
-    groupId: `${config.topic}.edges`,
+    groupId: ownershipGroupOf(config.topic),
     partitions: () => log.epoch?.partitions ?? 0,
     self: () => self,
     onUnreadable: () => metrics.unreadable.inc({ what: "member" }),

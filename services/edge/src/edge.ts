@@ -177,7 +177,9 @@ async function moveAway(
   const { left, handedOver } = relay.leave();
   await within(clock, drainMs * LEAVE_SHARE, left).catch(() => undefined);
   await drainConnections(connections, { clock, random: Math.random, drainMs, beganMs });
-  await handedOver;
+  // Where that takes longer, what was promised to clients comes first.
+  const leftMs = beganMs + drainMs * (1 - SETTLE_SHARE) - clock.nowMs();
+  await within(clock, leftMs, handedOver).catch(() => undefined);
 }
 
 /** What Prometheus asks, and what operators call, each on a port of its own. */

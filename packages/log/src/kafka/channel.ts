@@ -1,4 +1,4 @@
-import { type Clock, delay, within } from "@millrace/runtime";
+import { type Clock, delay, messageOf, within } from "@millrace/runtime";
 import type { KafkaSecurity } from "./credentials.ts";
 import { type KafkaConnection, createConnection, takeOver } from "./kafkajs.ts";
 import { type ApiVersions, apiVersionsRequest } from "./protocol/api-versions.ts";
@@ -220,8 +220,4 @@ function ask<Answer>(
   timeoutMs: number,
 ): Promise<Answer> {
   return line.ask(typeof request === "function" ? request(versions) : request, timeoutMs);
-}
-
-export function messageOf(cause: unknown): string {
-  return cause instanceof Error ? cause.message : String(cause);
 }

@@ -5,10 +5,11 @@ import {
   type Timer,
   assert,
   delay,
+  messageOf,
 } from "@millrace/runtime";
 import { epochIdOf } from "@millrace/schemas";
 import type { Epoch } from "../port.ts";
-import { type Address, Channel, messageOf } from "./channel.ts";
+import { type Address, Channel } from "./channel.ts";
 import { kafkaSecurity } from "./credentials.ts";
 import { OutageReport } from "./outage-report.ts";
 import { KAFKA_ERRORS, kafkaErrorName } from "./protocol/error-codes.ts";

@@ -1,5 +1,4 @@
-import type { Clock, Logger } from "@millrace/runtime";
-import { messageOf } from "./channel.ts";
+import { type Clock, type Logger, messageOf } from "@millrace/runtime";
 
 /** An outage is told again so often, with its newest reason. */
 const REPEAT_MS = 30_000;

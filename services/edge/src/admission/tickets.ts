@@ -84,7 +84,8 @@ function holderOf(text: string): TicketHolder | undefined {
   try {
     const kept = JSON.parse(text) as Identity & { readonly origin?: string; readonly v?: number };
     const { v = VERSION, origin, ...identity } = kept;
-    return v === VERSION ? { identity, origin } : undefined;
+    const isWhole = typeof identity.user === "string" && Array.isArray(identity.rights?.read);
+    return v === VERSION && isWhole ? { identity, origin } : undefined;
   } catch {
     // Not even JSON.
     return undefined;

@@ -26,7 +26,7 @@ export interface RelaySenderOptions {
 }
 
 /** What a receiver can be silent about: it is a quarter of what it waits before it reads the log. */
-const HEARTBEAT_MS = 250;
+export const HEARTBEAT_MS = 250;
 
 /** After it was given away a partition is relayed on, until its new owner surely does. */
 const OVERLAP_MS = 5_000;

@@ -1,5 +1,5 @@
-import type { Epoch, Log, LogChunk, ReadOutcome } from "@millrace/log";
-import { type Clock, type Logger, delay, within } from "@millrace/runtime";
+import type { Epoch, Log, LogChunk, ReadOutcome, Unavailable } from "@millrace/log";
+import { type Clock, type Logger, delay, messageOf, within } from "@millrace/runtime";
 import { type Told, told } from "../hub/told.ts";
 import type { EdgeLimits } from "../limits.ts";
 import { TailProgress } from "./tail-progress.ts";
@@ -10,8 +10,11 @@ const LONG_POLL_MS = 5_000;
 /** Nobody should take so much longer than was asked for: what was asked then is asked again. */
 const READ_GRACE_MS = 5_000;
 
-/** Where nothing comes, the log is asked that often how long it is, beside the reading. */
+/** Where nothing comes, the log is asked that often how long it is. */
 const BOUNDS_EVERY_MS = 15_000;
+
+/** A tail that has stood still for so long reads on another way than a long poll. */
+const STANDSTILL_MS = 1_000;
 
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 1_000;
@@ -141,15 +144,16 @@ export class PartitionTail implements PartitionSource {
   }
 
   async #reach(): Promise<void> {
-    const bounds = await this.#options.log.bounds(this.partition);
+    const bounds = await this.#inTime(this.#options.log.bounds(this.partition), 0);
     if (bounds.kind === "unavailable") return this.#backOff();
     const offset = this.#origin === "end" ? bounds.endOffset : bounds.startOffset;
     this.#progress.heard(bounds.endOffset);
     this.#goOnAt(told(bounds.epoch, this.partition, offset));
   }
 
-  async #read(from: Told): Promise<ReadOutcome> {
-    const { log, clock, limits, pollMs: waitMs = LONG_POLL_MS } = this.#options;
+  #read(from: Told): Promise<ReadOutcome> {
+    const { log, limits, pollMs = LONG_POLL_MS } = this.#options;
+    const waitMs = this.stalledMs >= STANDSTILL_MS ? 0 : pollMs;
     const reading = log.readFrom({
       partition: this.partition,
       offset: from.offset,
@@ -157,10 +161,19 @@ export class PartitionTail implements PartitionSource {
       waitMs,
       bytesMax: limits.readBytes,
     });
+    return this.#inTime(reading, waitMs);
+  }
+
+  /** What is asked of the log never ends later than it should: it is given up then. */
+  async #inTime<Outcome>(asked: Promise<Outcome>, waitMs: number): Promise<Outcome | Unavailable> {
+    const { clock, logger } = this.#options;
     try {
-      return await within(clock, waitMs + READ_GRACE_MS, reading);
+      return await within(clock, waitMs + READ_GRACE_MS, asked);
     } catch (cause) {
-      return { kind: "unavailable", why: cause instanceof Error ? cause.message : String(cause) };
+      const why = messageOf(cause);
+      logger.warn({ partition: this.partition, why }, "the log is asked again");
+      this.#boundsMs = Number.NEGATIVE_INFINITY;
+      return { kind: "unavailable", why };
     }
   }
 
@@ -172,12 +185,13 @@ export class PartitionTail implements PartitionSource {
         this.#retryMs = RETRY_MS_MIN;
         this.#progress.heard(outcome.endOffset);
         this.#handOn(outcome);
-        if (outcome.next === this.#position?.offset) return this.#askBounds();
+        if (outcome.next === this.#position?.offset) return this.#nothing();
         this.#position = told(outcome.epoch, this.partition, outcome.next);
         return this.#progress.at(outcome.next);
       case "below-start":
         return this.#break(outcome.kind, this.#at(outcome.startOffset));
       case "beyond-end":
+        this.#progress.forgetEnd();
         this.#progress.heard(outcome.endOffset);
         return this.#beyondEnd(outcome.endOffset);
       case "other-epoch":
@@ -186,6 +200,12 @@ export class PartitionTail implements PartitionSource {
         this.#askBounds();
         return this.#backOff();
     }
+  }
+
+  #nothing(): void {
+    this.#askBounds();
+    // Without a long poll it would be asked again at once.
+    if (this.stalledMs >= STANDSTILL_MS) this.#backOff();
   }
 
   /** On another way than the reading, which may be the one that is broken. */

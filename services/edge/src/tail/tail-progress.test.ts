@@ -18,7 +18,7 @@ it("stands still only where the log is known to go on, however often it is answe
   progress.ends(8n);
   expect(progress.silenceMs).toBe(60_000);
   await clock.advance(4_000);
-  progress.heard(8n);
+  progress.heard(5n);
   await clock.advance(1_000);
   expect([progress.stalledMs, progress.silenceMs, progress.lag]).toEqual([5_000, 1_000, 3]);
 });
@@ -31,6 +31,16 @@ it("counts anew with each step, and no more at the end", async () => {
   await clock.advance(1_000);
   expect(progress.stalledMs).toBe(1_000);
   progress.at(10n);
+  await clock.advance(1_000);
+  expect([progress.stalledMs, progress.lag]).toEqual([0, 0]);
+});
+
+it("takes a lower end only from whoever knows that the log has lost its end", async () => {
+  progress.at(9n);
+  progress.heard(9n);
+  progress.forgetEnd();
+  progress.heard(7n);
+  progress.at(7n);
   await clock.advance(1_000);
   expect([progress.stalledMs, progress.lag]).toEqual([0, 0]);
 });

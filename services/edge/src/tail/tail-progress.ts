@@ -34,10 +34,13 @@ export class TailProgress {
     return this.#stalledSinceMs === undefined ? 0 : this.#clock.nowMs() - this.#stalledSinceMs;
   }
 
-  /** The tail was answered, and the log ends there. */
+  /**
+   * The tail was answered, and told of that end. What answers may be what is broken: it can't take back
+   * an end that is known already.
+   */
   heard(endOffset: bigint): void {
     this.#heardMs = this.#clock.nowMs();
-    this.ends(endOffset);
+    if (this.#endOffset === undefined || endOffset > this.#endOffset) this.ends(endOffset);
   }
 
   /** The log ends there, as somebody else was told. */
@@ -54,7 +57,7 @@ export class TailProgress {
     this.#stalledSinceMs = (this.lag ?? 0) > 0 ? this.#clock.nowMs() : undefined;
   }
 
-  /** Another incarnation, of whose end nothing is known. */
+  /** Another incarnation, or a log that lost its end: what is known of its end holds no longer. */
   forgetEnd(): void {
     this.#endOffset = undefined;
     this.#stalledSinceMs = undefined;

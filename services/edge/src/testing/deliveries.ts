@@ -1,10 +1,8 @@
 import { waitFor } from "@millrace/testkit";
+import { DELIVERIES, type Delivery } from "../config.ts";
 import { metricOf } from "./metric-of.ts";
 
-/** The ways in which an edge gets its records; what is promised is promised with each. */
-export const DELIVERIES = ["direct", "relay"] as const;
-
-export type Delivery = (typeof DELIVERIES)[number];
+export { DELIVERIES, type Delivery };
 
 interface MeasuredPlace {
   readonly metrics: string;

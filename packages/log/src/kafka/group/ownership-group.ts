@@ -1,7 +1,13 @@
-import { type Clock, type CredentialSource, type Logger, delay, within } from "@millrace/runtime";
+import {
+  type Clock,
+  type CredentialSource,
+  type Logger,
+  delay,
+  messageOf,
+  within,
+} from "@millrace/runtime";
 import kafkajs, { type Consumer } from "kafkajs";
 import type { Ownership, OwnershipMember } from "../../ownership.ts";
-import { messageOf } from "../channel.ts";
 import { kafkaSecurity } from "../credentials.ts";
 import { silenceIdleTimers } from "../kafkajs.ts";
 import { millraceAssigner } from "./membership.ts";
@@ -167,6 +173,8 @@ class OwnershipGroup implements Ownership {
   }
 
   #given(partitions: readonly number[]): void {
+    // A join that a broker kept for long may end after this edge has left.
+    if (this.#isLeaving) return;
     this.#givenMs = this.#options.clock.wallMs();
     this.#own(new Set(partitions));
   }

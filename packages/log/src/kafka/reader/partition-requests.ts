@@ -1,5 +1,6 @@
+import { messageOf } from "@millrace/runtime";
 import type { BoundsOutcome, OffsetOutcome, Unavailable } from "../../port.ts";
-import { NotSentError, messageOf } from "../channel.ts";
+import { NotSentError } from "../channel.ts";
 import type { KafkaLink } from "../link.ts";
 import { KAFKA_ERRORS, kafkaErrorName } from "../protocol/error-codes.ts";
 import { type FetchedPartition, SINGLE, fetchRequest } from "../protocol/fetch.ts";

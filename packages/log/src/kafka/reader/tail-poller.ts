@@ -51,7 +51,10 @@ export class TailPoller {
   async #failed(poll: Poll, code: number | undefined): Promise<void> {
     const outcome = await this.#judge.error(poll.request, code ?? -1);
     if (outcome !== undefined) return poll.resolve(outcome);
-    if (poll.hasFailed) return poll.resolve(this.#judge.unavailable(poll.request.partition, code));
+    // Whoever asked may have given up by now, and asks again: that one must not wait for this one.
+    const isLate = this.#link.clock.nowMs() >= poll.deadlineMs;
+    if (poll.hasFailed || isLate)
+      return poll.resolve(this.#judge.unavailable(poll.request.partition, code));
     poll.hasFailed = true;
     this.#enter(poll);
   }
