@@ -167,7 +167,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   };
 }
 
-/** Partitions first, so that clients find others at work; a broker that hangs holds nobody back. */
+/** Partitions first: the group lets it go before clients are told; a broker that hangs holds nobody back. */
 async function moveAway(
   relay: EdgeRelay,
   { connections }: EdgeClients,
