@@ -186,8 +186,7 @@ export class PartitionTail implements PartitionSource {
         this.#progress.heard(outcome.endOffset);
         this.#handOn(outcome);
         if (outcome.next === this.#position?.offset) return this.#nothing();
-        this.#position = told(outcome.epoch, this.partition, outcome.next);
-        return this.#progress.at(outcome.next);
+        return this.#moveTo(told(outcome.epoch, this.partition, outcome.next));
       case "below-start":
         return this.#break(outcome.kind, this.#at(outcome.startOffset));
       case "beyond-end":
@@ -253,15 +252,18 @@ export class PartitionTail implements PartitionSource {
     const fields = { partition: this.partition, from: this.#position?.text, next: next?.text };
     logger.warn({ ...fields, why }, "tail jumps");
     // First the place where the tail goes on: who falls behind may look for a new hub at once.
-    this.#position = undefined;
-    this.#progress.at(undefined);
+    this.#moveTo(undefined);
     if (next !== undefined) this.#goOnAt(next);
     hubs.break(this.partition);
   }
 
-  #goOnAt(position: Told): void {
+  #moveTo(position: Told | undefined): void {
     this.#position = position;
-    this.#progress.at(position.offset);
+    this.#progress.at(position?.offset);
+  }
+
+  #goOnAt(position: Told): void {
+    this.#moveTo(position);
     this.#runStart = position;
     for (const follower of this.#options.followers ?? []) follower.began(this.partition, position);
     this.#retryMs = RETRY_MS_MIN;

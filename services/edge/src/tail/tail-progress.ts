@@ -46,20 +46,24 @@ export class TailProgress {
   /** The log ends there, as somebody else was told. */
   ends(endOffset: bigint): void {
     this.#endOffset = endOffset;
-    if (!((this.lag ?? 0) > 0)) this.#stalledSinceMs = undefined;
-    else this.#stalledSinceMs ??= this.#clock.nowMs();
+    if (this.#isBehind) this.#stalledSinceMs ??= this.#clock.nowMs();
+    else this.#stalledSinceMs = undefined;
   }
 
   /** The tail goes on there; undefined: nowhere, until there is a partition again. */
   at(offset: bigint | undefined): void {
     if (offset === this.#offset) return;
     this.#offset = offset;
-    this.#stalledSinceMs = (this.lag ?? 0) > 0 ? this.#clock.nowMs() : undefined;
+    this.#stalledSinceMs = this.#isBehind ? this.#clock.nowMs() : undefined;
   }
 
   /** Another incarnation, or a log that lost its end: what is known of its end holds no longer. */
   forgetEnd(): void {
     this.#endOffset = undefined;
     this.#stalledSinceMs = undefined;
+  }
+
+  get #isBehind(): boolean {
+    return (this.lag ?? 0) > 0;
   }
 }

@@ -33,6 +33,9 @@ export interface PartitionSource {
   stop(): Promise<void>;
 }
 
+/** How a partition's tail stands. */
+export type TailState = Pick<PartitionSource, "partition" | "lag" | "silenceMs" | "stalledMs">;
+
 export interface TailsOptions {
   readonly log: Log;
   readonly clock: Clock;
@@ -84,13 +87,8 @@ export class Tails {
   }
 
   /** How each partition's tail stands. */
-  states(): { partition: number; lag?: number; silenceMs: number; stalledMs: number }[] {
-    return this.#present().map(({ partition, lag, silenceMs, stalledMs }) => ({
-      partition,
-      ...(lag !== undefined && { lag }),
-      silenceMs,
-      stalledMs,
-    }));
+  states(): readonly TailState[] {
+    return this.#present();
   }
 
   /** Partitions whose records do not come, though the log has them. */

@@ -6,7 +6,7 @@ import type { EdgeMetrics } from "../metrics.ts";
 import type { Publisher } from "../publish/publisher.ts";
 import type { RedisHealth } from "../redis/redis-health.ts";
 import type { Cursors } from "../session/cursors.ts";
-import type { Tails } from "../tail/tails.ts";
+import type { TailState, Tails } from "../tail/tails.ts";
 
 /** What is looked at when somebody asks for it, so that it costs nothing in between. */
 export function sampleEdge(
@@ -29,25 +29,21 @@ export function sampleEdge(
   onScrape(metrics.catchUps, (gauge) => gauge.set(catchUp.running));
   onScrape(metrics.laggingNow, (gauge) => gauge.set(catchUp.lagging));
   onScrape(metrics.bufferedBytes, (gauge) => gauge.set(bufferedBytes(connections)));
-  onScrape(metrics.tailLag, (gauge) => {
-    gauge.reset();
-    for (const { partition, lag } of tails.states()) {
-      // Nothing is known of a partition that was never reached; its silence says so.
-      if (lag !== undefined) gauge.set({ partition }, lag);
-    }
-  });
-  onScrape(metrics.tailStalled, (gauge) => {
-    gauge.reset();
-    for (const { partition, stalledMs } of tails.states()) {
-      gauge.set({ partition }, stalledMs / 1_000);
-    }
-  });
-  onScrape(metrics.tailSilence, (gauge) => {
-    gauge.reset();
-    for (const { partition, silenceMs } of tails.states()) {
-      gauge.set({ partition }, silenceMs / 1_000);
-    }
-  });
+  const byPartition = (
+    gauge: Gauge<"partition">,
+    valueOf: (state: TailState) => number | undefined,
+  ) =>
+    onScrape(gauge, () => {
+      gauge.reset();
+      for (const state of tails.states()) {
+        const value = valueOf(state);
+        if (value !== undefined) gauge.set({ partition: state.partition }, value);
+      }
+    });
+  // Nothing is known of a partition that was never reached; its silence says so.
+  byPartition(metrics.tailLag, ({ lag }) => lag);
+  byPartition(metrics.tailStalled, ({ stalledMs }) => stalledMs / 1_000);
+  byPartition(metrics.tailSilence, ({ silenceMs }) => silenceMs / 1_000);
 }
 
 /** The library asks each gauge for its `collect` before it is read. */
