@@ -1,20 +1,16 @@
 import { setTimeout as sleep } from "node:timers/promises";
 import { BenchFleet } from "../fleet/bench-fleet.ts";
+import { type WithPieces, measureWithPieces } from "./with-pieces.ts";
 import { allOf } from "../load/loads.ts";
 import { RAISED, lastNotes, risingSteps } from "./chat.ts";
 import type { Figures } from "./figures.ts";
 import { strayNotes } from "./fleet.ts";
-import { type Scenario, measure, notesOf, opened, settled, windowsOf } from "./measured.ts";
+import { type Scenario, notesOf, opened, settled, windowsOf } from "./measured.ts";
 
 const PARTITIONS = 12;
 const ROOMS = 100;
 const FIRST_PER_S = 500;
 const WARM_UPS = 3;
-
-interface Step {
-  readonly figures: Figures;
-  readonly piecesPerS: number;
-}
 
 /**
  * What the relay carries, and what Redis does for it: records are written past the edges, one edge
@@ -35,18 +31,15 @@ export const relayRaised: Scenario = async (bench, variant) => {
   const { warmUpS, seconds } = windowsOf(bench, RAISED);
   const count = Math.max(1, Math.floor(ROOMS * scale));
   const rooms = Array.from({ length: count }, (_, room) => room);
-  const all: Step[] = [];
+  const all: WithPieces[] = [];
   const measureAt = async (perS: number): Promise<Figures> => {
     await writer.publish(perS, rooms);
     await sleep(warmUpS * 1_000);
-    const [saidBefore, beforeMs] = [await stage.piecesSaid(), performance.now()];
-    const figures = await measure(bench, loads, {}, seconds);
-    const said = (await stage.piecesSaid()) - saidBefore;
-    const piecesPerS = (said * 1_000) / (performance.now() - beforeMs);
-    all.push({ figures, piecesPerS });
-    bench.tell(`relay-raised: ${lineOf({ figures, piecesPerS })}`);
+    const step = await measureWithPieces(bench, loads, seconds);
+    all.push(step);
+    bench.tell(`relay-raised: ${lineOf(step)}`);
     await settled(loads);
-    return figures;
+    return step.figures;
   };
   try {
     const { port } = fleet.edge("reader");
@@ -78,11 +71,11 @@ export const relayRaised: Scenario = async (bench, variant) => {
   }
 };
 
-function byRecords(one: Step, other: Step): number {
+function byRecords(one: WithPieces, other: WithPieces): number {
   return other.figures.deliveriesPerS - one.figures.deliveriesPerS;
 }
 
-function costOf({ figures, piecesPerS }: Step): Record<string, number> {
+function costOf({ figures, piecesPerS }: WithPieces): Record<string, number> {
   const { redisCpu, deliveriesPerS } = figures;
   return {
     "pieces/s": piecesPerS,
@@ -92,7 +85,7 @@ function costOf({ figures, piecesPerS }: Step): Record<string, number> {
   };
 }
 
-function lineOf({ figures, piecesPerS }: Step): string {
+function lineOf({ figures, piecesPerS }: WithPieces): string {
   const { publishesPerS, deliveriesPerS, p99Ms, redisCpu, loadLimit } = figures;
   const rates = `${Math.round(publishesPerS)}/s → ${Math.round(deliveriesPerS)}/s in ${Math.round(piecesPerS)} pieces/s`;
   const limit = loadLimit === undefined ? "" : ` (load: ${loadLimit})`;

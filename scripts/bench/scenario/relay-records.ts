@@ -2,20 +2,19 @@ import { partitionOf } from "@millrace/schemas";
 import { setTimeout as sleep } from "node:timers/promises";
 import { RELAY_BUCKETS, bucketOf } from "../../../services/edge/src/relay/relay-bucket.ts";
 import { BenchFleet } from "../fleet/bench-fleet.ts";
-import { type RecordCosts, type Window, recordCosts } from "../fleet/record-costs.ts";
+import { type RecordCosts, recordCosts } from "../fleet/record-costs.ts";
 import type { LoadFleet } from "../load/load-fleet.ts";
 import type { Load } from "../load/load-protocol.ts";
 import { allOf } from "../load/loads.ts";
 import type { RecordWriter } from "../load/record-writer.ts";
 import { conversationName } from "../load/stamped-frame.ts";
-import type { Figures } from "./figures.ts";
 import { strayNotes } from "./fleet.ts";
+import { type WithPieces, measureWithPieces } from "./with-pieces.ts";
 import {
   type Bench,
   type Scenario,
   type ScenarioResult,
   type Variant,
-  measure,
   notesOf,
   opened,
   windowsOf,
@@ -33,10 +32,6 @@ const NAMES = 99_999;
 
 /** The edges: who owns all partitions, who is relayed to, and who reads the log itself. */
 const EDGES = { owner: "relay", relayed: "relay", direct: "direct" } as const;
-
-interface Measured extends Window {
-  readonly figures: Figures;
-}
 
 interface Parts {
   readonly bench: Bench;
@@ -95,7 +90,7 @@ async function measured(wish: {
 
 async function allWindows(
   parts: Parts,
-): Promise<{ readonly costs: RecordCosts; readonly windows: readonly Measured[] }> {
+): Promise<{ readonly costs: RecordCosts; readonly windows: readonly WithPieces[] }> {
   const { fleet, rates, rooms } = parts;
   await warmUp(parts);
   await fleet.whenRelayed();
@@ -137,23 +132,19 @@ async function windowOf(
   { bench, writer, readers }: Parts,
   what: string,
   traffic?: { readonly perS: number; readonly rooms: readonly number[] },
-): Promise<Measured> {
-  const { stage } = bench;
+): Promise<WithPieces> {
   const loads: Load = allOf([writer, ...readers]);
   const { warmUpS, seconds } = windowsOf(bench, WINDOWS);
   if (traffic === undefined) await writer.quiet();
   else await writer.publish(traffic.perS, traffic.rooms);
   await sleep(warmUpS * 1_000);
-  const [saidBefore, beforeMs] = [await stage.piecesSaid(), performance.now()];
-  const figures = await measure(bench, loads, {}, seconds);
-  const said = (await stage.piecesSaid()) - saidBefore;
-  const piecesPerS = (said * 1_000) / (performance.now() - beforeMs);
+  const seen = await measureWithPieces(bench, loads, seconds);
   await writer.quiet();
-  bench.tell(`relay-records: ${what}: ${lineOf(figures, piecesPerS)}`);
-  return { figures, piecesPerS };
+  bench.tell(`relay-records: ${what}: ${lineOf(seen)}`);
+  return seen;
 }
 
-function lineOf(figures: Figures, piecesPerS: number): string {
+function lineOf({ figures, piecesPerS }: WithPieces): string {
   const { edgeCpus = {}, publishesPerS, deliveriesPerS } = figures;
   const cpus = Object.entries(edgeCpus).map(([name, cpu]) => `${name} ${(cpu * 100).toFixed(1)} %`);
   const rates = `${Math.round(publishesPerS)}/s → ${Math.round(deliveriesPerS)}/s`;
