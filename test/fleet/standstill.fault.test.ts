@@ -4,7 +4,6 @@ import { isDeepStrictEqual } from "node:util";
 import { setTimeout as sleep } from "node:timers/promises";
 import type { Log, ReadOutcome, ReadRequest } from "@millrace/log";
 import { must } from "@millrace/runtime";
-import { partitionOf } from "@millrace/schemas";
 import { type EdgeProcess, RedisServer, waitFor } from "@millrace/testkit";
 import { afterEach, describe, expect, inject, it } from "vitest";
 import {
@@ -21,6 +20,7 @@ import {
 } from "../../services/edge/src/testing/edge-stage.ts";
 import { byPartition, metricOf } from "../../services/edge/src/testing/metric-of.ts";
 import type { RawClient } from "../../services/edge/src/testing/raw-client.ts";
+import { roomIn } from "../../services/edge/src/testing/room-in.ts";
 import { wrappedLog } from "../../services/edge/src/testing/wrapped-log.ts";
 import { Fleet } from "./fleet.ts";
 
@@ -107,7 +107,7 @@ async function standstillOn(
   const edge = await stage.start("edge-1", { log }, env);
   const other = await stage.spawn("edge-2", { env });
   const partition = await ownPartition(edge, delivery);
-  const c = roomIn(partition);
+  const c = roomIn(partition, PARTITIONS);
   const [reader, writer] = [await stage.connect(edge, "reader"), await stage.connect(other, "w")];
   await subscribe(reader, c, "live");
   await publish(writer, c, ["m0"]);
@@ -176,13 +176,6 @@ async function ownPartition(
   const isShared = async (): Promise<boolean> => (await mine()).length === PARTITIONS / 2;
   await waitFor(isShared, { what: "two share the partitions", timeoutMs: PATIENCE_MS });
   return must((await mine())[0], "a partition of its own");
-}
-
-function roomIn(partition: number): string {
-  for (let number = 0; ; number++) {
-    const c = `room:${number}`;
-    if (partitionOf(Buffer.from(c), PARTITIONS) === partition) return c;
-  }
 }
 
 /** Connections to that port that the system has. */

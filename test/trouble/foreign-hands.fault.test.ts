@@ -8,8 +8,7 @@ import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import {
   DELIVERIES,
   type Delivery,
-  EDGES_FOR,
-  deliveredBy,
+  edgesFor,
   whenSomeRelayed,
 } from "../../services/edge/src/testing/deliveries.ts";
 import {
@@ -45,13 +44,8 @@ function rooms(count: number): string[] {
   return Array.from({ length: count }, (_, at) => `room:${at}`);
 }
 
-/** As many as it takes that somebody is not the owner of what is read. */
-async function spawnFor(delivery: Delivery): Promise<EdgeProcess[]> {
-  const edges: EdgeProcess[] = [];
-  for (let number = 1; number <= EDGES_FOR[delivery]; number++) {
-    edges.push(await stage.spawn(`edge-${number}`, { env: deliveredBy(delivery) }));
-  }
-  return edges;
+function spawnFor(delivery: Delivery): Promise<EdgeProcess[]> {
+  return edgesFor(delivery, (name, env) => stage.spawn(name, { env }));
 }
 
 /** One on each edge, live. */

@@ -4,8 +4,7 @@ import { type EdgeProcess, KafkaCluster, waitFor } from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
 import {
   DELIVERIES,
-  EDGES_FOR,
-  deliveredBy,
+  edgesFor,
   whenSomeRelayed,
 } from "../../services/edge/src/testing/deliveries.ts";
 import {
@@ -44,12 +43,8 @@ describe.each(DELIVERIES)("with %s delivery", (delivery) => {
   let writer: RawClient;
 
   beforeEach(async () => {
-    const env = deliveredBy(delivery);
-    stage = await EdgeStage.open({ brokers: kafka.brokers, redisUrl: inject("redisUrl"), env });
-    edges = [];
-    for (let number = 1; number <= EDGES_FOR[delivery]; number++) {
-      edges.push(await stage.spawn(`edge-${number}`));
-    }
+    stage = await EdgeStage.open({ brokers: kafka.brokers, redisUrl: inject("redisUrl") });
+    edges = await edgesFor(delivery, (name, env) => stage.spawn(name, { env }));
     readers = await Promise.all(edges.map((edge) => stage.connect(edge, "reader")));
     for (const reader of readers) await subscribe(reader, C, "live");
     writer = await stage.connect(must(edges[0], "an edge"), "writer");

@@ -1,10 +1,7 @@
-import kafkajs, { type Admin, type ITopicConfig, type Kafka, type Producer } from "kafkajs";
-import { waitFor } from "./wait-for.ts";
+import kafkajs, { type Admin, type Kafka, type Producer } from "kafkajs";
 
 /** Node finds only some of the names in this CommonJS package. */
 const { ConfigResourceTypes, Kafka: KafkaClient, logLevel } = kafkajs;
-
-const LED_TIMEOUT_MS = 60_000;
 
 /** An ordinary client beside ours, as operators and other producers have one. */
 function kafkaAt(brokers: readonly string[]): Kafka {
@@ -25,31 +22,6 @@ export async function withAdmin<Result>(
     return await act(admin);
   } finally {
     await admin.disconnect();
-  }
-}
-
-/**
- * A topic that nobody has made yet. Resolves when each of its partitions is led and all of the
- * brokers know it: the client's own waiting gives up on a slow cluster.
- */
-export async function makeTopic(brokers: readonly string[], config: ITopicConfig): Promise<void> {
-  const { topic } = config;
-  await withAdmin(brokers, (admin) =>
-    admin.createTopics({ topics: [config], waitForLeaders: false }),
-  );
-  for (const broker of brokers) {
-    await withAdmin([broker], (admin) => {
-      const isLed = async (): Promise<boolean> => {
-        try {
-          const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-          const partitions = topics[0]?.partitions ?? [];
-          return partitions.length > 0 && partitions.every(({ leader }) => leader >= 0);
-        } catch {
-          return false;
-        }
-      };
-      return waitFor(isLed, { what: `${broker} knows ${topic}`, timeoutMs: LED_TIMEOUT_MS });
-    });
   }
 }
 

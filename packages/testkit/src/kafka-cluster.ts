@@ -2,7 +2,7 @@ import { randomBytes } from "node:crypto";
 import { mkdirSync, mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { type Admin, Kafka, logLevel } from "kafkajs";
+import { Kafka, logLevel } from "kafkajs";
 import type { Child } from "./child.ts";
 import { freePort } from "./free-port.ts";
 import {
@@ -20,6 +20,7 @@ import {
 import { FIRST_SEGMENT, cutLog } from "./log-segment.ts";
 import { cacheFolder } from "./cache-folder.ts";
 import { TcpProxy } from "./tcp-proxy.ts";
+import { placesBy } from "./topic-replicas.ts";
 import { waitFor } from "./wait-for.ts";
 
 export interface KafkaClusterOptions {
@@ -171,9 +172,12 @@ export class KafkaCluster {
     try {
       // Only who is in sync is elected, and only at the moment of the asking.
       const isMoved = async (): Promise<boolean> => {
-        const { leader, isr, replicas: now } = await placeOf(admin, topic, partition);
+        const places = await placesBy(admin, topic);
+        const place = places.find((other) => other.partition === partition);
+        if (place === undefined) throw new Error(`no partition ${partition} of ${topic}`);
+        const { leader, inSync, replicas: now } = place;
         if (leader === node) return true;
-        if (!isr.includes(node)) return false;
+        if (!inSync.includes(node)) return false;
         const replicas = [node, ...now.filter((replica) => replica !== node)];
         const partitionAssignment = [{ partition, replicas }];
         await admin.alterPartitionReassignments({ topics: [{ topic, partitionAssignment }] });
@@ -214,13 +218,6 @@ export class KafkaCluster {
     if (node === undefined) throw new Error(`no broker ${index}`);
     return node;
   }
-}
-
-async function placeOf(admin: Admin, topic: string, partition: number) {
-  const { topics } = await admin.fetchTopicMetadata({ topics: [topic] });
-  const place = topics[0]?.partitions.find(({ partitionId }) => partitionId === partition);
-  if (place === undefined) throw new Error(`no partition ${partition} of ${topic}`);
-  return place;
 }
 
 async function layOut(folder: string, options: KafkaClusterOptions): Promise<Node[]> {

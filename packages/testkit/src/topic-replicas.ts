@@ -1,4 +1,4 @@
-import type { Admin } from "kafkajs";
+import type { Admin, ITopicConfig } from "kafkajs";
 import { withAdmin } from "./kafka-client.ts";
 import { waitFor } from "./wait-for.ts";
 
@@ -13,10 +13,29 @@ export interface PartitionPlace {
 }
 
 const TIMEOUT_MS = 90_000;
+const LED_TIMEOUT_MS = 60_000;
 
 /** Of one topic, or of all that the cluster has, its own included. */
 export function placesOf(brokers: readonly string[], topic?: string): Promise<PartitionPlace[]> {
   return withAdmin(brokers, (admin) => placesBy(admin, topic));
+}
+
+/**
+ * A topic that nobody has made yet. Resolves when each of its partitions is led and all of the
+ * brokers know it: the client's own waiting gives up on a slow cluster.
+ */
+export async function makeTopic(brokers: readonly string[], config: ITopicConfig): Promise<void> {
+  const { topic } = config;
+  await withAdmin(brokers, (admin) =>
+    admin.createTopics({ topics: [config], waitForLeaders: false }),
+  );
+  for (const broker of brokers) {
+    await whenPlaced([broker], topic, {
+      what: `${broker} knows ${topic}`,
+      fits: ({ leader }) => leader >= 0,
+      timeoutMs: LED_TIMEOUT_MS,
+    });
+  }
 }
 
 /** Resolves when each of the brokers says that every replica of every topic is in sync. */
@@ -60,23 +79,28 @@ export async function reassign(
 async function whenPlaced(
   brokers: readonly string[],
   topic: string | undefined,
-  wanted: { readonly what: string; readonly fits: (place: PartitionPlace) => boolean },
+  wanted: {
+    readonly what: string;
+    readonly fits: (place: PartitionPlace) => boolean;
+    readonly timeoutMs?: number;
+  },
 ): Promise<void> {
-  const { what, fits } = wanted;
+  const { what, fits, timeoutMs = TIMEOUT_MS } = wanted;
   await withAdmin(brokers, (admin) => {
     const areThere = async (): Promise<boolean> => {
       try {
-        return (await placesBy(admin, topic)).every(fits);
+        const places = await placesBy(admin, topic);
+        return places.length > 0 && places.every(fits);
       } catch {
         // A partition without a leader, or a broker that is not whole yet: it is asked again.
         return false;
       }
     };
-    return waitFor(areThere, { what, timeoutMs: TIMEOUT_MS });
+    return waitFor(areThere, { what, timeoutMs });
   });
 }
 
-async function placesBy(admin: Admin, topic: string | undefined): Promise<PartitionPlace[]> {
+export async function placesBy(admin: Admin, topic: string | undefined): Promise<PartitionPlace[]> {
   const asked = topic === undefined ? undefined : { topics: [topic] };
   const { topics } = await admin.fetchTopicMetadata(asked);
   return topics.flatMap(({ name, partitions }) =>

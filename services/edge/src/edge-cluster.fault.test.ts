@@ -13,6 +13,7 @@ import {
 import { afterAll, afterEach, beforeAll, beforeEach, expect, inject, it } from "vitest";
 import { EdgeStage, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
 import type { DownJson, RawClient } from "./testing/raw-client.ts";
+import { roomIn } from "./testing/room-in.ts";
 
 const PARTITIONS = 12;
 const BROKERS = [0, 1, 2];
@@ -300,7 +301,7 @@ it("One dead partition stops only its own conversations", async () => {
   const configEntries = [{ name: "message.timestamp.type", value: "LogAppendTime" }];
   const { topic } = stage;
   await makeTopic(cluster.directBrokers, { topic, replicaAssignment, configEntries });
-  const rooms = partitions.map((partition) => roomIn(partition));
+  const rooms = partitions.map((partition) => roomIn(partition, PARTITIONS));
   const sick = must(rooms[dead], "the room of the dead partition");
   const healthy = rooms.filter((c) => c !== sick);
   await cluster.kill(2);
@@ -322,13 +323,6 @@ it("One dead partition stops only its own conversations", async () => {
   await whenSubscribed(client, sick);
   await client.next(({ body, c }) => body === "again" && c === sick, "what was written to it");
 });
-
-function roomIn(partition: number): string {
-  for (let index = 0; ; index++) {
-    const c = `room:${index}`;
-    if (partitionOf(Buffer.from(c), PARTITIONS) === partition) return c;
-  }
-}
 
 /** From the log's start; a partition that is not back yet refuses. */
 async function whenSubscribed(client: RawClient, c: string): Promise<void> {

@@ -6,13 +6,7 @@ import { TcpProxy, waitFor, withAdmin, withProducer } from "@millrace/testkit";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
 import { LIMITS } from "./limits.ts";
 import { delayedLog } from "./testing/delayed-log.ts";
-import {
-  DELIVERIES,
-  type Delivery,
-  EDGES_FOR,
-  deliveredBy,
-  whenSomeRelayed,
-} from "./testing/deliveries.ts";
+import { DELIVERIES, type Delivery, edgesFor, whenSomeRelayed } from "./testing/deliveries.ts";
 import {
   EdgeStage,
   type LocalEdge,
@@ -84,13 +78,8 @@ describe("where history ends and live begins", () => {
 /** An edge that is relayed to must read for a moment before it takes the first key. */
 const UNKEYED = { isKeyed: false };
 
-/** As many as it takes that somebody is not the owner of what is read. */
-async function startFor(delivery: Delivery, name: string): Promise<LocalEdge[]> {
-  const edges: LocalEdge[] = [];
-  for (let index = 0; index < EDGES_FOR[delivery]; index++) {
-    edges.push(await stage.start(`${name}-${index}`, {}, deliveredBy(delivery)));
-  }
-  return edges;
+function startFor(delivery: Delivery, name: string): Promise<LocalEdge[]> {
+  return edgesFor(delivery, (edge, env) => stage.start(`${name}-${edge}`, {}, env));
 }
 
 describe.each(DELIVERIES)("what the log has lost, with %s delivery", (delivery) => {

@@ -1,7 +1,8 @@
 import { randomUUID } from "node:crypto";
 import { encodeMessage } from "@millrace/schemas/record";
 import { afterEach, beforeEach, expect, inject, it } from "vitest";
-import { makeTopic, withAdmin, withProducer } from "../kafka-client.ts";
+import { withAdmin, withProducer } from "../kafka-client.ts";
+import { makeTopic } from "../topic-replicas.ts";
 import type { Stored } from "./evidence.ts";
 import { TopicReader } from "./topic-reader.ts";
 

@@ -9,7 +9,7 @@ interface MeasuredPlace {
 }
 
 /** So many edges that of any partition one at least is not the owner, where there are owners. */
-export const EDGES_FOR: Readonly<Record<Delivery, number>> = { direct: 1, relay: 2 };
+const EDGES_FOR: Readonly<Record<Delivery, number>> = { direct: 1, relay: 2 };
 
 const RELAYED = 'millrace_delivery_mode{mode="relay"}';
 const PATIENCE_MS = 90_000;
@@ -17,6 +17,18 @@ const PATIENCE_MS = 90_000;
 /** The option that chooses it. */
 export function deliveredBy(delivery: Delivery): Record<string, string> {
   return { EDGE_DELIVERY: delivery };
+}
+
+/** As many edges as it takes that somebody is not the owner of what is read, one after the other. */
+export async function edgesFor<Edge>(
+  delivery: Delivery,
+  start: (name: string, env: Record<string, string>) => Promise<Edge>,
+): Promise<Edge[]> {
+  const edges: Edge[] = [];
+  while (edges.length < EDGES_FOR[delivery]) {
+    edges.push(await start(`edge-${edges.length + 1}`, deliveredBy(delivery)));
+  }
+  return edges;
 }
 
 /** How many partitions an edge gets by the relay alone, of those that its clients want. */
