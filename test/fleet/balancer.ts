@@ -11,6 +11,10 @@ export interface Place {
 export class Balancer {
   readonly #places: Place[] = [];
 
+  constructor(edges: readonly { readonly ws: string }[] = []) {
+    for (const { ws } of edges) this.add(ws);
+  }
+
   /** Newcomers may be sent there. */
   add(ws: string): void {
     this.#places.push({ ws, open: 0 });

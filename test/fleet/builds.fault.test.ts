@@ -1,6 +1,6 @@
 import { EarlierBuild, RedisServer, findCommit } from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, expect, inject, it } from "vitest";
-import { metricOf } from "../../services/edge/src/testing/metric-of.ts";
+import { DELIVERIES, relayedOn } from "../../services/edge/src/testing/deliveries.ts";
 import { Fleet } from "./fleet.ts";
 
 const IS_FULL = process.env["MILLRACE_FULL"] === "1";
@@ -9,8 +9,6 @@ const PER_SECOND = IS_FULL ? 500 : 100;
 
 /** Of which commit the build is that is rolled from and back to; a release, for example. */
 const EARLIER = process.env["MILLRACE_EARLIER"] ?? "HEAD~1";
-
-const RELAYED = 'millrace_delivery_mode{mode="relay"}';
 
 const found = findCommit(EARLIER);
 const why = "why" in found ? found.why : undefined;
@@ -30,14 +28,13 @@ afterEach(async () => {
 
 afterAll(() => earlier?.remove());
 
-it.skipIf(why !== undefined).each(["direct", "relay"])(
+it.skipIf(why !== undefined).each(DELIVERIES)(
   "A roll from the earlier build to this one and back loses nothing, with delivery %s",
   async (delivery) => {
     const folder = earlier?.folder ?? "";
     const redis = await RedisServer.start();
-    const env = { EDGE_DELIVERY: delivery };
     const brokers = inject("kafkaBrokers");
-    fleet = await Fleet.open({ brokers, edges: EDGES, redis, env, folder });
+    fleet = await Fleet.open({ brokers, edges: EDGES, redis, delivery, folder });
     const load = await fleet.load({ perSecond: PER_SECOND });
     const startMs = performance.now();
     for (const how of [{}, { folder }]) {
@@ -49,9 +46,9 @@ it.skipIf(why !== undefined).each(["direct", "relay"])(
         await load.whenPublished(2 * PER_SECOND);
         await load.whenReceived(2 * PER_SECOND);
       }
-      if (delivery === "relay") await fleet.whenRelayed();
+      await fleet.whenRelayed();
       for (const edge of fleet.edges) {
-        expect((await metricOf(edge, RELAYED)) > 0).toBe(delivery === "relay");
+        expect((await relayedOn(edge)) > 0).toBe(delivery === "relay");
       }
     }
     const { offences, repeatedKeys, stored } = await load.judge();

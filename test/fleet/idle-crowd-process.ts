@@ -1,3 +1,4 @@
+import { answerParent } from "../../scripts/bench/load/load-worker.ts";
 import { percentile } from "../../services/edge/src/testing/percentile.ts";
 import { Balancer } from "./balancer.ts";
 import { Crowd, mostWithin } from "./crowd.ts";
@@ -22,12 +23,6 @@ export interface IdleReport {
   readonly live: number;
   /** From the beginning on, of each client. */
   readonly reconnects: { readonly median: number; readonly p99: number };
-}
-
-/** One of both. */
-export interface IdleAnswer {
-  readonly report?: IdleReport;
-  readonly problem?: string;
 }
 
 const SECOND_MS = 1_000;
@@ -82,9 +77,7 @@ function report(): IdleReport {
   };
 }
 
-process.on("message", (command: IdleCommand) => {
-  void act(command).then(
-    () => process.send?.({ report: report() } satisfies IdleAnswer),
-    (error: unknown) => process.send?.({ problem: String(error) } satisfies IdleAnswer),
-  );
+answerParent(async (command: IdleCommand): Promise<IdleReport> => {
+  await act(command);
+  return report();
 });

@@ -36,7 +36,7 @@ beforeEach(async () => {
 afterEach(async () => {
   if (!IS_FULL) return;
   talking?.close();
-  idle?.end();
+  await idle?.end();
   await fleet.close();
 });
 

@@ -37,8 +37,7 @@ beforeEach(async () => {
   const env = { EDGE_DRAIN_MS: String(DRAIN_MS) };
   const redis = await RedisServer.start();
   fleet = await Fleet.open({ brokers: inject("kafkaBrokers"), edges: EDGES, redis, env });
-  balancer = new Balancer();
-  for (const { ws } of fleet.edges) balancer.add(ws);
+  balancer = new Balancer(fleet.edges);
 }, 120_000);
 
 afterEach(async () => {

@@ -38,8 +38,7 @@ beforeEach(async () => {
   const env = { EDGE_CONNECTION_AGE_MS: String(AGE_MS) };
   const redis = await RedisServer.start();
   fleet = await Fleet.open({ brokers: inject("kafkaBrokers"), edges: EDGES, redis, env });
-  balancer = new Balancer();
-  for (const { ws } of fleet.edges) balancer.add(ws);
+  balancer = new Balancer(fleet.edges);
 }, 120_000);
 
 afterEach(async () => {
