@@ -1,5 +1,6 @@
 export * from "./conversation.ts";
 export * from "./device.ts";
+export type * from "./edge-report.ts";
 export * from "./error-table.ts";
 export type { FrameRefusal } from "./frame-fields.ts";
 export type * from "./frames-down.ts";
