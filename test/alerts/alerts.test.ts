@@ -1,7 +1,15 @@
 import { describe, expect, it } from "vitest";
 import { ALERT_CASES } from "./alert-cases.ts";
+import { dashboardQueries } from "./dashboard-queries.ts";
 import { ordinaryDay } from "./ordinary-day.ts";
-import { type Question, alertNames, ask, checkRules, hasPromtool } from "./promtool.ts";
+import {
+  type Question,
+  alertNames,
+  ask,
+  checkExpressions,
+  checkRules,
+  hasPromtool,
+} from "./promtool.ts";
 import type { AlertCase, Situation } from "./rule-case.ts";
 
 const HAS_PROMTOOL = hasPromtool();
@@ -43,6 +51,10 @@ it("Every alert has a case in which it fires, and one in which it does not", () 
 describe.skipIf(!HAS_PROMTOOL)("as Prometheus evaluates them", () => {
   it("The rules are such that Prometheus takes them", async () => {
     expect(await checkRules()).toBe("");
+  });
+
+  it("The dashboards ask what Prometheus can answer", async () => {
+    expect(await checkExpressions(dashboardQueries())).toBe("");
   });
 
   it.each(alertNames())("%s fires for what it is for, and for nothing less", async (alert) => {

@@ -45,6 +45,19 @@ export function checkRules(): Promise<string> {
   return promtool(["check", "rules", ...RULE_FILES]);
 }
 
+/** What promtool says against expressions as such; nothing when Prometheus can evaluate them all. */
+export async function checkExpressions(expressions: readonly string[]): Promise<string> {
+  const folder = mkdtempSync(join(tmpdir(), "millrace-rules-"));
+  try {
+    const file = join(folder, "rules.yaml");
+    const rules = expressions.map((expr, number) => ({ record: `query_${number}`, expr }));
+    writeFileSync(file, JSON.stringify({ groups: [{ name: "queries", rules }] }));
+    return await promtool(["check", "rules", file]);
+  } finally {
+    rmSync(folder, { recursive: true, force: true });
+  }
+}
+
 export function alertNames(): string[] {
   return groups()
     .flatMap(({ rules }) => rules)
