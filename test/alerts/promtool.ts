@@ -95,7 +95,6 @@ function groups(): RuleFile["groups"] {
 function needed(alert: string): RuleFile["groups"] {
   const rules = groups().flatMap((group) => group.rules);
   const names = new Set([alert]);
-  const nameOf = (rule: Rule): string => rule.record ?? rule.alert ?? "";
   const expressions = (): string =>
     rules.flatMap((rule) => (names.has(nameOf(rule)) ? [rule.expr] : [])).join();
   for (let known = 0; known < names.size;) {
@@ -109,6 +108,10 @@ function needed(alert: string): RuleFile["groups"] {
   return groups()
     .map((group) => ({ ...group, rules: group.rules.filter(isNeeded) }))
     .filter((group) => group.rules.length > 0);
+}
+
+function nameOf({ record, alert }: Rule): string {
+  return record ?? alert ?? "";
 }
 
 /** JSON is YAML. */
