@@ -31,7 +31,7 @@ type Page = (moment: Moment) => Value;
  */
 export function ordinaryDay(): Situation {
   const series = { ...processes(), ...clients(), ...log(), ...control() };
-  return { series, at: `${SAMPLES / 2}m` };
+  return { series, at: `${SAMPLES / 2}m`, step: "60s" };
 }
 
 function processes(): Record<string, string> {
