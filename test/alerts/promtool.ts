@@ -119,6 +119,8 @@ function testFile(rules: string, question: Question): string {
   const scraped = Object.entries(series).map(([name, values]) => ({ series: name, values }));
   return JSON.stringify({
     rule_files: [rules],
+    // By chance otherwise; what is recorded comes before what looks at it.
+    group_eval_order: groups().map(({ name }) => name),
     evaluation_interval: step,
     tests: [{ interval: INTERVAL, input_series: scraped, promql_expr_test: [asked] }],
   });
