@@ -25,7 +25,7 @@ const FAILURES_MAX = 3;
  */
 const SCALE = IS_FULL ? 1 : 3;
 const PERIOD_MS = (PERIOD_S * 1_000) / SCALE;
-const OUTAGE_MS = IS_FULL ? 180_000 : 20_000;
+const OUTAGE_MS = IS_FULL ? 180_000 : 25_000;
 const SHORT_BLOCK_MS = 5_000;
 const LONG_BLOCK_MS = 60_000 / SCALE;
 
