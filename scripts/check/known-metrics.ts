@@ -6,9 +6,12 @@ const METRIC = /\b(?:millrace|process|nodejs)_[a-z0-9_]+/g;
 /** The series of a histogram, which its own name never is. */
 const SERIES = /_(?:bucket|sum|count)$/;
 
-/** What the page of control has; of an edge's page the code itself tells. */
+/** What rules and dashboards use of control's page; of an edge's page the code itself tells. */
 const CONTROL_METRICS = [
   "millrace_control_certificate_expires_seconds",
+  "millrace_control_certificate_probe_up",
+  "millrace_control_partitions_leaderless",
+  "millrace_control_partitions_under_replicated",
   "millrace_control_topic_problems",
 ];
 

@@ -1,219 +1,11 @@
 import { BUDGET_CASES } from "./budget-cases.ts";
-import type { AlertCase, Series, Situation } from "./rule-case.ts";
+import { LOG_CASES } from "./log-cases.ts";
+import { RELAY_CASES } from "./relay-cases.ts";
+import type { AlertCase } from "./rule-case.ts";
+import { A, B, constant, situation, still } from "./situation.ts";
 
 const M = 'namespace="m"';
-const A = `${M},instance="a"`;
-const B = `${M},instance="b"`;
 const DAY_S = 86_400;
-
-/** One series that stands still. */
-function constant(series: string, value: number, minutes = 30): Situation {
-  return { series: { [series]: still(value, minutes) }, at: `${minutes}m` };
-}
-
-function still(value: number, minutes = 30): string {
-  return `${value}x${minutes * 2}`;
-}
-
-function situation(series: Series, at = "30m"): Situation {
-  return { series, at };
-}
-
-/** Two edges that relay: `a` owns partition 0, `b` partition 1; `series` are added, or instead. */
-function relaying(series: Series): Situation {
-  return situation({
-    [`millrace_delivery_mode{${A},mode="direct"}`]: still(1),
-    [`millrace_delivery_mode{${A},mode="relay"}`]: still(1),
-    [`millrace_delivery_mode{${B},mode="direct"}`]: still(1),
-    [`millrace_delivery_mode{${B},mode="relay"}`]: still(1),
-    [`millrace_partition_owned{${A},partition="0"}`]: still(1),
-    [`millrace_partition_owned{${B},partition="1"}`]: still(1),
-    [`millrace_tail_silence_seconds{${A},partition="0"}`]: still(1),
-    [`millrace_tail_silence_seconds{${A},partition="1"}`]: still(1),
-    ...series,
-  });
-}
-
-const LOG_CASES: readonly AlertCase[] = [
-  {
-    alert: "MillraceKafkaSilent",
-    severity: "page",
-    labels: { namespace: "m", instance: "a" },
-    fires: situation({
-      [`millrace_tail_silence_seconds{${A},partition="0"}`]: still(20),
-      [`millrace_tail_silence_seconds{${A},partition="1"}`]: still(25),
-    }),
-    quiet: {
-      "partitions where nothing is said": situation({
-        [`millrace_tail_silence_seconds{${A},partition="0"}`]: "0 2 4 1 3 5x60",
-        [`millrace_tail_silence_seconds{${A},partition="1"}`]: still(14),
-      }),
-    },
-  },
-  {
-    alert: "MillraceTailSilent",
-    severity: "page",
-    labels: { namespace: "m", partition: "1" },
-    fires: situation({
-      [`millrace_tail_silence_seconds{${A},partition="0"}`]: still(1),
-      [`millrace_tail_silence_seconds{${A},partition="1"}`]: still(40),
-    }),
-    quiet: {
-      "a Kafka that is away altogether": situation({
-        [`millrace_tail_silence_seconds{${A},partition="0"}`]: still(40),
-        [`millrace_tail_silence_seconds{${A},partition="1"}`]: still(40),
-      }),
-      "a leader that moves": situation({
-        [`millrace_tail_silence_seconds{${A},partition="0"}`]: still(1),
-        [`millrace_tail_silence_seconds{${A},partition="1"}`]: "1x54 29 5 1x10",
-      }),
-    },
-  },
-  {
-    alert: "MillraceTailStalled",
-    severity: "page",
-    labels: { namespace: "m", partition: "3" },
-    fires: constant(`millrace_tail_stalled_seconds{${A},partition="3"}`, 11),
-    quiet: {
-      "one that was put right": situation({
-        [`millrace_tail_stalled_seconds{${A},partition="3"}`]: "0x57 15 0x10",
-      }),
-      "just not so long": constant(`millrace_tail_stalled_seconds{${A},partition="3"}`, 10),
-    },
-  },
-  {
-    alert: "MillraceTailBehind",
-    severity: "page",
-    labels: { namespace: "m", partition: "3" },
-    fires: situation({
-      [`millrace_tail_lag_seconds{${A},partition="3"}`]: still(0),
-      [`millrace_tail_lag_seconds{${B},partition="3"}`]: still(11),
-    }),
-    quiet: {
-      "just not so far": constant(`millrace_tail_lag_seconds{${A},partition="3"}`, 10),
-      "an edge that starts": situation({
-        [`millrace_tail_lag_seconds{${A},partition="3"}`]: "_x56 40 0x10",
-      }),
-    },
-  },
-  {
-    alert: "MillraceLogLost",
-    severity: "ticket",
-    labels: { namespace: "m", reason: "truncated" },
-    // The series is there from the first one on.
-    fires: situation({ [`millrace_gaps_total{${A},reason="truncated"}`]: "_x55 1x10" }),
-    quiet: {
-      "long ago": constant(`millrace_gaps_total{${A},reason="truncated"}`, 7),
-      "what retention has passed": situation({
-        [`millrace_gaps_total{${A},reason="expired"}`]: "0+5x70",
-      }),
-    },
-  },
-  {
-    alert: "MillraceRecordsRefused",
-    severity: "ticket",
-    labels: { namespace: "m", why: "max.message.bytes" },
-    fires: situation({
-      [`millrace_records_refused_total{${A},why="max.message.bytes"}`]: "0+1x70",
-    }),
-    quiet: {
-      "none for long": constant(`millrace_records_refused_total{${A},why="max.message.bytes"}`, 12),
-      "a single one": situation({
-        [`millrace_records_refused_total{${A},why="max.message.bytes"}`]: "0x40 1x30",
-      }),
-    },
-  },
-  {
-    alert: "MillracePartitionsAdded",
-    severity: "page",
-    labels: { namespace: "m" },
-    fires: constant(`millrace_partitions_unused{${A}}`, 12),
-    quiet: { "none added": constant(`millrace_partitions_unused{${A}}`, 0) },
-  },
-  {
-    alert: "MillraceTopicSettings",
-    severity: "ticket",
-    labels: { namespace: "m", topic: "chat.messages" },
-    fires: constant(`millrace_control_topic_problems{${M},topic="chat.messages"}`, 1),
-    quiet: {
-      "all as promised": constant(`millrace_control_topic_problems{${M},topic="chat.messages"}`, 0),
-    },
-  },
-  {
-    alert: "MillraceRulingsSilent",
-    severity: "page",
-    labels: { namespace: "m", instance: "a" },
-    fires: situation({
-      [`millrace_rulings_silence_seconds{${A}}`]: still(31),
-      [`millrace_tail_silence_seconds{${A},partition="0"}`]: still(1),
-    }),
-    quiet: {
-      "no rulings to hear of": constant(`millrace_rulings_silence_seconds{${A}}`, 6),
-      "a Kafka that is away altogether": situation({
-        [`millrace_rulings_silence_seconds{${A}}`]: still(40),
-        [`millrace_tail_silence_seconds{${A},partition="0"}`]: still(40),
-      }),
-    },
-  },
-];
-
-const RELAY_CASES: readonly AlertCase[] = [
-  {
-    alert: "MillraceDirectTooLong",
-    severity: "ticket",
-    labels: { namespace: "m", instance: "b" },
-    fires: relaying({ [`millrace_delivery_mode{${B},mode="direct"}`]: still(2) }),
-    quiet: {
-      "owners, who read what they own": relaying({}),
-      "a loss that was bridged": relaying({
-        [`millrace_delivery_mode{${B},mode="direct"}`]: "1x30 2x20 1x20",
-      }),
-      "a fleet that reads directly": situation({
-        [`millrace_delivery_mode{${A},mode="direct"}`]: still(12),
-      }),
-    },
-  },
-  {
-    alert: "MillracePartitionWithoutOwner",
-    severity: "ticket",
-    labels: { namespace: "m", partition: "1" },
-    fires: relaying({ [`millrace_partition_owned{${B},partition="1"}`]: "1x40 stale" }),
-    quiet: {
-      "a partition that moves": relaying({
-        [`millrace_partition_owned{${B},partition="1"}`]: "1x56 stale _ 1x10",
-      }),
-      "a fleet that reads directly": situation({
-        [`millrace_delivery_mode{${A},mode="direct"}`]: still(12),
-        [`millrace_tail_silence_seconds{${A},partition="0"}`]: still(1),
-      }),
-    },
-  },
-  {
-    alert: "MillracePartitionOwnedTwice",
-    severity: "ticket",
-    labels: { namespace: "m", partition: "1" },
-    fires: relaying({ [`millrace_partition_owned{${A},partition="1"}`]: still(1) }),
-    quiet: {
-      "a partition that is handed over": relaying({
-        [`millrace_partition_owned{${A},partition="1"}`]: "_x54 1x3 stale",
-      }),
-    },
-  },
-  {
-    alert: "MillraceRedisDown",
-    severity: "ticket",
-    labels: { namespace: "m", instance: "a" },
-    fires: situation({ [`millrace_redis_up{${A}}`]: "1x40 0x30" }),
-    quiet: { "a blink": situation({ [`millrace_redis_up{${A}}`]: "1x57 0x2 1x10" }) },
-  },
-  {
-    alert: "MillraceRedisRefuses",
-    severity: "ticket",
-    labels: { namespace: "m", instance: "a" },
-    fires: situation({ [`millrace_redis_refusals_total{${A}}`]: "0+2x70" }),
-    quiet: { "none for long": constant(`millrace_redis_refusals_total{${A}}`, 5) },
-  },
-];
 
 const EDGE_CASES: readonly AlertCase[] = [
   {
@@ -377,6 +169,19 @@ const CONTROL_CASES: readonly AlertCase[] = [
         `millrace_control_certificate_expires_seconds{${M},address="${ADDRESS}"}`,
         14 * DAY_S,
         90,
+      ),
+    },
+  },
+  {
+    alert: "MillraceCertificateUnseen",
+    severity: "ticket",
+    labels: { namespace: "m", address: ADDRESS },
+    fires: constant(`millrace_control_certificate_probe_up{${M},address="${ADDRESS}"}`, 0, 60),
+    quiet: {
+      "a balancer that restarts": constant(
+        `millrace_control_certificate_probe_up{${M},address="${ADDRESS}"}`,
+        0,
+        20,
       ),
     },
   },
