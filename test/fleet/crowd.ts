@@ -11,6 +11,8 @@ export interface CrowdOptions {
   readonly tokenFor: (user: string) => Promise<string>;
   /** Each says something so often, in a conversation with nine others; never, where it is not given. */
   readonly everyMs?: number;
+  /** So long each publish is tried. */
+  readonly publishTimeoutMs?: number;
 }
 
 export interface Goaway {
@@ -55,6 +57,15 @@ export class Crowd {
   async whenLive(): Promise<void> {
     const areLive = (): boolean => this.roamers.every(({ isLive }) => isLive);
     await waitFor(areLive, { what: "everybody is live", timeoutMs: PATIENCE_MS });
+  }
+
+  /** Everything that was said until now is in the log. */
+  async whenSettled(): Promise<void> {
+    const wanted = this.roamers.map(({ acknowledged, pending }) => acknowledged.length + pending);
+    const areSettled = (): boolean =>
+      this.roamers.every(({ acknowledged }, at) => acknowledged.length >= (wanted[at] ?? 0));
+    const what = "what was said is acknowledged";
+    await waitFor(areSettled, { what, timeoutMs: PATIENCE_MS });
   }
 
   /** So many messages more have come to each of them, on the average. */
@@ -110,7 +121,7 @@ export class Crowd {
   }
 
   #add(count: number): void {
-    const { edges, name, tokenFor } = this.#options;
+    const { edges, name, tokenFor, publishTimeoutMs } = this.#options;
     for (let added = 0; added < count; added++) {
       const index = this.roamers.length;
       const user = `${name}-${index}`;
@@ -135,7 +146,8 @@ export class Crowd {
           this.#longestDelayMs = Math.max(this.#longestDelayMs, delayMs);
         },
       };
-      this.roamers.push(new Roamer({ user, conversation, edges, token, watch }));
+      const patience = publishTimeoutMs === undefined ? {} : { publishTimeoutMs };
+      this.roamers.push(new Roamer({ user, conversation, edges, token, watch, ...patience }));
     }
   }
 

@@ -15,6 +15,8 @@ export interface RoamerOptions {
   /** Where it connects: wherever a balancer says, or to these in turn, from the first one on. */
   readonly edges: Balancer | readonly string[];
   readonly token: () => Promise<string>;
+  /** So long a publish is tried; as the SDK has it, where it is not given. */
+  readonly publishTimeoutMs?: number;
   readonly watch: RoamerWatch;
 }
 
@@ -52,13 +54,14 @@ export class Roamer {
   #said = 0;
 
   constructor(options: RoamerOptions) {
-    const { user, conversation, edges, token, watch } = options;
+    const { user, conversation, edges, token, publishTimeoutMs, watch } = options;
     this.user = user;
     this.conversation = conversation;
     this.#options = options;
     this.client = connect({
       url: edges instanceof Balancer ? ANY_EDGE : edges,
       token,
+      ...(publishTimeoutMs !== undefined && { publishTimeoutMs }),
       environment: {
         // Chance would choose the first one otherwise.
         ...(!(edges instanceof Balancer) && { random: () => 0 }),
