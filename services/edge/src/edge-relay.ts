@@ -8,6 +8,7 @@ import type { EdgeMetrics } from "./metrics.ts";
 import { connectRedis } from "./redis/redis-link.ts";
 import { RedisRelay } from "./relay/redis-relay.ts";
 import { RelayReceiver } from "./relay/relay-receiver.ts";
+import { relayTraffic } from "./relay/relay-traffic.ts";
 import { type PiecePost, RelaySender } from "./relay/relay-sender.ts";
 import { RelayedPartition, type RelayedPartitionOptions } from "./relay/relayed-partition.ts";
 import { PartitionTail, type TailFollower, type TailOrigin } from "./tail/partition-tail.ts";
@@ -15,6 +16,8 @@ import type { PartitionSource } from "./tail/tails.ts";
 import { onScrape } from "./watch/edge-gauges.ts";
 
 export interface EdgeRelay {
+  /** What this edge owns at the moment. */
+  owned(): ReadonlySet<number>;
   sourceOf(partition: number, origin: TailOrigin): PartitionSource;
   /** Gives its partitions away; they are relayed on until others surely do: `handedOver`. */
   leave(): { readonly left: Promise<void>; readonly handedOver: Promise<void> };
@@ -28,6 +31,8 @@ type RelayParts = SessionParts & {
   readonly metrics: EdgeMetrics;
   readonly ownership?: Ownership;
   readonly isLost?: PieceLoss;
+  /** Hears of each record once. */
+  readonly traffic: TailFollower;
 } & Omit<RelayedPartitionOptions, "partition" | "origin" | "sender" | "receiver">;
 
 const INCARNATION_BYTES = 6;
@@ -41,12 +46,13 @@ export function createRelay(config: EdgeConfig, parts: RelayParts): EdgeRelay {
 }
 
 function direct(parts: RelayParts): EdgeRelay {
-  const { followers = [], keys, metrics, log } = parts;
-  const all = { ...parts, followers: [...followers, keys] };
+  const { followers = [], keys, metrics, log, traffic } = parts;
+  const all = { ...parts, followers: [...followers, keys, traffic] };
   onScrape(metrics.deliveryMode, (gauge) => {
     gauge.set({ mode: "direct" }, log.epoch?.partitions ?? 0);
   });
   return {
+    owned: () => new Set(),
     sourceOf: (partition, origin) => new PartitionTail(partition, origin, all),
     leave: () => ({ left: Promise.resolve(), handedOver: Promise.resolve() }),
     stop: () => undefined,
@@ -98,8 +104,11 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
   sender.start();
   receiver.start();
   ownership.join();
-  const options = { ...parts, sender, receiver, followers: [...followers, progressOf(ownership)] };
+  const { hubs, follower } = relayTraffic(parts, ownership);
+  const others = [...followers, progressOf(ownership), follower];
+  const options = { ...parts, hubs, sender, receiver, followers: others };
   return {
+    owned: () => ownership.owned,
     sourceOf: (partition, origin) => {
       const source = new RelayedPartition({ ...options, partition, origin });
       partitions.set(partition, source);

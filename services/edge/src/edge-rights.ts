@@ -16,6 +16,8 @@ export interface EdgeRights {
   readonly rights: Rights;
   /** False: an edge that does not know every ruling serves nobody. */
   readonly isWhole: boolean;
+  /** How long ago anything was heard of their topic. */
+  readonly silenceMs: number;
   readonly services: RulingServices;
   /** Resolves when what was ruled until now holds here; rejects for a topic that can't keep it. */
   open(): Promise<void>;
@@ -51,6 +53,9 @@ export function createRights(
     rights,
     get isWhole() {
       return feed.isWhole;
+    },
+    get silenceMs() {
+      return feed.silenceMs;
     },
     services: { journal, clock, current: () => (feed.isWhole ? rulings : undefined) },
     open: async () => {

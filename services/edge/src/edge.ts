@@ -3,6 +3,7 @@ import { type Clock, type Logger, delay, within } from "@millrace/runtime";
 import { cursorsTopicOf } from "@millrace/schemas";
 import { type Admission, createAdmission } from "./admission/admission.ts";
 import { startAdminPage } from "./admin/admin-page.ts";
+import type { AdminServices } from "./admin/admin-routes.ts";
 import { Tickets } from "./admission/tickets.ts";
 import { CatchUp } from "./catchup/catch-up.ts";
 import { StartPoints } from "./catchup/start-point.ts";
@@ -30,6 +31,7 @@ import { DeliveryWatch } from "./watch/delivery-watch.ts";
 import { sampleEdge } from "./watch/edge-gauges.ts";
 import { sampleProcess } from "./watch/process-gauges.ts";
 import { PublishWatch } from "./watch/publish-watch.ts";
+import type { Traffic } from "./watch/traffic.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
 import { PublishRates } from "./rates/publish-rates.ts";
@@ -45,6 +47,7 @@ import type { Cursors } from "./session/cursors.ts";
 import type { Sessions } from "./session/sessions.ts";
 import { type TopicParts, assertPartitions, kafkaLog, settleTopic } from "./edge-topics.ts";
 import { EdgeRoom } from "./edge-room.ts";
+import { createTelling } from "./edge-standing.ts";
 import type { ProcessProbe } from "./vitals/process-probe.ts";
 import { type EdgeRelay, type PieceLoss, createRelay } from "./edge-relay.ts";
 import { EdgeClients } from "./edge-clients.ts";
@@ -135,17 +138,19 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     onHandshake: (status) => metrics.handshakes.inc({ status }),
   });
   room.watch(server);
-  const { stop } = dependencies;
-  const pages = await startPages(config, { logger, metrics, admission, sessions, ruled, stop });
+  const watched = { ...doors, metrics, log, room, server, ruled, health };
+  const telling = createTelling(config, watched);
+  const services = { sessions, rulings: ruled.services, reports: telling.reports };
+  const pages = await startPages(config, { ...dependencies, metrics, admission, services });
   const cursorsLog = kafkaLog(config, cursorsTopicOf(config.topic), shared);
   const isGiven = dependencies.log !== undefined;
   await Promise.all([openLogs(config, { log, cursorsLog, isGiven }, shared), ruled.open()]);
   const core = { ...dependencies, ...doors, metrics, redis, health, admission, log, cursorsLog };
-  const parts = assemble(config, core);
+  const parts = assemble(config, { ...core, traffic: telling.traffic });
+  telling.relayedBy(parts.relay);
   await whenReached(parts, log, clock);
-  const { history, context } = parts;
-  const services = httpServices({ limits, admission, tickets, history, context });
-  clients.serve({ context, services });
+  const answers = httpServices({ limits, admission, tickets, ...parts });
+  clients.serve({ context: parts.context, services: answers });
   return {
     port: server.port,
     adminPort: pages.adminPort,
@@ -159,6 +164,7 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       await dependencies.tracing?.close(settleMs);
       room.close();
       held.stop();
+      telling.reports.stop();
       redis.disconnect();
       pages.close();
       credentials.close();
@@ -189,16 +195,15 @@ async function startPages(
     readonly logger: Logger;
     readonly metrics: EdgeMetrics;
     readonly admission: Admission;
-    readonly sessions: Sessions;
-    readonly ruled: EdgeRights;
-    readonly stop: (() => void) | undefined;
+    readonly services: Omit<AdminServices, "stopping">;
+    readonly stop?: () => void;
   },
 ): Promise<{ readonly adminPort: number; close(): void }> {
-  const { logger, metrics, admission, sessions, ruled, stop } = parts;
+  const { logger, metrics, admission, stop } = parts;
   const page = await startMetricsPage(config, metrics.registry);
   const identify = admission.identifyOperator.bind(admission);
   const { drainMs } = config;
-  const services = { sessions, rulings: ruled.services, stopping: { drainMs, stop } };
+  const services = { ...parts.services, stopping: { drainMs, stop } };
   const admin = await startAdminPage({ address: config.admin, logger, services, identify });
   return {
     adminPort: admin.port,
@@ -227,12 +232,9 @@ function assemble(
     readonly cursorsLog: Log;
     readonly admission: Admission;
     readonly rights: Rights;
-    readonly gate?: PublishGate;
-    readonly ownership?: Ownership;
-    readonly isLost?: PieceLoss;
-    readonly tracing?: Tracing;
     readonly clients: EdgeClients;
-  },
+    readonly traffic: Traffic;
+  } & Pick<EdgeDependencies, "gate" | "ownership" | "isLost" | "tracing">,
 ): Parts {
   const { logger, clock, limits, log, metrics, sessions, admission, rights, clients } = core;
   const { tracing } = core;

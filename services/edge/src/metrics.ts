@@ -94,6 +94,11 @@ export const EDGE_METRICS = {
     "offsets between a tail and the end of its partition, as it last heard of it",
     ["partition"],
   ),
+  tailLagSeconds: gauge(
+    "millrace_tail_lag_seconds",
+    "time since a tail was last at the end of its partition, as it last heard of it; 0 at the end",
+    ["partition"],
+  ),
   tailSilence: gauge(
     "millrace_tail_silence_seconds",
     "time since a tail last heard from its partition; a quiet one answers every 5 s",

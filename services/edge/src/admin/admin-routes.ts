@@ -4,6 +4,12 @@ import type { HttpAnswer } from "../http/http-exchange.ts";
 import { endAnswer, listAnswer } from "../http/session-answers.ts";
 import type { Sessions } from "../session/sessions.ts";
 import {
+  type ReportServices,
+  connectionReports,
+  conversationReport,
+  edgeReport,
+} from "./report-calls.ts";
+import {
   type RulingServices,
   banPut,
   beginningPut,
@@ -17,6 +23,7 @@ import {
 export interface AdminServices {
   readonly sessions: Pick<Sessions, "list" | "end">;
   readonly rulings: RulingServices;
+  readonly reports: ReportServices;
   readonly stopping: {
     readonly drainMs: number;
     /** Undefined: whoever has started the edge ends it. */
@@ -38,6 +45,8 @@ export interface AdminRoute {
   readonly path: string;
   /** What stands in the audit. */
   readonly action: string;
+  /** Asked every second by whoever watches: its line in the log is for debugging only. */
+  readonly isPolled?: true;
   readonly answer: (services: AdminServices, call: AdminCall) => Promise<HttpAnswer>;
 }
 
@@ -48,6 +57,19 @@ const BEGINNING = "/v1/beginnings/{conversation}/{user}";
 
 /** Everything an operator may call; each is described in docs/operations.md. */
 export const ADMIN_ROUTES: readonly AdminRoute[] = [
+  { method: "GET", path: "/v1/edge", action: "edge.report", isPolled: true, answer: edgeReport },
+  {
+    method: "GET",
+    path: "/v1/users/{user}/connections",
+    action: "connections.report",
+    answer: connectionReports,
+  },
+  {
+    method: "GET",
+    path: "/v1/conversations/{conversation}",
+    action: "conversation.report",
+    answer: conversationReport,
+  },
   { method: "GET", path: USER_SESSIONS, action: "sessions.list", answer: sessionList },
   {
     method: "DELETE",

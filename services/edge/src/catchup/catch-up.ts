@@ -73,6 +73,11 @@ export class CatchUp {
     return this.#lagging;
   }
 
+  /** Whether it was live before, and has fallen behind since. */
+  isLagging(subscriber: Subscriber): boolean {
+    return subscriber.state === "catching-up" && this.#joined.has(subscriber);
+  }
+
   /** Never rejects: what the log can't say at the moment is asked again until the socket ends. */
   async run(subscriber: Subscriber, outbox: Outbox): Promise<void> {
     const lagging = this.#joined.has(subscriber) ? 1 : 0;

@@ -8,6 +8,7 @@ import {
   type TailOrigin,
   type TailSink,
 } from "../tail/partition-tail.ts";
+import { resuming } from "../tail/resuming-follower.ts";
 import type { PartitionSource } from "../tail/tails.ts";
 import { BucketMark, type Piece } from "./bucket-mark.ts";
 import { bucketOf } from "./relay-bucket.ts";
@@ -127,12 +128,28 @@ export class RelayedPartition implements PartitionSource {
     return lag;
   }
 
+  /** As far as the log is known to go, less what somebody here still waits for. */
+  get nextOffset(): bigint | undefined {
+    const end = this.endOffset;
+    return end === undefined ? undefined : end - BigInt(this.lag ?? 0);
+  }
+
+  get endOffset(): bigint | undefined {
+    const known = this.#known?.offset;
+    const read = this.#direct?.endOffset;
+    return known === undefined || (read !== undefined && read > known) ? read : known;
+  }
+
+  /** Where the relay stands still, the log is read. */
+  get lagMs(): number {
+    return this.#direct?.lagMs ?? 0;
+  }
+
   get silenceMs(): number {
     const silenceMs = this.#options.clock.nowMs() - this.#heardMs;
     return Math.min(silenceMs, this.#direct?.silenceMs ?? silenceMs);
   }
 
-  /** Where the relay stands still, the log is read. */
   get stalledMs(): number {
     return this.#direct?.stalledMs ?? 0;
   }
@@ -377,18 +394,4 @@ export class RelayedPartition implements PartitionSource {
 
 function isNeedy({ relayedMs, isDoubted }: Followed, nowMs: number): boolean {
   return isDoubted || nowMs - relayedMs > SILENCE_MS;
-}
-
-/** A follower of a tail that begins where the log has lost nothing, until it jumps. */
-function resuming(follower: TailFollower): TailFollower {
-  if (follower.resumed === undefined) return follower;
-  let isFirst = true;
-  return {
-    began: (partition, position) => {
-      if (isFirst) follower.resumed?.(partition, position);
-      else follower.began(partition, position);
-      isFirst = false;
-    },
-    passed: (chunk) => follower.passed(chunk),
-  };
 }

@@ -38,6 +38,9 @@ export interface ServerOptions {
 
 export interface Server {
   readonly port: number;
+  /** What the probe of readiness says. */
+  readonly isReady: boolean;
+  readonly isRefusing: boolean;
   /** Who is connected stays; new ones are told to go elsewhere. */
   refuseNewcomers(): void;
   /** Whether connections are accepted at all; false: it could not listen again. */
@@ -106,6 +109,12 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   await anchor.hold({ host: options.host, port });
   return {
     port,
+    get isReady() {
+      return isOpen() && options.hasRoom();
+    },
+    get isRefusing() {
+      return isRefusing;
+    },
     refuseNewcomers: () => {
       isRefusing = true;
     },

@@ -92,6 +92,22 @@ export class PartitionTail implements PartitionSource {
     return this.#progress.lag;
   }
 
+  get nextOffset(): bigint | undefined {
+    return this.#position?.offset;
+  }
+
+  get endOffset(): bigint | undefined {
+    return this.#progress.endOffset;
+  }
+
+  get lagMs(): number {
+    return this.#progress.lagMs;
+  }
+
+  get isDirect(): boolean {
+    return true;
+  }
+
   /** How long ago the log last answered for the partition. */
   get silenceMs(): number {
     return this.#progress.silenceMs;

@@ -19,12 +19,20 @@ export interface PartitionSource {
   readonly runStart: Told | undefined;
   /** Everything before it was read from the log and handed to the follower. */
   readonly readPosition: Told | undefined;
+  /** Everything before it was handed on here; undefined: not reached yet. */
+  readonly nextOffset: bigint | undefined;
+  /** Where the log ends, as was last heard. */
+  readonly endOffset: bigint | undefined;
   /** How many offsets it is behind the log's end. */
   readonly lag: number | undefined;
+  /** For how long it has not been at the log's end; 0 where it is. */
+  readonly lagMs: number;
   /** How long ago it last heard of the log. */
   readonly silenceMs: number;
   /** For how long it has stood still although the log is known to go on; 0 where it is at the end. */
   readonly stalledMs: number;
+  /** Whether the log is being read here. */
+  readonly isDirect: boolean;
   /** Everything of that key before it was handed to the hubs, and everything behind it will be. */
   positionOf(key: Uint8Array): Told | undefined;
   /** The follower is needed: the log is read from now on, also where delivery does not need it. */
@@ -34,7 +42,17 @@ export interface PartitionSource {
 }
 
 /** How a partition's tail stands. */
-export type TailState = Pick<PartitionSource, "partition" | "lag" | "silenceMs" | "stalledMs">;
+export type TailState = Pick<
+  PartitionSource,
+  | "partition"
+  | "nextOffset"
+  | "endOffset"
+  | "lag"
+  | "lagMs"
+  | "silenceMs"
+  | "stalledMs"
+  | "isDirect"
+>;
 
 export interface TailsOptions {
   readonly log: Log;

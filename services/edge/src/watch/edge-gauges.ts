@@ -42,6 +42,9 @@ export function sampleEdge(
     });
   // Nothing is known of a partition that was never reached; its silence says so.
   byPartition(metrics.tailLag, ({ lag }) => lag);
+  byPartition(metrics.tailLagSeconds, ({ lag, lagMs }) =>
+    lag === undefined ? undefined : lagMs / 1_000,
+  );
   byPartition(metrics.tailStalled, ({ stalledMs }) => stalledMs / 1_000);
   byPartition(metrics.tailSilence, ({ silenceMs }) => silenceMs / 1_000);
 }
@@ -54,7 +57,7 @@ export function onScrape<Label extends string>(
   Object.assign(gauge, { collect: () => collect(gauge) });
 }
 
-function bufferedBytes(connections: ReadonlySet<Connection>): number {
+export function bufferedBytes(connections: ReadonlySet<Connection>): number {
   let bytes = 0;
   for (const connection of connections) bytes += connection.bufferedBytes();
   return bytes;
