@@ -11,7 +11,8 @@ import { refuse } from "../admission/refusal.ts";
 import { failureAnswer, jsonAnswer } from "../http/http-answer.ts";
 import type { HttpAnswer } from "../http/http-exchange.ts";
 import { parseJsonBody } from "../http/json-body.ts";
-import type { RuleRefusal, RulingJournal } from "../rights/ruling-journal.ts";
+import type { RuleRefusal } from "../rights/control-appender.ts";
+import type { RulingJournal } from "../rights/ruling-journal.ts";
 import type { Rulings } from "../rights/rulings.ts";
 import type { AdminCall, AdminServices } from "./admin-routes.ts";
 

@@ -248,6 +248,15 @@ export class RelayEdge {
     for (const run of this.#late.splice(0)) run();
   }
 
+  /** What is handed on meanwhile is an offence. */
+  pause(): void {
+    this.#partition.pause();
+  }
+
+  resume(): void {
+    this.#partition.resume();
+  }
+
   /** The link to Redis is cut: what is said meanwhile is lost to it. */
   deafen(isDeaf: boolean): void {
     this.#isDeaf = isDeaf;
@@ -284,6 +293,7 @@ export class RelayEdge {
   }
 
   #take({ records }: LogChunk): void {
+    if (this.#partition.isPaused) throw new Error("handed on while it is paused");
     for (const { key, offset } of records) {
       if (key === null) continue;
       const handed = this.handed.get(bucketOf(key));
