@@ -12,6 +12,7 @@ import { FakeClock } from "@millrace/testkit";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { createMetrics } from "../metrics.ts";
+import { Orders } from "../orders/orders.ts";
 import { RulingFeed } from "./ruling-feed.ts";
 import { Rulings } from "./rulings.ts";
 
@@ -32,6 +33,7 @@ class World {
   readonly topic = new MemoryTopic({ clock: this.clock });
   readonly metrics = createMetrics();
   readonly rulings: Rulings;
+  readonly orders = new Orders({ weightsMax: 2 });
   readonly feed: RulingFeed;
   /** What was told of, and whether the subject was ruled about in that moment. */
   readonly told: string[] = [];
@@ -45,6 +47,7 @@ class World {
     this.feed = new RulingFeed({
       log: this.#log,
       rulings: this.rulings,
+      orders: this.orders,
       clock,
       logger: silentLogger,
       metrics,

@@ -1,7 +1,12 @@
 import type { LogChunk } from "@millrace/log";
 import type { Told } from "../hub/told.ts";
 import { Endings } from "./endings.ts";
-import { PartitionTail, type TailFollower, type TailOptions, type TailOrigin } from "./partition-tail.ts";
+import {
+  PartitionTail,
+  type TailFollower,
+  type TailOptions,
+  type TailOrigin,
+} from "./partition-tail.ts";
 import { PausedReader } from "./paused-reader.ts";
 import type { PartitionSource } from "./tails.ts";
 

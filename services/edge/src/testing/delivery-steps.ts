@@ -120,8 +120,10 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 12, arbitrary: fc.record({ kind: kinds("settle") }) },
-  { weight: 3, arbitrary: fc.record({ kind: kinds("available"), conversation, is: fc.boolean() }) },
-  { weight: 2, arbitrary: fc.record({ kind: kinds("paused"), conversation, is: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: kinds("available", "paused"), conversation, is: fc.boolean() }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({

@@ -1,5 +1,5 @@
 import { MemoryLog, MemoryTopic } from "@millrace/log";
-import { type Clock, silentLogger } from "@millrace/runtime";
+import { type Clock, assert, silentLogger } from "@millrace/runtime";
 import { partitionOf } from "@millrace/schemas";
 import { encodeMessage } from "@millrace/schemas/record";
 import { CatchUp } from "../catchup/catch-up.ts";
@@ -14,7 +14,7 @@ import { CursorJournal } from "../session/cursor-journal.ts";
 import type { CursorStore } from "../session/cursor-store.ts";
 import { Cursors } from "../session/cursors.ts";
 import { DirectPartition } from "../tail/direct-partition.ts";
-import type { TailFollower } from "../tail/partition-tail.ts";
+import type { TailFollower, TailSink } from "../tail/partition-tail.ts";
 import { Tails } from "../tail/tails.ts";
 import { AckBook } from "./ack-book.ts";
 import { finderOn } from "./finder-on.ts";
@@ -103,7 +103,14 @@ export class DeliveryWorld {
       blockOffsets: BLOCK_OFFSETS,
     });
     const { pauses, keys = NO_KEYS } = options;
-    const tailOptions = { log, hubs, clock, logger, limits, keys, followers: [index] };
+    const sink: TailSink = {
+      take: (chunk) => {
+        assert(pauses?.has(chunk.partition) !== true, "handed on while it is paused");
+        hubs.take(chunk);
+      },
+      break: (partition) => hubs.break(partition),
+    };
+    const tailOptions = { log, hubs: sink, clock, logger, limits, keys, followers: [index] };
     this.tails = new Tails({
       log,
       clock,

@@ -6,16 +6,7 @@ import { CALM, KEYS, RelayWorld } from "./relay-world.ts";
 const EDGES = 3;
 
 /** What begins and ends for one edge alone. */
-const TROUBLES = [
-  "freeze",
-  "thaw",
-  "deafen",
-  "hear",
-  "sever",
-  "mend",
-  "pause",
-  "resume",
-] as const;
+const TROUBLES = ["freeze", "thaw", "deafen", "hear", "sever", "mend", "pause", "resume"] as const;
 
 type Step =
   | { readonly do: "append"; readonly key: number; readonly count: number }
