@@ -128,6 +128,7 @@ class DeliveryHistory {
     }
     for (const { world } of this.#edges) {
       await world.stop();
+      assert(world.offence === undefined, world.offence ?? "");
       assert(world.hubs.size === 0, `${world.hubs.size} hubs are left`);
     }
   }

@@ -1,5 +1,5 @@
 import { MemoryLog, MemoryTopic } from "@millrace/log";
-import { type Clock, assert, silentLogger } from "@millrace/runtime";
+import { type Clock, silentLogger } from "@millrace/runtime";
 import { partitionOf } from "@millrace/schemas";
 import { encodeMessage } from "@millrace/schemas/record";
 import { CatchUp } from "../catchup/catch-up.ts";
@@ -68,6 +68,7 @@ export class DeliveryWorld {
   readonly #catchUp: CatchUp;
   readonly #startPoints: StartPoints;
   readonly #clients = new Set<TestClient>();
+  #offence: string | undefined;
 
   constructor(options: {
     readonly clock: TestClock;
@@ -105,7 +106,7 @@ export class DeliveryWorld {
     const { pauses, keys = NO_KEYS } = options;
     const sink: TailSink = {
       take: (chunk) => {
-        assert(pauses?.has(chunk.partition) !== true, "handed on while it is paused");
+        if (pauses?.has(chunk.partition) === true) this.#offence ??= "handed on while it is paused";
         hubs.take(chunk);
       },
       break: (partition) => hubs.break(partition),
@@ -138,6 +139,11 @@ export class DeliveryWorld {
     const cursors = new Cursors({ store, journal, clock, limits });
     this.acknowledgements = new Acknowledgements({ log, tails, cursors });
     this.#startPoints = new StartPoints({ log, finder, cursors, limits });
+  }
+
+  /** What it has done though it must not, whatever clients saw of it. */
+  get offence(): string | undefined {
+    return this.#offence;
   }
 
   get clients(): ReadonlySet<TestClient> {

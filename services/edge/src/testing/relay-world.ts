@@ -116,6 +116,7 @@ export class RelayWorld {
     const epoch = this.topic.epoch.id;
     for (const [index, edge] of this.edges.entries()) {
       const isWhole = atRest && !edge.isSevered;
+      if (edge.hasDisobeyed) return `edge ${index} handed on while it was paused`;
       for (const [bucket, { from, offsets, epoch: of }] of edge.handed) {
         const wanted = this.#appended
           .filter((record) => record.bucket === bucket && record.offset >= from)
@@ -145,6 +146,8 @@ export class RelayEdge {
   readonly #receiver: RelayReceiver;
   readonly #partition: RelayedPartition;
   readonly #late: (() => void)[] = [];
+  /** Something was handed on while it was paused. */
+  hasDisobeyed = false;
   #isFrozen = false;
   #isDeaf = false;
   #isSevered = false;
@@ -293,7 +296,7 @@ export class RelayEdge {
   }
 
   #take({ records }: LogChunk): void {
-    if (this.#partition.isPaused) throw new Error("handed on while it is paused");
+    this.hasDisobeyed ||= this.#partition.isPaused;
     for (const { key, offset } of records) {
       if (key === null) continue;
       const handed = this.handed.get(bucketOf(key));
