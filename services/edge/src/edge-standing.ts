@@ -1,8 +1,9 @@
-import type { Log } from "@millrace/log";
+import type { Log, Ownership } from "@millrace/log";
 import type { Clock } from "@millrace/runtime";
 import type { EdgeConfig } from "./config.ts";
 import type { EdgeClients } from "./edge-clients.ts";
-import type { EdgeRelay } from "./edge-relay.ts";
+import type { EdgeDrain } from "./edge-drain.ts";
+import { weightInForce } from "./edge-ownership.ts";
 import type { EdgeRights } from "./edge-rights.ts";
 import type { EdgeRoom } from "./edge-room.ts";
 import type { EdgeMetrics } from "./metrics.ts";
@@ -16,9 +17,11 @@ export interface StandingParts {
   readonly metrics: EdgeMetrics;
   readonly log: Log;
   readonly room: Pick<EdgeRoom, "connectionsMax">;
-  readonly server: Pick<Server, "isReady" | "isRefusing">;
+  readonly server: Pick<Server, "isReady">;
   readonly clients: EdgeClients;
-  readonly ruled: Pick<EdgeRights, "silenceMs">;
+  readonly ruled: Pick<EdgeRights, "silenceMs" | "orders">;
+  readonly ownership: Pick<Ownership, "owned">;
+  readonly drain: Pick<EdgeDrain, "state">;
   readonly health: Pick<RedisHealth, "isUp">;
 }
 
@@ -27,8 +30,6 @@ export interface EdgeTelling {
   readonly reports: EdgeReports;
   /** Hears of each record. */
   readonly traffic: Traffic;
-  /** From then on there are partitions that it may own. */
-  relayedBy(relay: Pick<EdgeRelay, "owned">): void;
 }
 
 export function createTelling(config: EdgeConfig, parts: StandingParts): EdgeTelling {
@@ -38,27 +39,26 @@ export function createTelling(config: EdgeConfig, parts: StandingParts): EdgeTel
   const standing = new PartsStanding(config, parts);
   const told = { config, clock, metrics, clients, log, traffic, connectionsMax, standing };
   const reports = new EdgeReports(told);
-  return { reports, traffic, relayedBy: (relay) => standing.relayedBy(relay) };
+  return { reports, traffic };
 }
 
 /** How the edge stands, gathered from its parts for those who ask. */
 class PartsStanding implements EdgeStanding {
-  readonly weight: number;
+  readonly #config: EdgeConfig;
   readonly #parts: StandingParts;
-  #relay: Pick<EdgeRelay, "owned"> | undefined;
 
-  constructor({ weight }: Pick<EdgeConfig, "weight">, parts: StandingParts) {
-    this.weight = weight;
+  constructor(config: EdgeConfig, parts: StandingParts) {
+    this.#config = config;
     this.#parts = parts;
   }
 
-  relayedBy(relay: Pick<EdgeRelay, "owned">): void {
-    this.#relay = relay;
+  get weight(): number {
+    return weightInForce(this.#config, this.#parts.ruled.orders);
   }
 
   get state(): ReportedState {
-    const { server, clients } = this.#parts;
-    if (server.isRefusing) return "draining";
+    const { drain, clients } = this.#parts;
+    if (drain.state !== "serving") return drain.state;
     return clients.isServing ? "serving" : "starting";
   }
 
@@ -75,10 +75,10 @@ class PartsStanding implements EdgeStanding {
   }
 
   isOwned(partition: number): boolean {
-    return this.#relay?.owned().has(partition) ?? false;
+    return this.#parts.ownership.owned.has(partition);
   }
 
-  isPaused(): boolean {
-    return false;
+  isPaused(partition: number): boolean {
+    return this.#parts.ruled.orders.isPaused(partition);
   }
 }

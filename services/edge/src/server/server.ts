@@ -40,9 +40,9 @@ export interface Server {
   readonly port: number;
   /** What the probe of readiness says. */
   readonly isReady: boolean;
-  readonly isRefusing: boolean;
   /** Who is connected stays; new ones are told to go elsewhere. */
   refuseNewcomers(): void;
+  acceptNewcomers(): void;
   /** Whether connections are accepted at all; false: it could not listen again. */
   listen(isListening: boolean): boolean;
   close(): void;
@@ -112,11 +112,11 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     get isReady() {
       return isOpen() && options.hasRoom();
     },
-    get isRefusing() {
-      return isRefusing;
-    },
     refuseNewcomers: () => {
       isRefusing = true;
+    },
+    acceptNewcomers: () => {
+      isRefusing = false;
     },
     listen: (isListening) => {
       if (isListening) token ??= listen(app, { ...options, port });

@@ -14,6 +14,8 @@ export class TailProgress {
   #stalledSinceMs: number | undefined;
   /** Since when it has not been at the end that was known at the time. */
   #behindSinceMs: number | undefined;
+  /** The tail is told to stand where it is. */
+  #isHeld = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -43,7 +45,8 @@ export class TailProgress {
 
   /** For how long the tail has not moved although the log is known to go on; 0 where it is at the end. */
   get stalledMs(): number {
-    return this.#stalledSinceMs === undefined ? 0 : this.#clock.nowMs() - this.#stalledSinceMs;
+    if (this.#isHeld || this.#stalledSinceMs === undefined) return 0;
+    return this.#clock.nowMs() - this.#stalledSinceMs;
   }
 
   /**
@@ -69,6 +72,17 @@ export class TailProgress {
     this.#offset = offset;
     this.#stalledSinceMs = this.#isBehind ? this.#clock.nowMs() : undefined;
     this.#noteLag();
+  }
+
+  /** It stands because it was told to, and no longer. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** From now on a tail that does not move stands still by itself. */
+  goOn(): void {
+    this.#isHeld = false;
+    if (this.#stalledSinceMs !== undefined) this.#stalledSinceMs = this.#clock.nowMs();
   }
 
   /** Another incarnation, or a log that lost its end: what is known of its end holds no longer. */
