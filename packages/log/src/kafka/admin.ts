@@ -34,12 +34,16 @@ export interface TopicReport {
 
 export interface AdminOptions {
   readonly brokers: readonly string[];
+  /** Of each connection and request, before it is said to have failed. */
+  readonly retries?: number;
   /** Without it connections are plain. */
   readonly credentials?: CredentialSource;
 }
 
 /** Node finds only some of the names in this CommonJS package. */
 const { ConfigResourceTypes, Kafka, logLevel } = kafkajs;
+
+const RETRIES = 5;
 
 /**
  * Makes the topic, with explicit settings, where it is missing; one that is there is looked at and
@@ -76,13 +80,13 @@ export function formatProblem(topic: string, problem: TopicProblem): string {
 }
 
 /** Not connected yet. */
-export function adminOf({ brokers, credentials }: AdminOptions): Admin {
+export function adminOf({ brokers, credentials, retries = RETRIES }: AdminOptions): Admin {
   const kafka = new Kafka({
     ...kafkaSecurity(credentials),
     brokers: [...brokers],
     clientId: "millrace-admin",
     logLevel: logLevel.NOTHING,
-    retry: { retries: 5 },
+    retry: { retries },
   });
   return kafka.admin();
 }

@@ -6,6 +6,9 @@ import { silenceIdleTimers } from "../kafkajs.ts";
 /** Older ones are made anew, so that changed credentials are used within that time. */
 const AGE_MS_MAX = 300_000;
 
+/** Whoever looks wants to hear soon that nobody answers. */
+const RETRIES = 1;
+
 const ANSWER_MS = 15_000;
 const GOODBYE_MS = 1_000;
 
@@ -59,7 +62,7 @@ export class KeptAdmin {
     const nowMs = this.#clock.nowMs();
     if (this.#kept !== undefined && nowMs - this.#kept.bornMs > AGE_MS_MAX) this.#drop(this.#kept);
     if (this.#kept !== undefined) return this.#kept;
-    const admin = adminOf(this.#options);
+    const admin = adminOf({ ...this.#options, retries: RETRIES });
     this.#kept = { admin, bornMs: nowMs, connected: admin.connect() };
     return this.#kept;
   }
