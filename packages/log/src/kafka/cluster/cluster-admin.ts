@@ -213,7 +213,7 @@ async function dynamicSettings(
       resourceName,
       new Map(
         configEntries
-          .filter(({ configSource }) => Number(configSource) === DYNAMIC_SOURCES[kind])
+          .filter(({ configSource }) => (configSource as number) === DYNAMIC_SOURCES[kind])
           .map(({ configName, configValue }) => [configName, configValue] as const),
       ),
     ]),
