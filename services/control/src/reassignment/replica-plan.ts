@@ -8,88 +8,95 @@ export interface ReplicaMove {
   readonly to: readonly number[];
 }
 
-interface Load {
-  readonly quota: ReadonlyMap<number, number>;
-  readonly held: Map<number, number>;
-  readonly led: Map<number, number>;
-}
+/** Replicas of a partition, as they are being chosen. */
+type Chosen = number[];
 
 /**
- * Spreads a topic's replicas over the brokers: as many of each partition as it has, each broker within
- * one of every other, and so with the partitions that it leads first. What may stay where it is stays.
- * Racks are not looked at. Only partitions that change are told.
+ * Spreads a topic's replicas over the brokers: as many of each partition as it has, and on each broker
+ * as many as on every other, or one more. What may stay where it is stays. Racks are not looked at. The
+ * partitions' leaders are spread as far as changing places within a partition does that. Only partitions
+ * that change are told.
  */
 export function spreadReplicas(
   topic: string,
   partitions: readonly PartitionPlacement[],
   brokers: readonly number[],
 ): ReplicaMove[] {
-  const load = loadOf(partitions, brokers);
-  const kept = new Map<number, number[]>();
-  for (const { partition, replicas } of partitions) {
-    kept.set(
-      partition,
-      replicas.filter((broker) => take(load, broker)),
-    );
+  const chosen = partitions.map(({ replicas }) => replicas.filter((one) => brokers.includes(one)));
+  for (const [index, { replicas }] of partitions.entries()) {
+    const those = chosen[index] ?? [];
+    while (those.length < replicas.length) {
+      const without = brokers.filter((broker) => !those.includes(broker));
+      those.push(least(without, counts(brokers, chosen.flat())));
+    }
   }
-  const moves = partitions.map(({ partition, replicas }) => {
-    const chosen = kept.get(partition) ?? [];
-    while (chosen.length < replicas.length) chosen.push(leastLoaded(load, brokers, chosen));
-    return { topic, partition, from: replicas, to: ledInTurn(load, chosen, partitions.length) };
+  while (evenOut(chosen, brokers, { count: heldIn, give: replace }));
+  while (evenOut(chosen, brokers, { count: ledIn, give: lead }));
+  const moves = partitions.map(({ partition, replicas: from }, index) => {
+    return { topic, partition, from, to: chosen[index] ?? [] };
   });
   return moves.filter(({ from, to }) => from.join() !== to.join());
 }
 
-/** The remainder goes to whoever holds most already. */
-function loadOf(partitions: readonly PartitionPlacement[], brokers: readonly number[]): Load {
-  const total = partitions.reduce((sum, { replicas }) => sum + replicas.length, 0);
-  const present = new Map(brokers.map((broker) => [broker, 0]));
-  for (const broker of partitions.flatMap(({ replicas }) => replicas)) {
-    const count = present.get(broker);
-    if (count !== undefined) present.set(broker, count + 1);
-  }
-  const least = Math.floor(total / brokers.length);
-  const remainder = total % brokers.length;
-  const ranked = [...present].toSorted(([, one], [, other]) => other - one);
-  const quota = ranked.map(
-    ([broker], rank) => [broker, least + (rank < remainder ? 1 : 0)] as const,
-  );
-  return {
-    quota: new Map(quota),
-    held: new Map(brokers.map((broker) => [broker, 0])),
-    led: new Map(brokers.map((broker) => [broker, 0])),
-  };
+/** What is to be even, and how a partition gives one of it from a broker to another. */
+interface Evenness {
+  readonly count: (chosen: readonly Chosen[]) => number[];
+  /** False: this partition can't. */
+  readonly give: (replicas: Chosen, from: number, to: number) => boolean;
 }
 
-/** Whether that broker may keep a replica; then it counts. */
-function take({ quota, held }: Load, broker: number): boolean {
-  const count = held.get(broker);
-  if (count === undefined || count >= (quota.get(broker) ?? 0)) return false;
-  held.set(broker, count + 1);
+/**
+ * One step towards evenness; false when there is none left. A broker that holds two more than another
+ * has a partition that the other has not, so replicas end within one of each other.
+ */
+function evenOut(
+  chosen: readonly Chosen[],
+  brokers: readonly number[],
+  { count, give }: Evenness,
+): boolean {
+  const totals = counts(brokers, count(chosen));
+  const ranked = brokers.toSorted((one, other) => of(totals, other) - of(totals, one));
+  for (const from of ranked) {
+    const poorer = ranked.toReversed().filter((to) => of(totals, from) - of(totals, to) >= 2);
+    if (poorer.some((to) => chosen.some((replicas) => give(replicas, from, to)))) return true;
+  }
+  return false;
+}
+
+function heldIn(chosen: readonly Chosen[]): number[] {
+  return chosen.flat();
+}
+
+function ledIn(chosen: readonly Chosen[]): number[] {
+  return chosen.flatMap(([first]) => (first === undefined ? [] : [first]));
+}
+
+function replace(replicas: Chosen, from: number, to: number): boolean {
+  const at = replicas.indexOf(from);
+  if (at < 0 || replicas.includes(to)) return false;
+  replicas[at] = to;
   return true;
 }
 
-/** Beyond its quota only where each broker with room has a replica of that partition already. */
-function leastLoaded({ quota, held }: Load, brokers: readonly number[], taken: readonly number[]) {
-  const room = (broker: number): number => (quota.get(broker) ?? 0) - (held.get(broker) ?? 0);
-  const [best = 0] = brokers
-    .filter((broker) => !taken.includes(broker))
-    .toSorted((one, other) => room(other) - room(one) || one - other);
-  held.set(best, (held.get(best) ?? 0) + 1);
-  return best;
+function lead(replicas: Chosen, from: number, to: number): boolean {
+  const at = replicas.indexOf(to);
+  if (replicas[0] !== from || at < 0) return false;
+  replicas[0] = to;
+  replicas[at] = from;
+  return true;
 }
 
-/** The first stays first unless it would lead more than its share. */
-function ledInTurn(
-  { led, quota }: Load,
-  replicas: readonly number[],
-  partitions: number,
-): number[] {
-  const share = Math.ceil(partitions / quota.size);
-  const ledBy = (broker: number): number => led.get(broker) ?? 0;
-  const [first = 0] = replicas;
-  const [idlest = first] = replicas.toSorted((one, other) => ledBy(one) - ledBy(other));
-  const leader = ledBy(first) < share ? first : idlest;
-  led.set(leader, ledBy(leader) + 1);
-  return [leader, ...replicas.filter((broker) => broker !== leader)];
+function counts(brokers: readonly number[], named: readonly number[]): Map<number, number> {
+  const totals = new Map(brokers.map((broker) => [broker, 0]));
+  for (const broker of named) totals.set(broker, of(totals, broker) + 1);
+  return totals;
+}
+
+function of(totals: ReadonlyMap<number, number>, broker: number): number {
+  return totals.get(broker) ?? 0;
+}
+
+function least(brokers: readonly number[], totals: ReadonlyMap<number, number>): number {
+  const [first = 0] = brokers.toSorted((one, other) => of(totals, one) - of(totals, other));
+  return first;
 }
