@@ -96,13 +96,18 @@ async function auditNow(limit = 50): Promise<AuditView[]> {
   return (await stage.get<{ audit: AuditView[] }>(`/v1/audit?limit=${limit}`)).audit;
 }
 
+async function plan(method: string, path: string, body?: object): Promise<PlanView> {
+  const answer = await stage.call(method, `${path}?dryRun=true`, body && { body });
+  expect([path, answer.status]).toEqual([path, 200]);
+  return answer.json as unknown as PlanView;
+}
+
 describe("control", () => {
   it("moves a partition where it is wished, and leaves no pin behind", async () => {
     await startFleet("edge-1", "edge-2");
     const partition = ownedBy("edge-1");
     const body = { partition, edge: "edge-2" };
-    const plan = await stage.call("POST", "/v1/moves?dryRun=true", { body });
-    const { moves, reconnects, isDangerous } = plan.json as unknown as PlanView;
+    const { moves, reconnects, isDangerous } = await plan("POST", "/v1/moves", body);
     expect(moves).toContainEqual({ partition, from: "edge-1", to: "edge-2" });
     expect([reconnects, isDangerous]).toEqual([0, false]);
     expect(await auditNow()).toEqual([]);
@@ -205,11 +210,6 @@ describe("control", () => {
 
   it("says before each call what it would do, and whether it is dangerous", async () => {
     await startFleet("edge-1", "edge-2");
-    const plan = async (method: string, path: string, body?: object): Promise<PlanView> => {
-      const answer = await stage.call(method, `${path}?dryRun=true`, body && { body });
-      expect([path, answer.status]).toEqual([path, 200]);
-      return answer.json as unknown as PlanView;
-    };
     const drain = await plan("PUT", "/v1/drains/edge-1");
     expect(drain).toMatchObject({ reconnects: 7, isDangerous: true });
     expect(drain.moves.map(({ from, to }) => `${from} ${to}`)).toEqual([
@@ -287,7 +287,7 @@ describe("control", () => {
     expect(bare.headers.get("cache-control")).toBe("no-store");
     expect(bare.headers.get("x-content-type-options")).toBe("nosniff");
     expect(bare.headers.get("content-security-policy")).toContain("default-src 'self'");
-    for (const path of ["/healthz", "/readyz", "/metrics"]) {
+    for (const path of ["/healthz", "/readyz", "/metrics", "/", "/page.js"]) {
       expect((await fetch(`${stage.url}${path}`)).status).toBe(200);
     }
   });
@@ -394,7 +394,7 @@ describe("control", () => {
     const exp = Math.floor(Date.now() / 1_000) + 3;
     const follower = await Follower.open(stage, await stage.issuer.token({ exp }));
     await waitFor(() => follower.isOver, { what: "the end" });
-    expect(follower.events("end")).toMatchObject([{ code: "unauthorized" }]);
+    expect(follower.events("expired")).toMatchObject([{ code: "unauthorized" }]);
     expect(Date.now()).toBeGreaterThanOrEqual(exp * 1_000 - 1_000);
   });
 

@@ -83,12 +83,13 @@ export class Throttles {
     const { clock, logger } = this.#options;
     while (!this.#stop.signal.aborted) {
       let isStanding = false;
+      // Before the look: what begins meanwhile wants another one soon.
+      this.#wake = new AbortController();
       try {
         isStanding = await this.#look();
       } catch (cause) {
         logger.debug({ err: cause }, "throttles can't be looked at now");
       }
-      this.#wake = new AbortController();
       const until = AbortSignal.any([this.#stop.signal, this.#wake.signal]);
       await delay(clock, isStanding ? LIMITS.reassignmentMs : LIMITS.watchMs, until);
     }
