@@ -99,6 +99,10 @@ export const EDGE_METRICS = {
     "time since a tail last moved, while its partition is known to go on; 0 for one that has everything",
     ["partition"],
   ),
+  partitionsPaused: gauge(
+    "millrace_partitions_paused",
+    "partitions that operators have paused: their records are appended, and handed on to nobody",
+  ),
   partitionsUnused: gauge(
     "millrace_partitions_unused",
     "partitions that were added to the topic and are not used; anything but 0 is an alarm",
@@ -115,7 +119,7 @@ export const EDGE_METRICS = {
   ),
   partitionOwned: gauge(
     "millrace_partition_owned",
-    "1 for each partition that this edge owns and relays; nothing in direct mode",
+    "1 for each partition that this edge owns: it commits how far it is, and relays it in relay mode",
     ["partition"],
   ),
   redisUp: gauge("millrace_redis_up", "1 while Redis answers"),

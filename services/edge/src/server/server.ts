@@ -40,6 +40,7 @@ export interface Server {
   readonly port: number;
   /** Who is connected stays; new ones are told to go elsewhere. */
   refuseNewcomers(): void;
+  acceptNewcomers(): void;
   /** Whether connections are accepted at all; false: it could not listen again. */
   listen(isListening: boolean): boolean;
   close(): void;
@@ -108,6 +109,9 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     port,
     refuseNewcomers: () => {
       isRefusing = true;
+    },
+    acceptNewcomers: () => {
+      isRefusing = false;
     },
     listen: (isListening) => {
       if (isListening) token ??= listen(app, { ...options, port });

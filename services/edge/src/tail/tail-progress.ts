@@ -12,6 +12,8 @@ export class TailProgress {
   #heardMs: number;
   /** Since when the log is known to go on where the tail stands. */
   #stalledSinceMs: number | undefined;
+  /** The tail is told to stand where it is. */
+  #isHeld = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -31,7 +33,8 @@ export class TailProgress {
 
   /** For how long the tail has not moved although the log is known to go on; 0 where it is at the end. */
   get stalledMs(): number {
-    return this.#stalledSinceMs === undefined ? 0 : this.#clock.nowMs() - this.#stalledSinceMs;
+    if (this.#isHeld || this.#stalledSinceMs === undefined) return 0;
+    return this.#clock.nowMs() - this.#stalledSinceMs;
   }
 
   /**
@@ -55,6 +58,17 @@ export class TailProgress {
     if (offset === this.#offset) return;
     this.#offset = offset;
     this.#stalledSinceMs = this.#isBehind ? this.#clock.nowMs() : undefined;
+  }
+
+  /** It stands because it was told to, and no longer. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** From now on a tail that does not move stands still by itself. */
+  goOn(): void {
+    this.#isHeld = false;
+    if (this.#stalledSinceMs !== undefined) this.#stalledSinceMs = this.#clock.nowMs();
   }
 
   /** Another incarnation, or a log that lost its end: what is known of its end holds no longer. */

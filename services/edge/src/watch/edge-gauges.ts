@@ -24,6 +24,9 @@ export function sampleEdge(
   const { log, cursors, tails, catchUp, publisher, health, connections } = parts;
   onScrape(metrics.redisUp, (gauge) => gauge.set(health.isUp ? 1 : 0));
   onScrape(metrics.partitionsUnused, (gauge) => gauge.set(log.unusedPartitions));
+  onScrape(metrics.partitionsPaused, (gauge) =>
+    gauge.set(tails.states().filter(({ isPaused }) => isPaused).length),
+  );
   onScrape(metrics.cursorsPending, (gauge) => gauge.set(cursors.pending));
   onScrape(metrics.writerInFlight, (gauge) => gauge.set(publisher.inFlight));
   onScrape(metrics.catchUps, (gauge) => gauge.set(catchUp.running));
