@@ -100,7 +100,7 @@ describe("the doors of control", () => {
       }
       if (statuses.has(429)) break;
     }
-    expect([...statuses.keys()].toSorted()).toEqual([200, 429]);
+    expect(new Set(statuses.keys())).toEqual(new Set([200, 429]));
     expect(statuses.get(200)).toBeGreaterThanOrEqual(LIMITS.requestBurst);
     expect((await stage.call("GET", "/v1/entry")).status).toBe(200);
   });
