@@ -5,13 +5,21 @@ import { type Child, livingChildren } from "@millrace/testkit";
 import { ensureIssuer } from "../token.mjs";
 import { type Backing, type BackingOptions, launchKafka, launchRedis } from "./backing.ts";
 import { countBrokers } from "./cluster.ts";
-import { type RunningEdge, edgeEnvironment, localOrigins, startEdges } from "./edges.ts";
+import type { CompanionPlace, RunningCompanion } from "./companion.ts";
+import { controlEnvironment, startControl } from "./control.ts";
+import {
+  type RunningEdge,
+  edgeAddresses,
+  edgeEnvironment,
+  localOrigins,
+  startEdges,
+} from "./edges.ts";
 import { wipe } from "./fresh.ts";
 import { givenKafka, givenRedis } from "./given.ts";
-import type { EdgePlace } from "./places.ts";
+import { type EdgePlace, isPlaced } from "./places.ts";
 import { type ReadyFile, removeReadyFile, writeReadyFile } from "./ready-file.ts";
 import { checkRedis } from "./redis-store.ts";
-import { type RunningRegistry, startRegistry } from "./registry.ts";
+import { startRegistry } from "./registry.ts";
 import type { Screen } from "./screen.ts";
 import type { StartOptions } from "./start-options.ts";
 import type { Supervised } from "./supervised.ts";
@@ -41,7 +49,8 @@ export class Product {
   #kafka: Backing<readonly string[]> | undefined;
   #redis: Backing<string> | undefined;
   #edges: Supervised<RunningEdge>[] = [];
-  #registry: Supervised<RunningRegistry> | undefined;
+  #registry: Supervised<RunningCompanion> | undefined;
+  #control: Supervised<RunningCompanion> | undefined;
   #isReady = false;
 
   constructor(
@@ -80,7 +89,8 @@ export class Product {
   async stop(): Promise<void> {
     this.#isReady = false;
     for (const file of this.#readyFiles()) removeReadyFile(file);
-    const serving = [...this.#edges, ...(this.#registry ? [this.#registry] : [])];
+    const companions = [this.#registry, this.#control].flatMap((part) => part ?? []);
+    const serving = [...this.#edges, ...companions];
     await Promise.all(serving.map((part) => part.stop(EDGE_GRACE_MS)));
     for (const backing of [this.#redis, this.#kafka]) {
       await backing?.supervised?.stop(BACKING_GRACE_MS);
@@ -122,7 +132,7 @@ export class Product {
   }
 
   #isPromised(port: number): boolean {
-    return this.#places.some((place) => place.port === port || place.metricsPort === port);
+    return isPlaced(this.#places, port);
   }
 
   async #startEdges(brokers: readonly string[], redisUrl: string): Promise<void> {
@@ -155,22 +165,44 @@ export class Product {
         ...(edgeMain !== undefined && { main: edgeMain }),
       });
     };
-    // The registry needs nobody, so it costs the start no time of its own.
-    await screen.step(`${what}, schema registry`, () =>
-      Promise.all([starting(), this.#startRegistry()]),
+    // The registry needs nobody, so it costs the start no time of its own; nor does control, which
+    // waits for its edges itself.
+    await screen.step(`${what}, schema registry, control`, () =>
+      Promise.all([starting(), this.#startCompanions({ brokers, isDevelopment })]),
     );
   }
 
-  async #startRegistry(): Promise<void> {
+  async #startCompanions(kafka: {
+    readonly brokers: readonly string[];
+    readonly isDevelopment: boolean;
+  }): Promise<void> {
+    const { topic, kafkaSecurityDir } = this.#options;
+    const place = this.#companionPlace();
+    const env = controlEnvironment({
+      ...kafka,
+      topic,
+      kafkaSecurityDir,
+      issuer: this.#issuer,
+      edges: this.#places.map(edgeAddresses),
+    });
+    const registry = async (): Promise<void> => {
+      this.#registry = await startRegistry(topic, place);
+    };
+    const control = async (): Promise<void> => {
+      this.#control = await startControl(env, place);
+    };
+    await Promise.all([registry(), control()]);
+  }
+
+  #companionPlace(): CompanionPlace {
     const { clock, screen } = this.#dependencies;
-    this.#registry = await startRegistry({
-      topic: this.#options.topic,
+    return {
       logFolder: this.logFolder,
       clock,
       tell: (line) => screen.tell(line),
       onBack: () => this.#tellBack(),
       isPromised: (port) => this.#isPromised(port),
-    });
+    };
   }
 
   #tellBack(): void {
@@ -196,15 +228,18 @@ export class Product {
       supervised: broker,
     } = this.#kafka ?? {};
     const registry = this.#registry?.current;
+    const control = this.#control?.current;
     const { address: url = "", source: redisSource = "env", supervised: store } = this.#redis ?? {};
     return {
-      edges: this.#edges.map(({ current: { id, ws, http, metrics, pid } }) => ({
+      edges: this.#edges.map(({ current: { id, ws, http, metrics, admin, pid } }) => ({
         id,
         ws,
         http,
         metrics,
+        admin,
         pid,
       })),
+      ...(control && { control: { http: control.http, pid: control.pid } }),
       kafka: { brokers, pids: broker ? [broker.current.pid] : [], source: kafkaSource },
       redis: { url, ...(store && { pid: store.current.pid }), source: redisSource },
       issuer: { url: this.#issuer.url, jwks: this.#issuer.jwks },

@@ -14,6 +14,8 @@ export interface ReadyFile {
   readonly issuer: { readonly url: string; readonly jwks: string };
   /** The schemas of the topic, by the Confluent schema registry's API. */
   readonly registry?: { readonly http: string; readonly pid: number };
+  /** What operators ask: its API and its page. */
+  readonly control?: { readonly http: string; readonly pid: number };
   readonly topic: string;
   readonly pid: number;
 }
@@ -23,6 +25,8 @@ export interface ReadyEdge {
   readonly ws: string;
   readonly http: string;
   readonly metrics: string;
+  /** `host:port` for operators. */
+  readonly admin: string;
   readonly pid: number;
 }
 
