@@ -1,0 +1,52 @@
+import type { ProblemView, StatusView } from "../api/views.ts";
+import { count, perSecond, plural, seconds } from "./amounts.ts";
+import { edgeTable } from "./edge-table.ts";
+import { type Paint, printable } from "./paint.ts";
+import type { Layout } from "./table.ts";
+
+/** The whole, in one look: what there is, how it does, and what somebody should look at. */
+export function statusText(status: StatusView, layout: Layout): string {
+  const { topic, delivery, totals, problems, edges, unreachable } = status;
+  const { paint } = layout;
+  const head = `${topic}, ${plural(totals.partitions, "partition")}, delivery ${delivery}`;
+  return [
+    paint("strong", printable(head)),
+    surroundings(status, paint),
+    `${plural(totals.connections, "connection")}, ${plural(totals.subscriptions, "subscription")}; ` +
+      `${perSecond(totals.publishesPerSec)} publishes/s, ` +
+      `${perSecond(totals.deliveriesPerSec)} deliveries/s`,
+    "",
+    edges.length === 0 ? "No edge answers." : edgeTable(edges, layout),
+    ...unreachable.map(({ address, why }) =>
+      paint("bad", printable(`${address} does not answer: ${why}`)),
+    ),
+    "",
+    ...problemLines(problems, paint),
+  ].join("\n");
+}
+
+function surroundings({ kafka, group }: StatusView, paint: Paint): string {
+  const brokers = kafka.isUp
+    ? `Kafka is up, ${plural(kafka.brokers, "broker")}`
+    : paint("bad", "Kafka does not answer");
+  const replicas =
+    kafka.underReplicated === 0
+      ? "all replicas in sync"
+      : paint("warn", `${plural(kafka.underReplicated, "partition")} short of replicas`);
+  const members = `group ${printable(group.state)}, ${plural(group.members, "member")}`;
+  return `${brokers}${kafka.isUp ? `, ${replicas}` : ""}; ${members}`;
+}
+
+function problemLines(problems: readonly ProblemView[], paint: Paint): string[] {
+  if (problems.length === 0) return [paint("good", "Nothing needs attention.")];
+  return problems.flatMap(({ severity, what, advice }) => [
+    paint(severity === "critical" ? "bad" : "warn", printable(`${severity}: ${what}`)),
+    `  ${printable(advice)}`,
+  ]);
+}
+
+/** For whoever looks at a lag: how many records, and for how long. */
+export function lagText(lag: number | null, lagMs: number | null): string {
+  if (lag === null) return "unknown";
+  return lagMs === null ? count(lag) : `${count(lag)} records, ${seconds(lagMs)} s`;
+}
