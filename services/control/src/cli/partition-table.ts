@@ -1,6 +1,6 @@
 import type { PartitionView } from "../api/views.ts";
 import { count, perSecond, seconds } from "./amounts.ts";
-import type { Tone } from "./paint.ts";
+import { type Tone, printable } from "./paint.ts";
 import { type Column, type Layout, table } from "./table.ts";
 
 /** Behind for so long somebody should look. */
@@ -23,12 +23,18 @@ const COLUMNS: readonly Column<PartitionView>[] = [
     tone: lagTone,
   },
   { title: "SOCKETS", text: ({ subscribers }) => count(subscribers), isNumber: true },
-  { title: "NOTE", text: notesOf, tone: (view) => (isGrave(view) ? "bad" : "warn") },
-  { title: "HOTTEST", text: hottestOf, spare: 1 },
+  { title: "HOTTEST", text: hottestOf, spare: 1, cutTo: 12 },
 ];
 
 export function partitionsText(partitions: readonly PartitionView[], layout: Layout): string {
-  return table(COLUMNS, partitions, layout);
+  const notes = partitions.flatMap((view) => {
+    const note = noteOf(view);
+    if (note === "") return [];
+    const tone = isGrave(view) ? "bad" : "warn";
+    return [layout.paint(tone, printable(`partition ${view.partition}: ${note}`))];
+  });
+  const gap = notes.length > 0 ? [""] : [];
+  return [table(COLUMNS, partitions, layout), ...gap, ...notes].join("\n");
 }
 
 function ownerTone({ owner }: PartitionView): Tone | undefined {
@@ -40,8 +46,9 @@ function lagTone({ lagMs, isPaused }: PartitionView): Tone | undefined {
   return lagMs >= LATE_MS && !isPaused ? "bad" : undefined;
 }
 
-function notesOf({ pin, isPaused, stalledOn, replicas, inSync }: PartitionView): string {
+function noteOf({ owner, pin, isPaused, stalledOn, replicas, inSync }: PartitionView): string {
   const notes = [
+    owner === null ? "nobody owns it" : "",
     isPaused ? "paused" : "",
     pin === null ? "" : `pinned to ${pin}`,
     stalledOn.length === 0 ? "" : `stands still on ${stalledOn.join(", ")}`,
@@ -50,8 +57,8 @@ function notesOf({ pin, isPaused, stalledOn, replicas, inSync }: PartitionView):
   return notes.filter(Boolean).join("; ");
 }
 
-function isGrave({ stalledOn, replicas, inSync }: PartitionView): boolean {
-  return stalledOn.length > 0 || inSync.length < replicas.length;
+function isGrave({ owner, stalledOn, replicas, inSync }: PartitionView): boolean {
+  return owner === null || stalledOn.length > 0 || inSync.length < replicas.length;
 }
 
 function hottestOf({ hottest }: PartitionView): string {

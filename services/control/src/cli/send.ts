@@ -69,23 +69,29 @@ async function sendLines(
   way: { readonly client: Client; readonly pipe: Pipe; readonly options: SendOptions },
 ): Promise<number> {
   const { client, pipe, options } = way;
-  const underWay: Promise<Result>[] = [];
+  /** The answers that are still to be told, each behind the one before. */
+  const untold: Promise<void>[] = [];
   let failures = 0;
-  const tellOldest = async (): Promise<void> => {
-    const result = await underWay.shift();
-    if (result === undefined) return;
-    if ("error" in result) failures += 1;
-    await pipe.write(result);
+  const tell = async (
+    before: Promise<void> | undefined,
+    result: Promise<Result>,
+  ): Promise<void> => {
+    await before;
+    const answer = await result;
+    if ("error" in answer) failures += 1;
+    await pipe.write(answer);
+    void untold.shift();
   };
   let number = 0;
   for await (const text of lines) {
     number += 1;
     if (text === "") continue;
     const line = options.isText ? { body: text, options: {} } : parsedLine(text);
-    underWay.push(publish(client, options.conversation, { line, number }));
-    if (underWay.length >= UNDER_WAY_MAX) await tellOldest();
+    const result = publish(client, options.conversation, { line, number });
+    untold.push(tell(untold.at(-1), result));
+    if (untold.length >= UNDER_WAY_MAX) await untold[0];
   }
-  while (underWay.length > 0) await tellOldest();
+  await untold.at(-1);
   return failures;
 }
 

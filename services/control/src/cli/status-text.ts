@@ -1,5 +1,5 @@
 import type { ProblemView, StatusView } from "../api/views.ts";
-import { count, perSecond, plural, seconds } from "./amounts.ts";
+import { perSecond, plural } from "./amounts.ts";
 import { edgeTable } from "./edge-table.ts";
 import { type Paint, printable } from "./paint.ts";
 import type { Layout } from "./table.ts";
@@ -43,10 +43,4 @@ function problemLines(problems: readonly ProblemView[], paint: Paint): string[] 
     paint(severity === "critical" ? "bad" : "warn", printable(`${severity}: ${what}`)),
     `  ${printable(advice)}`,
   ]);
-}
-
-/** For whoever looks at a lag: how many records, and for how long. */
-export function lagText(lag: number | null, lagMs: number | null): string {
-  if (lag === null) return "unknown";
-  return lagMs === null ? count(lag) : `${count(lag)} records, ${seconds(lagMs)} s`;
 }

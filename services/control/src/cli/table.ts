@@ -8,6 +8,8 @@ export interface Column<Row> {
   readonly tone?: (row: Row) => Tone | undefined;
   /** Left out where the table is too wide, the highest first; without it never. */
   readonly spare?: number;
+  /** Before that its texts are cut, but not to fewer characters than these. */
+  readonly cutTo?: number;
 }
 
 /** How a text is laid out for whoever reads it. */
@@ -34,7 +36,8 @@ export function table<Row>(
     });
     lines.push(cells.join(GAP));
   }
-  const missing = all.filter((column) => !shown.includes(column)).map(({ title }) => title);
+  const titles = new Set(shown.map(({ title }) => title));
+  const missing = all.map(({ title }) => title).filter((title) => !titles.has(title));
   const note = `(too narrow for ${missing.join(", ")}; --json has all)`;
   const [head = "", ...body] = lines.map((line) => line.trimEnd());
   return [paint("dim", head), ...body, ...(missing.length > 0 ? [note] : [])].join("\n");
@@ -53,13 +56,32 @@ function filled<Row>(column: Column<Row>, rows: readonly Row[]): Filled<Row> {
 
 function fitting<Row>(columns: readonly Filled<Row>[], width: number): readonly Filled<Row>[] {
   const total = columns.reduce((sum, { size }) => sum + size + GAP.length, -GAP.length);
+  const excess = total - width;
+  if (excess <= 0) return columns;
+  const cuttable = columns.find(({ size, cutTo = size }) => size - excess >= cutTo);
+  if (cuttable !== undefined) {
+    return columns.map((column) =>
+      column === cuttable ? cut(column, column.size - excess) : column,
+    );
+  }
   const spares = columns.filter(({ spare }) => spare !== undefined);
   const [first] = spares.toSorted((a, b) => (b.spare ?? 0) - (a.spare ?? 0));
-  if (total <= width || first === undefined) return columns;
+  if (first === undefined) return columns;
   return fitting(
     columns.filter((column) => column !== first),
     width,
   );
+}
+
+function cut<Row>(column: Filled<Row>, size: number): Filled<Row> {
+  const cells = column.cells.map((cell) =>
+    lengthOf(cell) <= size
+      ? cell
+      : `${Array.from(cell)
+          .slice(0, size - 1)
+          .join("")}…`,
+  );
+  return { ...column, cells, size };
 }
 
 function aligned<Row>({ size, isNumber = false }: Filled<Row>, text: string): string {
