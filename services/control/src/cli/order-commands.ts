@@ -141,7 +141,7 @@ function addPauses(parent: Command, give: Give): void {
 }
 
 /** A plan is never waited for. */
-export function withWaiting(command: Command, defaultMs: number): Command {
+function withWaiting(command: Command, defaultMs: number): Command {
   if (command.parent?.name() === "plan") return command;
   return command
     .option("--no-wait", "do not wait until it has come true")

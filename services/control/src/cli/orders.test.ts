@@ -271,13 +271,16 @@ Name the right address with --control URL.
   });
 });
 
-describe("where control is", () => {
-  const product = (dataFolder: string | undefined) => ({
+/** What a checkout would say. */
+function product(dataFolder: string | undefined) {
+  return {
     control: control.url,
     token: () => `made for ${dataFolder ?? "the newest"}`,
     clientUrls: [],
-  });
+  };
+}
 
+describe("where control is", () => {
   beforeEach(() => {
     control.when("GET /v1/edges", { body: { edges: [] } });
   });

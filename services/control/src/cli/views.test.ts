@@ -32,6 +32,20 @@ const PARTITIONS = [
   partitionView({ partition: 11, lag: null, lagMs: null, inSync: [1, 2] }),
 ];
 
+function entry(own: Partial<AuditView>): AuditView {
+  return {
+    id: "1",
+    atMs: Date.UTC(2026, 0, 31, 12),
+    operator: "olga",
+    address: "127.0.0.1",
+    action: "move",
+    parameters: { partition: 7, edge: "edge-2" },
+    status: 200,
+    outcome: "done",
+    ...own,
+  };
+}
+
 describe("what people see", () => {
   it("the status is one look: the fleet, its surroundings, and what needs attention", async () => {
     control.when("GET /v1/status", { body: STATUS });
@@ -167,17 +181,6 @@ edge-1     3            0        1  AAAAAAAA.7.1
   });
 
   it("the audit tells who did what, the newest last, and of what nobody knows the end", async () => {
-    const entry = (own: Partial<AuditView>): AuditView => ({
-      id: "1",
-      atMs: Date.UTC(2026, 0, 31, 12),
-      operator: "olga",
-      address: "127.0.0.1",
-      action: "move",
-      parameters: { partition: 7, edge: "edge-2" },
-      status: 200,
-      outcome: "done",
-      ...own,
-    });
     const audit = [
       entry({ id: "3", atMs: Date.UTC(2026, 0, 31, 14), status: null, outcome: null }),
       entry({ id: "2", atMs: Date.UTC(2026, 0, 31, 13), status: 409, outcome: "it is ending" }),
