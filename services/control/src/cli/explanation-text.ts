@@ -1,7 +1,8 @@
 import type { ExplanationView, FindingView } from "../api/views.ts";
 import { bytes, count, duration } from "./amounts.ts";
-import { type Paint, printable } from "./paint.ts";
+import { printable } from "./paint.ts";
 import { type Column, type Layout, table } from "./table.ts";
+import { wrapped } from "./wrapping.ts";
 
 type Connection = NonNullable<ExplanationView["connections"]>[number];
 type OnEdge = NonNullable<ExplanationView["onEdges"]>[number];
@@ -40,9 +41,9 @@ export function explanationText(explanation: ExplanationView, layout: Layout): s
   const { paint } = layout;
   const isFine = findings.every(({ isOk }) => isOk);
   return [
-    paint(isFine ? "good" : "bad", printable(verdict)),
+    paint(isFine ? "good" : "bad", wrapped(printable(verdict), layout, 0)),
     "",
-    ...findings.map((finding) => findingLine(finding, findings, paint)),
+    ...findings.map((finding) => findingLine(finding, findings, layout)),
     ...(connections.length === 0 ? [] : ["", table(CONNECTIONS, connections, layout)]),
     ...(onEdges.length === 0 ? [] : ["", table(ON_EDGES, onEdges, layout)]),
   ].join("\n");
@@ -51,9 +52,13 @@ export function explanationText(explanation: ExplanationView, layout: Layout): s
 function findingLine(
   { isOk, about, text }: FindingView,
   all: readonly FindingView[],
-  paint: Paint,
+  layout: Layout,
 ): string {
+  const { paint } = layout;
   const width = Math.max(...all.map((finding) => finding.about.length));
   const mark = isOk ? paint("good", "✓") : paint("bad", "✗");
-  return `${mark} ${printable(about).padEnd(width)}  ${printable(text)}`;
+  const indent = width + 4;
+  const room = { ...layout, width: layout.width - indent };
+  const lines = wrapped(printable(text), room, 0).replaceAll("\n", `\n${" ".repeat(indent)}`);
+  return `${mark} ${printable(about).padEnd(width)}  ${lines}`;
 }

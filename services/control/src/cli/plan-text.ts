@@ -2,26 +2,33 @@ import type { DoneView, PlanView } from "../api/views.ts";
 import { plural } from "./amounts.ts";
 import { printable } from "./paint.ts";
 import type { Layout } from "./table.ts";
+import { wrapped } from "./wrapping.ts";
 
 /** As many lines as a person reads; the JSON has all. */
 const MOVES_SHOWN = 20;
 
 /** What a call would do. */
-export function planText({ effects, moves, reconnects }: PlanView, { paint }: Layout): string {
+export function planText(plan: PlanView, layout: Layout): string {
+  const { effects, moves, reconnects } = plan;
+  const { paint } = layout;
   const sockets =
     reconnects === 0
       ? "No client has to connect again."
       : paint("warn", `${plural(reconnects, "client has", "clients have")} to connect again.`);
   return [
-    ...effects.map((effect) => `- ${printable(effect)}`),
+    ...effects.map((effect) => wrapped(`- ${printable(effect)}`, layout)),
     ...(moves.length === 0 ? ["No partition moves."] : moveLines(moves)),
     sockets,
   ].join("\n");
 }
 
 /** What a call has done. */
-export function doneText({ done, moves = [], auditId }: DoneView, { paint }: Layout): string {
-  const lines = [printable(done), ...(moves.length === 0 ? [] : moveLines(moves))];
+export function doneText({ done, moves = [], auditId }: DoneView, layout: Layout): string {
+  const { paint } = layout;
+  const lines = [
+    wrapped(printable(done), layout, 0),
+    ...(moves.length === 0 ? [] : moveLines(moves)),
+  ];
   return [...lines, paint("dim", printable(`(audit ${auditId})`))].join("\n");
 }
 

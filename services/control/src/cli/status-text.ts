@@ -3,10 +3,11 @@ import { perSecond, plural } from "./amounts.ts";
 import { edgeTable } from "./edge-table.ts";
 import { type Paint, printable } from "./paint.ts";
 import type { Layout } from "./table.ts";
+import { wrapped } from "./wrapping.ts";
 
 /** The whole, in one look: what there is, how it does, and what somebody should look at. */
 export function statusText(status: StatusView, layout: Layout): string {
-  const { topic, delivery, totals, problems, edges, unreachable } = status;
+  const { topic, delivery, totals, problems, edges } = status;
   const { paint } = layout;
   const head = `${topic}, ${plural(totals.partitions, "partition")}, delivery ${delivery}`;
   return [
@@ -17,11 +18,9 @@ export function statusText(status: StatusView, layout: Layout): string {
       `${perSecond(totals.deliveriesPerSec)} deliveries/s`,
     "",
     edges.length === 0 ? "No edge answers." : edgeTable(edges, layout),
-    ...unreachable.map(({ address, why }) =>
-      paint("bad", printable(`${address} does not answer: ${why}`)),
-    ),
+    ...silentLines(status, paint),
     "",
-    ...problemLines(problems, paint),
+    ...problemLines(problems, layout),
   ].join("\n");
 }
 
@@ -37,10 +36,24 @@ function surroundings({ kafka, group }: StatusView, paint: Paint): string {
   return `${brokers}${kafka.isUp ? `, ${replicas}` : ""}; ${members}`;
 }
 
-function problemLines(problems: readonly ProblemView[], paint: Paint): string[] {
+/** Those that no problem names, with what to do. */
+function silentLines({ unreachable, problems }: StatusView, paint: Paint): string[] {
+  const silent = unreachable.filter(
+    ({ address }) => !problems.some(({ what }) => what.includes(address)),
+  );
+  return silent.map(({ address, why }) =>
+    paint("bad", printable(`${address} does not answer: ${why}`)),
+  );
+}
+
+function problemLines(problems: readonly ProblemView[], layout: Layout): string[] {
+  const { paint } = layout;
   if (problems.length === 0) return [paint("good", "Nothing needs attention.")];
   return problems.flatMap(({ severity, what, advice }) => [
-    paint(severity === "critical" ? "bad" : "warn", printable(`${severity}: ${what}`)),
-    `  ${printable(advice)}`,
+    paint(
+      severity === "critical" ? "bad" : "warn",
+      wrapped(printable(`${severity}: ${what}`), layout),
+    ),
+    `  ${wrapped(printable(advice), { ...layout, width: layout.width - 2 })}`,
   ]);
 }

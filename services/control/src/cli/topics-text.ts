@@ -8,7 +8,7 @@ export function topicsText(topics: readonly TopicView[], { paint }: Layout): str
   const lines = topics.flatMap(({ topic, purpose, problems }) => [
     `${problems.length === 0 ? paint("good", "✓") : paint("bad", "✗")} ${printable(`${topic}: ${purpose}`)}`,
     ...problems.flatMap(({ setting, value, wanted, promise }) => [
-      paint("bad", `    ${printable(`${setting} is ${value}; ${wanted} is needed`)}`),
+      paint("bad", `    ${printable(`${setting} is ${value}, and should be ${wanted}`)}`),
       `    ${printable(promise)}`,
     ]),
   ]);

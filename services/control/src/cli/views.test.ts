@@ -171,7 +171,7 @@ edge-1     3            0        1  AAAAAAAA.7.1
     expect(code).toBe(1);
     expect(out).toBe(`✓ chat.control: rulings
 ✗ chat.messages: messages
-    min.insync.replicas is 1; 2 is needed
+    min.insync.replicas is 1, and should be 2
     An acknowledged publish is safe.
 
 1 setting breaks a promise.

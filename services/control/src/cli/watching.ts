@@ -62,7 +62,13 @@ function tell(invocation: Invocation, shown: Shown | CliFailure, isDrawn: boolea
 
 /** Over what stood there, so that nothing flickers. */
 function draw({ surroundings }: Invocation, text: string): void {
-  const lines = `${text}\n\nCtrl-C ends it.`.split("\n");
-  const body = lines.map((line) => `${line}${CLEAR_TO_LINE_END}`).join("\n");
+  const { rows = 24 } = surroundings.stdout;
+  const lines = text.split("\n");
+  // A line below the screen would move all of it up.
+  const room = rows - 3;
+  const cut = lines.length > room ? [`… ${lines.length - room} more lines`] : [""];
+  const body = [...lines.slice(0, room), ...cut, "Ctrl-C ends it."]
+    .map((line) => `${line}${CLEAR_TO_LINE_END}`)
+    .join("\n");
   surroundings.stdout.write(`${TOP_LEFT}${body}\n${CLEAR_BELOW}`);
 }
