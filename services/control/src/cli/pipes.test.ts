@@ -213,43 +213,51 @@ describe("send", () => {
   });
 });
 
-describe("a pipe", () => {
-  class Output extends EventEmitter {
-    readonly lines: string[] = [];
-    isFull = false;
+/** A pipe's writing end, whose reader reads when a test says so. */
+function output() {
+  const events = new EventEmitter();
+  const lines: string[] = [];
+  return {
+    events,
+    lines,
+    isFull: false,
     write(text: string): boolean {
-      this.lines.push(text);
+      lines.push(text);
       return !this.isFull;
-    }
-  }
+    },
+    once: (event: string, listener: () => void) => events.once(event, listener),
+    on: (event: string, listener: (error: Error) => void) => events.on(event, listener),
+  };
+}
 
+describe("a pipe", () => {
   it("waits while its reader does not read", async () => {
-    const output = new Output();
-    const pipe = new Pipe(output, () => undefined);
+    const end = output();
+    const pipe = new Pipe(end, () => undefined);
     await pipe.write({ a: 1 });
-    output.isFull = true;
+    end.isFull = true;
     let isDone = false;
     const writing = pipe.write({ a: 2 }).then(() => {
       isDone = true;
     });
     await new Promise(setImmediate);
     expect(isDone).toBe(false);
-    output.emit("drain");
+    end.events.emit("drain");
     await writing;
   });
 
   it("says once that its reader is gone, and writes nothing more", async () => {
-    const output = new Output();
+    const end = output();
     let gone = 0;
-    const pipe = new Pipe(output, () => {
+    const pipe = new Pipe(end, () => {
       gone += 1;
     });
-    output.isFull = true;
+    end.isFull = true;
     const writing = pipe.write({ a: 1 });
-    output.emit("error", new Error("EPIPE"));
-    output.emit("error", new Error("EPIPE"));
+    end.events.emit("error", new Error("EPIPE"));
+    end.events.emit("error", new Error("EPIPE"));
     await writing;
     await pipe.write({ a: 2 });
-    expect([gone, output.lines.length]).toEqual([1, 1]);
+    expect([gone, end.lines.length]).toEqual([1, 1]);
   });
 });
