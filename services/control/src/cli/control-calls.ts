@@ -106,9 +106,13 @@ function sentenceOf(answer: unknown): string | undefined {
   return typeof message === "string" && message !== "" ? sentence(message) : undefined;
 }
 
-/** Services write their messages without a capital and a full stop. */
+/**
+ * Services write their messages without a capital and a full stop. A name at the beginning, such as
+ * edge-2, is left as it is.
+ */
 function sentence(text: string): string {
-  const capital = text.charAt(0).toUpperCase() + text.slice(1);
+  const isName = /^[a-z]+[-.:_\d]/.test(text);
+  const capital = isName ? text : text.charAt(0).toUpperCase() + text.slice(1);
   return /[.!?)]$/.test(capital) ? capital : `${capital}.`;
 }
 

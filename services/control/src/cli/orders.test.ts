@@ -249,7 +249,7 @@ Start it (npm start in a checkout), or name another one with --control URL.
     control.when("DELETE /v1/drains/edge-2?dryRun=true", { status: 409, body: refused });
     expect(await run("undrain edge-2")).toMatchObject({
       code: 1,
-      err: "Edge-2 is ending; wait for the next one.\n",
+      err: "edge-2 is ending; wait for the next one.\n",
     });
     control.when("DELETE /v1/drains/edge-2?dryRun=true", { status: 400, body: refused });
     expect(await run("undrain edge-2")).toMatchObject({ code: 2 });
