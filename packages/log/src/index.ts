@@ -16,6 +16,7 @@ export {
 export type { MemberWords } from "./kafka/group/membership.ts";
 export { type OwnershipGroupOptions, createOwnershipGroup } from "./kafka/group/ownership-group.ts";
 export { type KafkaLogOptions, createKafkaLog } from "./kafka/kafka-log.ts";
+export type { ReplicaWish } from "./kafka/protocol/alter-reassignments.ts";
 export type { SettingsChange } from "./kafka/protocol/incremental-alter-configs.ts";
 export type { ClusterNode, PartitionPlacement } from "./kafka/protocol/metadata.ts";
 export type { TopicProblem, TopicPurpose } from "./kafka/topic-expectations.ts";

@@ -1,3 +1,6 @@
+import { messageOf } from "@millrace/runtime";
+import { LIMITS } from "./limits.ts";
+
 /** Why a call is not carried out, and in its message what to do. */
 export interface Refusal {
   readonly status: 400 | 401 | 403 | 404 | 409 | 413 | 429 | 502 | 503;
@@ -30,4 +33,19 @@ const CODES = {
 
 export function refuse(status: Refusal["status"], message: string): never {
   throw new RefusalError({ status, code: CODES[status], message });
+}
+
+/** Of whatever was thrown; what nobody has foreseen is a dependency's failure. */
+export function refusalOf(cause: unknown): Refusal {
+  if (cause instanceof RefusalError) return cause.refusal;
+  const { statusCode } = cause as { readonly statusCode?: unknown };
+  if (statusCode === 413) {
+    const message = `the body is larger than ${LIMITS.bodyBytes} bytes`;
+    return { status: 413, code: "too-large", message };
+  }
+  if (typeof statusCode === "number" && statusCode < 500) {
+    return { status: 400, code: "bad-request", message: messageOf(cause) };
+  }
+  const message = `a dependency has failed: ${messageOf(cause)}. Look at \`millrace status\``;
+  return { status: 503, code: "unavailable", message };
 }

@@ -1,4 +1,6 @@
 import type { ControlServices } from "../control-services.ts";
+import { clientExplanation, conversationExplanation } from "../explain/gathered-facts.ts";
+import { LIMITS } from "../limits.ts";
 import { edgeViews } from "../overview/edge-views.ts";
 import { type Overview, overviewOf } from "../overview/overview.ts";
 import { partitionViews } from "../overview/partition-views.ts";
@@ -31,6 +33,10 @@ export const READ_ROUTES: readonly ReadRoute[] = [
   },
   { path: "/v1/orders", answer: orders },
   { path: "/v1/entry", answer: async ({ clientUrls }) => ({ urls: clientUrls }) },
+  { path: "/v1/explain/clients/:user", answer: clientExplanation },
+  { path: "/v1/explain/conversations/:conversation", answer: conversationExplanation },
+  { path: "/v1/reassignments", answer: ({ throttles }) => throttles.view() },
+  { path: "/v1/audit", answer: audit },
   {
     path: "/v1/topics",
     answer: async ({ topicChecks }) => ({ topics: await topicChecks.check() }),
@@ -44,4 +50,18 @@ function seen(view: (overview: Overview) => object): ReadRoute["answer"] {
 async function orders(services: ControlServices, { operator }: ApiCall): Promise<object> {
   const { edges } = await overviewOf(services, { token: operator.token, isFresh: true });
   return edges.orders ?? refuse(503, "no edge tells of orders: look at `millrace status`");
+}
+
+const AUDIT_LIMIT = 50;
+
+async function audit({ auditReader }: ControlServices, { query }: ApiCall): Promise<object> {
+  const { limit = String(AUDIT_LIMIT), after } = query;
+  const count = Number(limit);
+  if (!Number.isSafeInteger(count) || count < 1 || count > LIMITS.auditLimit) {
+    refuse(400, `limit must be a whole number from 1 to ${LIMITS.auditLimit}`);
+  }
+  if (after === undefined) return auditReader.page(count);
+  const isPlace = typeof after === "string" && /^\d{1,18}$/.test(after);
+  if (!isPlace) refuse(400, "after must be what an earlier answer has called next");
+  return auditReader.page(count, BigInt(after));
 }

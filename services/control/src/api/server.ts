@@ -2,11 +2,13 @@ import { existsSync } from "node:fs";
 import type { AddressInfo } from "node:net";
 import { fileURLToPath } from "node:url";
 import fastifyStatic from "@fastify/static";
-import { messageOf } from "@millrace/runtime";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
+import type { Followers } from "../events/followers.ts";
 import type { ControlServices } from "../control-services.ts";
 import { LIMITS } from "../limits.ts";
-import { type Refusal, RefusalError } from "../refusal.ts";
+import { carryOut } from "../calls/carry-out.ts";
+import { OPERATOR_CALLS } from "../calls/operator-calls.ts";
+import { type Refusal, RefusalError, refusalOf } from "../refusal.ts";
 import { type Operator, type OperatorsOptions, operatorOf } from "./operators.ts";
 import { RequestGate } from "./request-gate.ts";
 import { type ApiCall, READ_ROUTES } from "./routes.ts";
@@ -22,6 +24,7 @@ export interface ApiServerOptions {
   readonly port: number;
   readonly services: ControlServices;
   readonly operators: OperatorsOptions;
+  readonly followers: Followers;
   /** The page of metrics. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
@@ -92,7 +95,7 @@ function serveProbes(server: FastifyInstance, { metrics }: ApiServerOptions): vo
 }
 
 async function serveApi(api: FastifyInstance, options: ApiServerOptions): Promise<void> {
-  const { services, operators } = options;
+  const { services, operators, followers } = options;
   const gate = new RequestGate(services.clock);
   const callers = new WeakMap<FastifyRequest, Operator>();
   api.addHook("onRequest", async (request, reply) => {
@@ -115,6 +118,13 @@ async function serveApi(api: FastifyInstance, options: ApiServerOptions): Promis
   for (const { path, answer } of READ_ROUTES) {
     api.get(path, (request) => answer(services, callOf(request)));
   }
+  for (const call of OPERATOR_CALLS) {
+    const { method, path: url } = call;
+    api.route({ method, url, handler: (request) => carryOut(services, call, callOf(request)) });
+  }
+  api.get("/v1/events", (request, reply) => {
+    followers.take(callOf(request).operator, reply);
+  });
 }
 
 /** Each failure as the contract has it; what nobody expected is logged and told as a defect. */
@@ -133,20 +143,6 @@ function answerFailures(server: FastifyInstance, { services }: ApiServerOptions)
     }
     return send(reply, refusal);
   });
-}
-
-function refusalOf(cause: unknown): Refusal {
-  if (cause instanceof RefusalError) return cause.refusal;
-  const { statusCode } = cause as { readonly statusCode?: unknown };
-  if (statusCode === 413) {
-    const message = `the body is larger than ${LIMITS.bodyBytes} bytes`;
-    return { status: 413, code: "too-large", message };
-  }
-  if (typeof statusCode === "number" && statusCode < 500) {
-    return { status: 400, code: "bad-request", message: messageOf(cause) };
-  }
-  const message = `a dependency has failed: ${messageOf(cause)}. Look at \`millrace status\``;
-  return { status: 503, code: "unavailable", message };
 }
 
 function send(reply: FastifyReply, { status, code, message }: Refusal): FastifyReply {

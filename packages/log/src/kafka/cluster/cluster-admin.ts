@@ -2,6 +2,7 @@ import kafkajs, { type Admin } from "kafkajs";
 import { type Clock, type CredentialSource, systemClock } from "@millrace/runtime";
 import { checkTopic } from "../admin.ts";
 import { type MemberWords, memberWordsOf } from "../group/membership.ts";
+import { type ReplicaWish, alterReassignmentsRequest } from "../protocol/alter-reassignments.ts";
 import { KAFKA_ERRORS, kafkaErrorName } from "../protocol/error-codes.ts";
 import { type SettingsChange, alterConfigsRequest } from "../protocol/incremental-alter-configs.ts";
 import {
@@ -53,13 +54,6 @@ export interface PartitionReassignment {
   readonly removing: readonly number[];
 }
 
-export interface ReplicaPlacement {
-  readonly topic: string;
-  readonly partition: number;
-  /** The preferred leader stands first. */
-  readonly replicas: readonly number[];
-}
-
 interface MovingTopics {
   readonly topics: readonly {
     readonly name: string;
@@ -74,8 +68,6 @@ interface MovingTopics {
 
 /** Where Kafka says that a setting comes from: from the topic or the broker itself (KIP-226). */
 const DYNAMIC_SOURCES = { TOPIC: 1, BROKER: 2 } as const;
-
-const ALTER_TIMEOUT_MS = 10_000;
 
 /**
  * What operators look at and change in the cluster, beside what it stores. Everything rejects where
@@ -130,16 +122,20 @@ export class ClusterAdmin {
     });
   }
 
-  /** Replicas begin to move; one that is on its way already takes the new way. */
-  reassign(placements: readonly ReplicaPlacement[]): Promise<void> {
-    const topics = [...new Set(placements.map(({ topic }) => topic))].map((topic) => ({
-      topic,
-      partitionAssignment: placements
-        .filter((placement) => placement.topic === topic)
-        .map(({ partition, replicas }) => ({ partition, replicas: [...replicas] })),
-    }));
-    const request = { topics, timeout: ALTER_TIMEOUT_MS };
-    return this.#admin.use((admin) => admin.alterPartitionReassignments(request));
+  /** Replicas begin to move; one that is on its way already takes the new way, or is called off. */
+  async reassign(wishes: readonly ReplicaWish[]): Promise<void> {
+    const answer = await this.#channels.askAny(alterReassignmentsRequest(wishes));
+    const { errorCode, errorMessage, failed } = answer;
+    if (errorCode !== KAFKA_ERRORS.NONE) throw new Error(errorMessage ?? kafkaErrorName(errorCode));
+    const [first] = failed;
+    if (first === undefined) return;
+    const why = first.errorMessage ?? kafkaErrorName(first.errorCode);
+    throw new Error(`${first.topic} ${first.partition} can't be moved: ${why}`);
+  }
+
+  /** All that there are, Kafka's own included. */
+  topics(): Promise<readonly string[]> {
+    return this.#admin.use((admin) => admin.listTopics());
   }
 
   /** Those that were set dynamically for the topic or the broker itself, and no defaults. */
@@ -154,6 +150,8 @@ export class ClusterAdmin {
     if (topics.length > 0) {
       assertTaken(await this.#channels.askAny(alterConfigsRequest(topics)));
     }
+    // Where a broker is may have changed since somebody has asked.
+    if (brokers.length > 0) await this.describe([]);
     for (const change of brokers) {
       const request = alterConfigsRequest([change]);
       assertTaken(await this.#channels.ask(Number(change.name), request));
