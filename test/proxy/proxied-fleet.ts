@@ -88,7 +88,7 @@ export class ProxiedFleet {
   }
 
   /** What the crowd was told, against the topic: offences. */
-  async offences(brokers: readonly string[]): Promise<readonly string[]> {
+  async offences(brokers: readonly string[]): Promise<readonly unknown[]> {
     const crowd = must(this.#crowd, "a crowd");
     const { offences } = await crowd.judge({ brokers, topic: this.fleet.stage.topic });
     return offences;

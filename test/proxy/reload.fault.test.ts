@@ -4,7 +4,7 @@ import { ProxiedFleet, edgeOf, isNginxThere } from "./proxied-fleet.ts";
 
 const COUNT = 40;
 const EVERY_MS = 250;
-const SHUTDOWN_S = 4;
+const SHUTDOWN_S = 6;
 
 let proxied: ProxiedFleet;
 
@@ -18,16 +18,17 @@ describe.skipIf(!(await isNginxThere()))("a load balancer", () => {
     await crowd.whenHeard(5);
     const balancer = proxied.balancer();
     const old = balancer.workers;
-    const atMs = performance.now();
     await proxied.fleet.spawn(2);
+    const atMs = performance.now();
     await balancer.reload(proxied.addresses);
     await crowd.whenHeard(5);
     // Whoever comes now is another worker's, which knows the third edge.
     const newcomers = [await proxied.attempt("new-1"), await proxied.attempt("new-2")];
     newcomers.push(await proxied.attempt("new-3"));
     expect(newcomers.map(edgeOf).toSorted()).toEqual(["edge-1", "edge-2", "edge-3"]);
-    const tookMs = performance.now() - atMs;
-    if (tookMs < SHUTDOWN_S * 1_000) expect(Math.max(...crowd.reconnects)).toBe(0);
+    // A machine that is too busy to look in time can't tell.
+    const isInTime = performance.now() - atMs < SHUTDOWN_S * 1_000;
+    expect(isInTime ? Math.max(...crowd.reconnects) : 0).toBe(0);
     await waitFor(() => !balancer.workers.some((pid) => old.includes(pid)), {
       what: "the old workers are gone",
     });
