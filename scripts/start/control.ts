@@ -25,12 +25,15 @@ export function controlEnvironment(product: {
   readonly topic: string;
   readonly issuer: { readonly url: string; readonly jwks: string };
   readonly edges: readonly { readonly admin: string; readonly ws: string }[];
+  /** Load balancers before the edges, where there are some: clients connect to these. */
+  readonly proxies: readonly { readonly ws: string }[];
   readonly isDevelopment: boolean;
   readonly kafkaSecurityDir?: string | undefined;
 }): Record<string, string> {
+  const entries = product.proxies.length > 0 ? product.proxies : product.edges;
   return {
     CONTROL_EDGES: product.edges.map(({ admin }) => admin).join(","),
-    CONTROL_CLIENT_URLS: product.edges.map(({ ws }) => ws).join(","),
+    CONTROL_CLIENT_URLS: entries.map(({ ws }) => ws).join(","),
     CONTROL_KAFKA_BROKERS: product.brokers.join(","),
     CONTROL_KAFKA_SECURITY_DIR: product.kafkaSecurityDir ?? "",
     CONTROL_TOPIC: product.topic,

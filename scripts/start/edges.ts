@@ -84,6 +84,8 @@ export function edgeEnvironment(shared: {
   readonly delivery: string;
   readonly kafkaSecurityDir?: string;
   readonly redisSecurityDir?: string;
+  /** Addresses of the load balancers before them. */
+  readonly trustedProxies?: readonly string[];
 }): Record<string, string> {
   return {
     EDGE_KAFKA_BROKERS: shared.brokers.join(","),
@@ -97,6 +99,7 @@ export function edgeEnvironment(shared: {
     // Empty is as good as absent.
     EDGE_KAFKA_SECURITY_DIR: shared.kafkaSecurityDir ?? "",
     EDGE_REDIS_SECURITY_DIR: shared.redisSecurityDir ?? "",
+    EDGE_TRUSTED_PROXIES: (shared.trustedProxies ?? []).join(","),
   };
 }
 

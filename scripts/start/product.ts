@@ -17,6 +17,7 @@ import {
 import { wipe } from "./fresh.ts";
 import { givenKafka, givenRedis } from "./given.ts";
 import { type EdgePlace, isPlaced } from "./places.ts";
+import { PROXY_ADDRESS, Proxies } from "./proxy.ts";
 import { type ReadyFile, removeReadyFile, writeReadyFile } from "./ready-file.ts";
 import { checkRedis } from "./redis-store.ts";
 import { startRegistry } from "./registry.ts";
@@ -27,6 +28,9 @@ import { type EnsureTopic, settleTopic } from "./topic-settings.ts";
 
 /** Clients have that long to leave when everything ends. */
 const EDGE_GRACE_MS = 10_000;
+
+/** Who is still connected then belongs to no edge any more. */
+const PROXY_GRACE_MS = 2_000;
 
 /** Redis and Kafka write what they hold. */
 const BACKING_GRACE_MS = 15_000;
@@ -51,6 +55,7 @@ export class Product {
   #edges: Supervised<RunningEdge>[] = [];
   #registry: Supervised<RunningCompanion> | undefined;
   #control: Supervised<RunningCompanion> | undefined;
+  #proxies: Proxies | undefined;
   #isReady = false;
 
   constructor(
@@ -77,10 +82,14 @@ export class Product {
     const { screen } = this.#dependencies;
     for (const file of this.#readyFiles()) removeReadyFile(file);
     if (this.#options.isFresh) await screen.step("wiped", () => wipe(this.#options));
+    // What they need and don't find is said before anything else takes its time.
+    this.#proxies = await this.#prepareProxies();
     // Each is noted as soon as it runs, so that a start that is given up ends it in order.
     this.#redis = await this.#startRedis();
     this.#kafka = await this.#startKafka();
     await this.#startEdges(this.#kafka.address, this.#redis.address);
+    const proxies = this.#proxies;
+    if (proxies !== undefined) await screen.step("load balancer", () => proxies.start());
     this.#isReady = true;
     return this.#tellReady();
   }
@@ -92,11 +101,18 @@ export class Product {
     const companions = [this.#registry, this.#control].flatMap((part) => part ?? []);
     const serving = [...this.#edges, ...companions];
     await Promise.all(serving.map((part) => part.stop(EDGE_GRACE_MS)));
+    await this.#proxies?.stop(PROXY_GRACE_MS);
     for (const backing of [this.#redis, this.#kafka]) {
       await backing?.supervised?.stop(BACKING_GRACE_MS);
       await backing?.container?.stop();
     }
     await endAllChildren();
+  }
+
+  async #prepareProxies(): Promise<Proxies | undefined> {
+    const { dataFolder, proxies: count = 0 } = this.#options;
+    if (count === 0) return undefined;
+    return Proxies.prepare({ ...this.#backingOptions(), dataFolder, count, edges: this.#places });
   }
 
   async #startRedis(): Promise<Backing<string>> {
@@ -132,7 +148,7 @@ export class Product {
   }
 
   #isPromised(port: number): boolean {
-    return isPlaced(this.#places, port);
+    return this.#proxies?.isPromised(port) === true || isPlaced(this.#places, port);
   }
 
   async #startEdges(brokers: readonly string[], redisUrl: string): Promise<void> {
@@ -148,7 +164,11 @@ export class Product {
       topic,
       issuer: this.#issuer,
       delivery,
-      origins: origins.length > 0 ? origins : localOrigins(this.#places),
+      origins: [
+        ...(origins.length > 0 ? origins : localOrigins(this.#places)),
+        ...(this.#proxies?.origins ?? []),
+      ],
+      ...(this.#proxies && { trustedProxies: [PROXY_ADDRESS] }),
       isDevelopment,
       ...(kafkaSecurityDir !== undefined && { kafkaSecurityDir }),
       ...(redisSecurityDir !== undefined && { redisSecurityDir }),
@@ -184,6 +204,7 @@ export class Product {
       kafkaSecurityDir,
       issuer: this.#issuer,
       edges: this.#places.map(edgeAddresses),
+      proxies: this.#proxies?.ready ?? [],
     });
     const registry = async (): Promise<void> => {
       this.#registry = await startRegistry(topic, place);
@@ -239,6 +260,7 @@ export class Product {
         admin,
         pid,
       })),
+      ...(this.#proxies && { proxy: this.#proxies.ready }),
       ...(control && { control: { http: control.http, pid: control.pid } }),
       kafka: { brokers, pids: broker ? [broker.current.pid] : [], source: kafkaSource },
       redis: { url, ...(store && { pid: store.current.pid }), source: redisSource },
