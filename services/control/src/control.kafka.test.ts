@@ -121,8 +121,11 @@ describe("control", () => {
     expect(members.get("edge-2")?.owned.has(partition)).toBe(true);
     expect(orders.pins.size).toBe(0);
     // What was foretold has come true, with what moved in return.
-    const owners = new Map((await ownersNow()).map((owner, index) => [index, owner]));
-    for (const move of moves) expect(owners.get(move.partition)).toBe(move.to);
+    const hasComeTrue = async (): Promise<boolean> => {
+      const owners = await ownersNow();
+      return moves.every((move) => owners[move.partition] === move.to);
+    };
+    await waitFor(hasComeTrue, { what: "what was foretold" });
     expect(await auditNow()).toMatchObject([
       {
         action: "move",

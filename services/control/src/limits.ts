@@ -53,6 +53,6 @@ export const LIMITS = {
   /** Bytes that wait for a client which does not read. */
   bufferedBytes: 65_536,
   tokenSoonMs: 60_000,
-  /** From SIGTERM to the end of the process. */
-  drainMs: 5_000,
+  /** From SIGTERM to the end of the process: a move in progress comes to its end. */
+  drainMs: 20_000,
 } as const;

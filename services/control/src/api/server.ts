@@ -53,7 +53,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const server = fastify({
     bodyLimit: LIMITS.bodyBytes,
     requestTimeout: LIMITS.requestMs,
-    forceCloseConnections: true,
+    forceCloseConnections: "idle",
     logger: false,
     routerOptions: { maxParamLength: 400 },
   });
