@@ -5,6 +5,7 @@ import { type Interface, createInterface } from "node:readline";
 import { parseArgs } from "node:util";
 import { type Client, type MillraceError, connect } from "@millrace/client/node";
 import { Terminal } from "./chat/terminal.ts";
+import type { ReadyFile } from "./start/ready-file.ts";
 import { signToken } from "./token.mjs";
 
 const USAGE = `npm run chat -- --as USER [options] CONVERSATION
@@ -13,7 +14,8 @@ A terminal chat: what you type is published, what is published is shown. Ctrl-C 
 as input every line is published, and it ends when all of them are stored.
 
   --as USER    who you are; the token is made by the local development issuer
-  --url URL    an edge; repeatable (default: those of the running npm start)
+  --url URL    an edge; repeatable (default: the load balancers of the running npm start, or else its
+               edges)
   --data DIR   the folder that npm start was given (default .millrace)
   --last N     so many of the newest messages are shown first, 0 to 1000 (default 20)
   --help       this text
@@ -33,8 +35,14 @@ class ChatUsageError extends Error {
 interface Command {
   readonly user: string;
   readonly conversation: string;
-  readonly urls: readonly string[];
+  readonly place: Place;
   readonly last: number;
+}
+
+interface Place {
+  readonly urls: readonly string[];
+  /** PEM of the authority that is trusted there; the system's, where there is none. */
+  readonly ca?: string;
 }
 
 function commandOf(args: readonly string[]): Command | undefined {
@@ -60,14 +68,17 @@ function commandOf(args: readonly string[]): Command | undefined {
   if (!/^\d+$/.test(values.last) || last > 1_000) {
     throw new ChatUsageError(`--last ${values.last}: a whole number from 0 to 1000 is needed`);
   }
-  return { user: values.as, conversation, urls: values.url ?? runningEdges(values.data), last };
+  const place = values.url === undefined ? runningProduct(values.data) : { urls: values.url };
+  return { user: values.as, conversation, place, last };
 }
 
-function runningEdges(data: string): string[] {
+function runningProduct(data: string): Place {
   const file = join(data, "ready.json");
   try {
-    const { edges } = JSON.parse(readFileSync(file, "utf8")) as { edges: { ws: string }[] };
-    return edges.map(({ ws }) => ws);
+    const { edges, proxy = [] } = JSON.parse(readFileSync(file, "utf8")) as ReadyFile;
+    const [balancer] = proxy;
+    if (balancer === undefined) return { urls: edges.map(({ ws }) => ws) };
+    return { urls: proxy.map(({ ws }) => ws), ca: readFileSync(balancer.caFile, "utf8") };
   } catch (cause) {
     const what = `no running product was found (${file}); start it with npm start, or give --url`;
     throw new ChatUsageError(what, { cause });
@@ -76,13 +87,14 @@ function runningEdges(data: string): string[] {
 
 /** Resolves with the exit code. */
 async function chat(command: Command): Promise<number> {
-  const { user, conversation, urls, last } = command;
+  const { user, conversation, place, last } = command;
   const terminal = new Terminal({ user, output: process.stdout, input: process.stdin });
   const lines = createInterface({ input: process.stdin, terminal: false });
   const end = new AbortController();
   const stop = (code: number): void => end.abort(code);
   const client = connect({
-    url: urls,
+    url: place.urls,
+    ...(place.ca !== undefined && { ca: place.ca }),
     token: () => signToken({ user, read: [conversation], write: [conversation] }),
     onState: (state) => {
       terminal.tellState(state);

@@ -14,6 +14,8 @@ export interface TokenOptions {
   /** Exact ids, prefixes ending in `*`, or `*`; default `room:*`. */
   readonly read?: readonly string[] | undefined;
   readonly write?: readonly string[] | undefined;
+  /** Words with one space between them (RFC 8693 §4.2): `millrace:admin` for operators. */
+  readonly scope?: string | undefined;
   readonly ttlS?: number | undefined;
   readonly audience?: string | undefined;
   readonly issuer?: string | undefined;
@@ -26,5 +28,5 @@ export declare class TokenUsageError extends Error {}
 
 export declare function ensureIssuer(options?: { readonly folder?: string }): DevelopmentIssuer;
 
-/** A signed JWT. Throws a `TokenUsageError` for a user or a pattern that no token may hold. */
+/** A signed JWT. Throws a `TokenUsageError` for a user, a pattern or a scope that no token may hold. */
 export declare function signToken(options: TokenOptions): string;

@@ -26,6 +26,7 @@ Prints a JWT of the local development issuer, and nothing else.
   --read PATTERN   what may be read: an exact id, a prefix ending in *, or * for all but the
                    reserved ones; repeatable; default 'room:*'
   --write PATTERN  what may be written; the same
+  --scope SCOPE    what else its bearer may do, as words: 'millrace:admin' for operators
   --ttl SECONDS    how long it is valid; default ${TTL_S}
   --aud AUDIENCE   default ${AUDIENCE}
   --iss ISSUER     default ${ISSUER_URL}
@@ -59,6 +60,7 @@ export function signToken({
   user,
   read = DEFAULT_RIGHTS,
   write = DEFAULT_RIGHTS,
+  scope,
   ttlS = TTL_S,
   audience = AUDIENCE,
   issuer = ISSUER_URL,
@@ -67,13 +69,15 @@ export function signToken({
 }) {
   checkUser(user);
   for (const pattern of [...read, ...write]) checkPattern(pattern);
+  if (scope !== undefined) checkScope(scope);
   const { kid, privateKey } = ensureIssuer({ folder: issuerFolder });
   const iat = Math.floor(nowMs / 1000);
   const header = { alg: "ES256", typ: "at+jwt", kid };
   const rights = { read, write };
   const times = { iat, nbf: iat, exp: iat + ttlS };
   const claims = { iss: issuer, aud: audience, sub: user, ...times, jti: randomUUID() };
-  const input = `${base64url(header)}.${base64url({ ...claims, millrace: rights })}`;
+  const body = { ...claims, ...(scope !== undefined && { scope }), millrace: rights };
+  const input = `${base64url(header)}.${base64url(body)}`;
   const signature = sign("sha256", Buffer.from(input), {
     key: privateKey,
     // JWS wants r and s side by side (RFC 7518 §3.4), not the DER that OpenSSL makes.
@@ -137,13 +141,31 @@ function checkPattern(pattern) {
   }
 }
 
+/** RFC 6749 §3.3: words of printable ASCII without quotes and backslashes, one space between them. */
+function checkScope(scope) {
+  const isScope = typeof scope === "string" && /^[!#-[\]-~]+( [!#-[\]-~]+)*$/.test(scope);
+  if (!isScope) {
+    throw new TokenUsageError(
+      `"${scope}" is no scope: words with one space between them are needed`,
+    );
+  }
+}
+
 function base64url(value) {
   return Buffer.from(JSON.stringify(value)).toString("base64url");
 }
 
 const text = { type: "string" };
 const texts = { type: "string", multiple: true };
-const OPTIONS = { read: texts, write: texts, ttl: text, aud: text, iss: text, data: text };
+const OPTIONS = {
+  read: texts,
+  write: texts,
+  scope: text,
+  ttl: text,
+  aud: text,
+  iss: text,
+  data: text,
+};
 
 /** What the command line asks for. */
 function parseCommand(args) {
@@ -164,6 +186,7 @@ function parseCommand(args) {
     user: positionals[0],
     read: values.read,
     write: values.write,
+    scope: values.scope,
     ttlS: values.ttl === undefined ? undefined : parseTtl(values.ttl),
     audience: values.aud,
     issuer: values.iss,

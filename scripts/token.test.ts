@@ -35,6 +35,17 @@ describe("signToken", () => {
     expect(Number(payload.exp) - Number(payload.iat)).toBe(60);
   });
 
+  it("names the scope that is asked for, and none otherwise", async () => {
+    const { jwks } = ensureIssuer({ folder });
+    const scoped = signToken({ user: "op", scope: "millrace:admin", issuerFolder: folder });
+    expect((await verify(scoped, jwks)).payload["scope"]).toBe("millrace:admin");
+    const plain = signToken({ user: "alice", issuerFolder: folder });
+    expect((await verify(plain, jwks)).payload).not.toHaveProperty("scope");
+    const options = { user: "op", issuerFolder: folder };
+    expect(() => signToken({ ...options, scope: "a  b" })).toThrow(/no scope/);
+    expect(() => signToken({ ...options, scope: "" })).toThrow(/no scope/);
+  });
+
   it("refuses a user and a pattern that no token may hold", () => {
     const options = { issuerFolder: folder };
     expect(() => signToken({ ...options, user: "" })).toThrow(TokenUsageError);

@@ -6,7 +6,7 @@ import { isTestFile, lineAt, sourceFiles } from "./source-files.ts";
 const READERS = [
   /^scripts\//,
   /^packages\/testkit\//,
-  /^services\/[^/]+\/src\/(config|main)\.ts$/,
+  /^services\/[^/]+\/src\/(cli\/)?(config|main)\.ts$/,
   /^[^/]+\.config\.ts$/,
 ];
 

@@ -71,3 +71,11 @@ test("kafkajs stays behind the port to the log", () => {
 test("scripts may import everything", () => {
   expect(messages({ "scripts/start.ts": 'import "../services/edge/src/config.ts";' })).toEqual([]);
 });
+
+test("of the services control alone uses the SDK, for its command line", () => {
+  const text = 'import { connect } from "@millrace/client/node";';
+  expect(messages({ "services/control/src/cli/tail.ts": text })).toEqual([]);
+  expect(messages({ "services/tap/src/tap.ts": text })).toEqual([
+    'services/tap may not import "@millrace/client/node"',
+  ]);
+});

@@ -11,6 +11,13 @@ const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
   "packages/log": ["@millrace/schemas", "@millrace/runtime"],
   "packages/client": ["@millrace/schemas"],
   "packages/testkit": ["@millrace/schemas", "@millrace/runtime", "@millrace/log"],
+  // Its command line reads and writes a conversation as any client does.
+  "services/control": [
+    "@millrace/schemas",
+    "@millrace/runtime",
+    "@millrace/log",
+    "@millrace/client",
+  ],
   services: ["@millrace/schemas", "@millrace/runtime", "@millrace/log"],
 };
 
@@ -67,7 +74,7 @@ function whyForbidden(path: string, { specifier }: ModuleImport): string | undef
 function mayImport(path: string, part: string, specifier: string): boolean {
   const name = packageOf(specifier);
   if (name === `@millrace/${posix.basename(part)}`) return true;
-  const key = part.startsWith("services/") ? "services" : part;
+  const key = part in MAY_IMPORT || !part.startsWith("services/") ? part : "services";
   if (MAY_IMPORT[key]?.includes(name) === true) return true;
   return isTestFile(path) && TESTS_MAY_IMPORT.includes(name);
 }

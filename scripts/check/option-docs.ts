@@ -1,4 +1,5 @@
 import { optionRows } from "../../packages/runtime/src/options.ts";
+import { CONTROL_OPTIONS, CONTROL_PREFIX } from "../../services/control/src/config.ts";
 import { EDGE_OPTIONS, EDGE_PREFIX } from "../../services/edge/src/config.ts";
 import { TAP_OPTIONS, TAP_PREFIX } from "../../services/tap/src/config.ts";
 import type { GeneratedSection } from "./generated-section.ts";
@@ -8,6 +9,7 @@ import { renderTable } from "./markdown-table.ts";
 export function optionSections(): GeneratedSection[] {
   return [
     section("edge-options", optionRows(EDGE_OPTIONS, EDGE_PREFIX)),
+    section("control-options", optionRows(CONTROL_OPTIONS, CONTROL_PREFIX)),
     section("tap-options", optionRows(TAP_OPTIONS, TAP_PREFIX)),
   ];
 }

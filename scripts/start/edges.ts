@@ -11,6 +11,8 @@ export interface RunningEdge {
   readonly ws: string;
   readonly http: string;
   readonly metrics: string;
+  /** `host:port` for operators. */
+  readonly admin: string;
   readonly pid: number;
   readonly exited: Child["exited"];
   stop(graceMs: number): Promise<void>;
@@ -46,13 +48,29 @@ async function launchEdge(
   signal: AbortSignal,
 ): Promise<RunningEdge> {
   const outputFile = join(logFolder, `${place.id}.log`);
-  const edge = await spawnEdge({ ...place, env, outputFile, signal, ...(main && { main }) });
-  return runningEdge(edge);
+  const { admin } = edgeAddresses(place);
+  const edge = await spawnEdge({
+    ...place,
+    env: { ...env, EDGE_ADMIN: admin },
+    outputFile,
+    signal,
+    ...(main && { main }),
+  });
+  return runningEdge(edge, admin);
 }
 
-function runningEdge({ id, ws, http, metrics, pid, child }: EdgeProcess): RunningEdge {
+/** Known before it runs: where clients connect, and where operators do. */
+export function edgeAddresses({ port, adminPort }: EdgePlace): {
+  readonly ws: string;
+  readonly admin: string;
+} {
+  return { ws: `ws://127.0.0.1:${port}/v1/connect`, admin: `127.0.0.1:${adminPort}` };
+}
+
+function runningEdge(edge: EdgeProcess, admin: string): RunningEdge {
+  const { id, ws, http, metrics, pid, child } = edge;
   const stop = (graceMs: number): Promise<void> => child.stop(graceMs);
-  return { id, ws, http, metrics, pid, exited: child.exited, stop };
+  return { id, ws, http, metrics, admin, pid, exited: child.exited, stop };
 }
 
 /** The options of an edge that the whole product shares: docs/operations.md. */
@@ -66,6 +84,8 @@ export function edgeEnvironment(shared: {
   readonly delivery: string;
   readonly kafkaSecurityDir?: string;
   readonly redisSecurityDir?: string;
+  /** Addresses of the load balancers before them. */
+  readonly trustedProxies?: readonly string[];
 }): Record<string, string> {
   return {
     EDGE_KAFKA_BROKERS: shared.brokers.join(","),
@@ -79,6 +99,7 @@ export function edgeEnvironment(shared: {
     // Empty is as good as absent.
     EDGE_KAFKA_SECURITY_DIR: shared.kafkaSecurityDir ?? "",
     EDGE_REDIS_SECURITY_DIR: shared.redisSecurityDir ?? "",
+    EDGE_TRUSTED_PROXIES: (shared.trustedProxies ?? []).join(","),
   };
 }
 

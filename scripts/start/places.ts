@@ -2,17 +2,20 @@ import { freePort, isPortFree } from "@millrace/testkit";
 import { StartRefusal } from "./start-refusal.ts";
 
 const METRICS_PORT = 9464;
+const ADMIN_PORT = 9470;
 
 /** Where an edge listens; it keeps its ports over every restart. */
 export interface EdgePlace {
   readonly id: string;
   readonly port: number;
   readonly metricsPort: number;
+  /** The operators' port. */
+  readonly adminPort: number;
 }
 
 /**
- * The edges' ports are promised to users and must all be free; metrics take any when their usual
- * one is taken. Nothing has been started yet when this refuses.
+ * The edges' ports are promised to users and must all be free; metrics and operators' ports are any
+ * when their usual one is taken. Nothing has been started yet when this refuses.
  */
 export async function edgePlaces(count: number, firstPort: number): Promise<EdgePlace[]> {
   const ports = Array.from({ length: count }, (_, index) => firstPort + index);
@@ -25,11 +28,22 @@ export async function edgePlaces(count: number, firstPort: number): Promise<Edge
   const places: EdgePlace[] = [];
   for (const [index, port] of ports.entries()) {
     const id = `edge-${index + 1}`;
-    const isMine = (other: number): boolean =>
-      ports.includes(other) || places.some(({ metricsPort }) => metricsPort === other);
-    places.push({ id, port, metricsPort: await portBeside(METRICS_PORT + index, isMine) });
+    const isMine = (other: number): boolean => ports.includes(other) || isPlaced(places, other);
+    const metricsPort = await portBeside(METRICS_PORT + index, isMine);
+    const isMineToo = (other: number): boolean => other === metricsPort || isMine(other);
+    places.push({
+      id,
+      port,
+      metricsPort,
+      adminPort: await portBeside(ADMIN_PORT + index, isMineToo),
+    });
   }
   return places;
+}
+
+/** An edge of these listens there, or will. */
+export function isPlaced(places: readonly EdgePlace[], port: number): boolean {
+  return places.some((place) => [place.port, place.metricsPort, place.adminPort].includes(port));
 }
 
 /** The usual port when it is free, else any, but none that is meant for something else. */

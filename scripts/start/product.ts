@@ -5,13 +5,22 @@ import { type Child, livingChildren } from "@millrace/testkit";
 import { ensureIssuer } from "../token.mjs";
 import { type Backing, type BackingOptions, launchKafka, launchRedis } from "./backing.ts";
 import { countBrokers } from "./cluster.ts";
-import { type RunningEdge, edgeEnvironment, localOrigins, startEdges } from "./edges.ts";
+import type { CompanionPlace, RunningCompanion } from "./companion.ts";
+import { controlEnvironment, startControl } from "./control.ts";
+import {
+  type RunningEdge,
+  edgeAddresses,
+  edgeEnvironment,
+  localOrigins,
+  startEdges,
+} from "./edges.ts";
 import { wipe } from "./fresh.ts";
 import { givenKafka, givenRedis } from "./given.ts";
-import type { EdgePlace } from "./places.ts";
+import { type EdgePlace, isPlaced } from "./places.ts";
+import { PROXY_ADDRESS, Proxies } from "./proxy.ts";
 import { type ReadyFile, removeReadyFile, writeReadyFile } from "./ready-file.ts";
 import { checkRedis } from "./redis-store.ts";
-import { type RunningRegistry, startRegistry } from "./registry.ts";
+import { startRegistry } from "./registry.ts";
 import type { Screen } from "./screen.ts";
 import type { StartOptions } from "./start-options.ts";
 import type { Supervised } from "./supervised.ts";
@@ -19,6 +28,9 @@ import { type EnsureTopic, settleTopic } from "./topic-settings.ts";
 
 /** Clients have that long to leave when everything ends. */
 const EDGE_GRACE_MS = 10_000;
+
+/** Who is still connected then belongs to no edge any more. */
+const PROXY_GRACE_MS = 2_000;
 
 /** Redis and Kafka write what they hold. */
 const BACKING_GRACE_MS = 15_000;
@@ -41,7 +53,9 @@ export class Product {
   #kafka: Backing<readonly string[]> | undefined;
   #redis: Backing<string> | undefined;
   #edges: Supervised<RunningEdge>[] = [];
-  #registry: Supervised<RunningRegistry> | undefined;
+  #registry: Supervised<RunningCompanion> | undefined;
+  #control: Supervised<RunningCompanion> | undefined;
+  #proxies: Proxies | undefined;
   #isReady = false;
 
   constructor(
@@ -68,10 +82,14 @@ export class Product {
     const { screen } = this.#dependencies;
     for (const file of this.#readyFiles()) removeReadyFile(file);
     if (this.#options.isFresh) await screen.step("wiped", () => wipe(this.#options));
+    // What they need and don't find is said before anything else takes its time.
+    this.#proxies = await this.#prepareProxies();
     // Each is noted as soon as it runs, so that a start that is given up ends it in order.
     this.#redis = await this.#startRedis();
     this.#kafka = await this.#startKafka();
     await this.#startEdges(this.#kafka.address, this.#redis.address);
+    const proxies = this.#proxies;
+    if (proxies !== undefined) await screen.step("load balancer", () => proxies.start());
     this.#isReady = true;
     return this.#tellReady();
   }
@@ -80,13 +98,21 @@ export class Product {
   async stop(): Promise<void> {
     this.#isReady = false;
     for (const file of this.#readyFiles()) removeReadyFile(file);
-    const serving = [...this.#edges, ...(this.#registry ? [this.#registry] : [])];
+    const companions = [this.#registry, this.#control].flatMap((part) => part ?? []);
+    const serving = [...this.#edges, ...companions];
     await Promise.all(serving.map((part) => part.stop(EDGE_GRACE_MS)));
+    await this.#proxies?.stop(PROXY_GRACE_MS);
     for (const backing of [this.#redis, this.#kafka]) {
       await backing?.supervised?.stop(BACKING_GRACE_MS);
       await backing?.container?.stop();
     }
     await endAllChildren();
+  }
+
+  async #prepareProxies(): Promise<Proxies | undefined> {
+    const { dataFolder, proxies: count = 0 } = this.#options;
+    if (count === 0) return undefined;
+    return Proxies.prepare({ ...this.#backingOptions(), dataFolder, count, edges: this.#places });
   }
 
   async #startRedis(): Promise<Backing<string>> {
@@ -122,7 +148,7 @@ export class Product {
   }
 
   #isPromised(port: number): boolean {
-    return this.#places.some((place) => place.port === port || place.metricsPort === port);
+    return this.#proxies?.isPromised(port) === true || isPlaced(this.#places, port);
   }
 
   async #startEdges(brokers: readonly string[], redisUrl: string): Promise<void> {
@@ -138,7 +164,11 @@ export class Product {
       topic,
       issuer: this.#issuer,
       delivery,
-      origins: origins.length > 0 ? origins : localOrigins(this.#places),
+      origins: [
+        ...(origins.length > 0 ? origins : localOrigins(this.#places)),
+        ...(this.#proxies?.origins ?? []),
+      ],
+      ...(this.#proxies && { trustedProxies: [PROXY_ADDRESS] }),
       isDevelopment,
       ...(kafkaSecurityDir !== undefined && { kafkaSecurityDir }),
       ...(redisSecurityDir !== undefined && { redisSecurityDir }),
@@ -155,22 +185,45 @@ export class Product {
         ...(edgeMain !== undefined && { main: edgeMain }),
       });
     };
-    // The registry needs nobody, so it costs the start no time of its own.
-    await screen.step(`${what}, schema registry`, () =>
-      Promise.all([starting(), this.#startRegistry()]),
+    // The registry needs nobody, so it costs the start no time of its own; nor does control, which
+    // waits for its edges itself.
+    await screen.step(`${what}, schema registry, control`, () =>
+      Promise.all([starting(), this.#startCompanions({ brokers, isDevelopment })]),
     );
   }
 
-  async #startRegistry(): Promise<void> {
+  async #startCompanions(kafka: {
+    readonly brokers: readonly string[];
+    readonly isDevelopment: boolean;
+  }): Promise<void> {
+    const { topic, kafkaSecurityDir } = this.#options;
+    const place = this.#companionPlace();
+    const env = controlEnvironment({
+      ...kafka,
+      topic,
+      kafkaSecurityDir,
+      issuer: this.#issuer,
+      edges: this.#places.map(edgeAddresses),
+      proxies: this.#proxies?.ready ?? [],
+    });
+    const registry = async (): Promise<void> => {
+      this.#registry = await startRegistry(topic, place);
+    };
+    const control = async (): Promise<void> => {
+      this.#control = await startControl(env, place);
+    };
+    await Promise.all([registry(), control()]);
+  }
+
+  #companionPlace(): CompanionPlace {
     const { clock, screen } = this.#dependencies;
-    this.#registry = await startRegistry({
-      topic: this.#options.topic,
+    return {
       logFolder: this.logFolder,
       clock,
       tell: (line) => screen.tell(line),
       onBack: () => this.#tellBack(),
       isPromised: (port) => this.#isPromised(port),
-    });
+    };
   }
 
   #tellBack(): void {
@@ -196,15 +249,19 @@ export class Product {
       supervised: broker,
     } = this.#kafka ?? {};
     const registry = this.#registry?.current;
+    const control = this.#control?.current;
     const { address: url = "", source: redisSource = "env", supervised: store } = this.#redis ?? {};
     return {
-      edges: this.#edges.map(({ current: { id, ws, http, metrics, pid } }) => ({
+      edges: this.#edges.map(({ current: { id, ws, http, metrics, admin, pid } }) => ({
         id,
         ws,
         http,
         metrics,
+        admin,
         pid,
       })),
+      ...(this.#proxies && { proxy: this.#proxies.ready }),
+      ...(control && { control: { http: control.http, pid: control.pid } }),
       kafka: { brokers, pids: broker ? [broker.current.pid] : [], source: kafkaSource },
       redis: { url, ...(store && { pid: store.current.pid }), source: redisSource },
       issuer: { url: this.#issuer.url, jwks: this.#issuer.jwks },

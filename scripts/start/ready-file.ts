@@ -4,6 +4,8 @@ import { dirname } from "node:path";
 /** What docs/interfaces.md promises to whoever starts the product; it grows only by additions. */
 export interface ReadyFile {
   readonly edges: readonly ReadyEdge[];
+  /** Load balancers with TLS, each before all edges, where they were asked for. */
+  readonly proxy?: readonly ReadyProxy[];
   readonly kafka: {
     readonly brokers: readonly string[];
     /** Of the local broker; empty for one that is not a process of ours. */
@@ -14,6 +16,8 @@ export interface ReadyFile {
   readonly issuer: { readonly url: string; readonly jwks: string };
   /** The schemas of the topic, by the Confluent schema registry's API. */
   readonly registry?: { readonly http: string; readonly pid: number };
+  /** What operators ask: its API and its page. */
+  readonly control?: { readonly http: string; readonly pid: number };
   readonly topic: string;
   readonly pid: number;
 }
@@ -23,7 +27,17 @@ export interface ReadyEdge {
   readonly ws: string;
   readonly http: string;
   readonly metrics: string;
+  /** `host:port` for operators. */
+  readonly admin: string;
   readonly pid: number;
+}
+
+export interface ReadyProxy {
+  readonly ws: string;
+  /** PEM of the authority that its certificate is trusted by. */
+  readonly caFile: string;
+  /** Absent for a container. */
+  readonly pid?: number;
 }
 
 /** Where Kafka or Redis come from. */

@@ -1,5 +1,6 @@
 import type { Clock, Logger } from "@millrace/runtime";
 import { MissingPart } from "@millrace/testkit";
+import { announceProduct } from "../running-products.mjs";
 import { signToken } from "../token.mjs";
 import { lockDataFolder } from "./data-lock.ts";
 import { refuseUnconfirmedWipe } from "./fresh.ts";
@@ -22,6 +23,9 @@ export interface StartDependencies {
 }
 
 const UNUSABLE = 2;
+
+const OPERATOR = "operator";
+const ADMIN_SCOPE = "millrace:admin";
 
 /** `npm start`, from its command line to its exit code. */
 export async function runStart(
@@ -82,6 +86,12 @@ async function serve(
     isTerminal: process.stdout.isTTY,
   });
   const product = new Product(options, { ...dependencies, screen }, places);
+  const takeBack = announceProduct({
+    dataFolder: options.dataFolder,
+    readyFile: product.ownReadyFile,
+    startedAtMs: clock.wallMs(),
+  });
+  process.once("exit", takeBack);
   const sinceMs = clock.nowMs();
   const ready = await startOrGiveUp(product, stopWish);
   if (ready === undefined) return;
@@ -112,26 +122,35 @@ async function stop(product: Product, replay: Replay | undefined, screen: Screen
 }
 
 function readyText(
-  { edges, kafka, redis, registry }: ReadyFile,
+  { edges, proxy = [], kafka, redis, registry, control }: ReadyFile,
   { tookS, logs }: { readonly tookS: string; readonly logs: string },
 ): string {
   const lines = [
     `Millrace serves, after ${tookS} s.`,
     "",
     ...edges.map(({ id, ws, metrics }) => `  ${id.padEnd(9)} ${ws}   metrics ${metrics}`),
+    ...proxy.map(({ ws, caFile }) => `  balancer  ${ws}   trusted by ${caFile}`),
     `  Kafka     ${kafka.brokers.join(",")} (${kafka.source})`,
     `  Redis     ${hostOf(redis.url)} (${redis.source})`,
     ...(registry ? [`  schemas   ${registry.http}`] : []),
+    ...(control ? [`  control   ${control.http}`] : []),
     `  logs      ${logs}`,
     "",
     "  chat      npm run chat -- --as alice room:lobby",
+    "  operate   npx millrace status                (--help lists what else)",
     "  token     npm run -s token -- alice          (one to paste, for an hour:)",
     "",
     signToken({ user: "alice" }),
     "",
+    ...(control ? ["  The operators' page, for an hour:", "", pageOf(control.http), ""] : []),
     "Ctrl-C ends everything; the data stay.",
   ];
   return lines.join("\n");
+}
+
+/** The fragment stays in the browser: no request and no log has the token. */
+function pageOf(http: string): string {
+  return `${http}/#token=${signToken({ user: OPERATOR, scope: ADMIN_SCOPE, read: [], write: [] })}`;
 }
 
 /** Without user and password. */

@@ -6,6 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { answersKafka, answersReady, answersRedis, isPortFree, waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
+import { runningProducts } from "../running-products.mjs";
 import type { ReadyFile } from "./ready-file.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -102,8 +103,8 @@ function isAlive(pid: number): boolean {
   }
 }
 
-function pidsOf({ edges, kafka, redis, registry, pid }: ReadyFile): number[] {
-  const others = [redis.pid, registry?.pid].filter((other) => other !== undefined);
+function pidsOf({ edges, kafka, redis, registry, control, pid }: ReadyFile): number[] {
+  const others = [redis.pid, registry?.pid, control?.pid].filter((other) => other !== undefined);
   return [pid, ...edges.map((edge) => edge.pid), ...kafka.pids, ...others];
 }
 
@@ -120,7 +121,11 @@ describe("npm start", () => {
       const content = await whenReady(run);
       expect(content).toMatchObject({
         edges: [
-          { id: "edge-1", ws: `ws://127.0.0.1:${port}/v1/connect` },
+          {
+            id: "edge-1",
+            ws: `ws://127.0.0.1:${port}/v1/connect`,
+            admin: expect.stringMatching(/^127\.0\.0\.1:\d+$/),
+          },
           { id: "edge-2", http: `http://127.0.0.1:${port + 1}` },
         ],
         kafka: { source: "local" },
@@ -136,7 +141,12 @@ describe("npm start", () => {
         "chat.messages-value",
         "chat.cursors-value",
         "chat.control-value",
+        "chat.audit-value",
       ]);
+      const health = await fetch(`${content.control?.http}/healthz`);
+      expect(health.status).toBe(200);
+      const dataFolder = join(folder, "data");
+      expect(runningProducts({ dataFolder })).toMatchObject([{ pid: content.pid }]);
       const keys = JSON.parse(readFileSync(content.issuer.jwks, "utf8"));
       expect(keys).toMatchObject({ keys: [{ alg: "ES256" }] });
       const pids = pidsOf(content);
@@ -145,7 +155,8 @@ describe("npm start", () => {
       run.child.kill("SIGTERM");
       expect(await run.ended).toBe(0);
       await whenNoneLeft(pids);
-      expect(existsSync(join(folder, "data", "lock"))).toBe(false);
+      expect(existsSync(join(dataFolder, "lock"))).toBe(false);
+      expect(runningProducts({ dataFolder })).toEqual([]);
     },
     TEST_MS,
   );
@@ -160,6 +171,7 @@ describe("npm start", () => {
         ["SIGKILL", "edge", (file: ReadyFile) => file.edges[0]?.pid],
         ["SIGTERM", "edge", (file: ReadyFile) => file.edges[0]?.pid],
         ["SIGKILL", "registry", (file: ReadyFile) => file.registry?.pid],
+        ["SIGKILL", "control", (file: ReadyFile) => file.control?.pid],
         ["SIGKILL", "Redis", (file: ReadyFile) => file.redis.pid],
         ["SIGKILL", "Kafka", (file: ReadyFile) => file.kafka.pids[0]],
       ] as const;

@@ -4,7 +4,8 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { systemClock } from "@millrace/runtime";
 import { afterEach, beforeAll, beforeEach, describe, expect, inject, it } from "vitest";
-import { type RunningRegistry, startRegistry } from "../../scripts/start/registry.ts";
+import type { RunningCompanion } from "../../scripts/start/companion.ts";
+import { startRegistry } from "../../scripts/start/registry.ts";
 import type { Supervised } from "../../scripts/start/supervised.ts";
 import {
   EdgeStage,
@@ -20,7 +21,7 @@ const PREPARE_MS = 600_000;
 let missing: string | undefined;
 let stage: EdgeStage;
 let place: Place;
-let registry: Supervised<RunningRegistry>;
+let registry: Supervised<RunningCompanion>;
 let logFolder: string;
 
 beforeAll(async () => {
@@ -33,8 +34,7 @@ beforeEach(async ({ skip }) => {
   stage = await EdgeStage.open({ brokers, redisUrl: inject("redisUrl") });
   place = { brokers, topic: stage.topic };
   logFolder = mkdtempSync(join(tmpdir(), `millrace-registry-${randomUUID()}`));
-  registry = await startRegistry({
-    topic: stage.topic,
+  registry = await startRegistry(stage.topic, {
     logFolder,
     clock: systemClock,
     tell: () => undefined,

@@ -13,6 +13,8 @@ export interface CrowdOptions {
   readonly everyMs?: number;
   /** So long each publish is tried. */
   readonly publishTimeoutMs?: number;
+  /** PEM of who has signed the certificate of what stands before the edges. */
+  readonly ca?: string;
 }
 
 export interface Goaway {
@@ -121,7 +123,11 @@ export class Crowd {
   }
 
   #add(count: number): void {
-    const { edges, name, tokenFor, publishTimeoutMs } = this.#options;
+    const { edges, name, tokenFor, publishTimeoutMs, ca } = this.#options;
+    const wishes = {
+      ...(publishTimeoutMs !== undefined && { publishTimeoutMs }),
+      ...(ca !== undefined && { ca }),
+    };
     for (let added = 0; added < count; added++) {
       const index = this.roamers.length;
       const user = `${name}-${index}`;
@@ -146,8 +152,7 @@ export class Crowd {
           this.#longestDelayMs = Math.max(this.#longestDelayMs, delayMs);
         },
       };
-      const patience = publishTimeoutMs === undefined ? {} : { publishTimeoutMs };
-      this.roamers.push(new Roamer({ user, conversation, edges, token, watch, ...patience }));
+      this.roamers.push(new Roamer({ user, conversation, edges, token, watch, ...wishes }));
     }
   }
 

@@ -17,6 +17,8 @@ export interface RoamerOptions {
   readonly token: () => Promise<string>;
   /** So long a publish is tried; as the SDK has it, where it is not given. */
   readonly publishTimeoutMs?: number;
+  /** PEM of who has signed the certificate of what stands before the edges. */
+  readonly ca?: string;
   readonly watch: RoamerWatch;
 }
 
@@ -54,7 +56,7 @@ export class Roamer {
   #said = 0;
 
   constructor(options: RoamerOptions) {
-    const { user, conversation, edges, token, publishTimeoutMs, watch } = options;
+    const { user, conversation, edges, token, publishTimeoutMs, ca, watch } = options;
     this.user = user;
     this.conversation = conversation;
     this.#options = options;
@@ -62,11 +64,12 @@ export class Roamer {
       url: edges instanceof Balancer ? ANY_EDGE : edges,
       token,
       ...(publishTimeoutMs !== undefined && { publishTimeoutMs }),
+      ...(ca !== undefined && { ca }),
       environment: {
         // Chance would choose the first one otherwise.
         ...(!(edges instanceof Balancer) && { random: () => 0 }),
         webSocket: this.#sockets(),
-        fetch: (url, init) => this.#ask(url, init),
+        ...(edges instanceof Balancer && { fetch: (url, init) => this.#ask(url, init) }),
       },
       onState: ({ kind }) => {
         if (kind === "ready") watch.opened(this.welcomes++ > 0);
@@ -119,12 +122,13 @@ export class Roamer {
   }
 
   #open(url: string, protocols: string[]): WebSocket {
-    const { edges, watch } = this.#options;
+    const { edges, ca, watch } = this.#options;
     const { search } = new URL(url);
     const isBalanced = edges instanceof Balancer;
     const place = isBalanced ? edges.enter() : { ws: url.replace(search, ""), open: 1 };
     this.#place = place;
-    const socket = new WebSocket(`${place.ws}${search}`, protocols, { perMessageDeflate: false });
+    const how = { perMessageDeflate: false, ...(ca !== undefined && { ca }) };
+    const socket = new WebSocket(`${place.ws}${search}`, protocols, how);
     socket.on("close", () => {
       if (isBalanced) edges.leave(place);
     });

@@ -1,3 +1,4 @@
+export * from "./audit.ts";
 export * from "./control.ts";
 export * from "./cursor.ts";
 export * from "./message.ts";

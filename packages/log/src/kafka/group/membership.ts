@@ -69,7 +69,7 @@ function distributed(
 ): GroupMemberAssignment[] {
   const candidates = members
     .map(({ memberId, memberMetadata }) => {
-      const candidate = candidateOf(memberMetadata);
+      const candidate = memberWordsOf(memberMetadata);
       if (candidate === undefined) onUnreadable?.();
       return { memberId, ...(candidate ?? strangerOf(memberId)) };
     })
@@ -91,7 +91,8 @@ function strangerOf(memberId: string): Candidate {
   return { edge: memberId, weight: 1, isDraining: false, owned: [], givenMs: 0 };
 }
 
-function candidateOf(memberMetadata: Buffer): Candidate | undefined {
+/** What a member has said when it joined; undefined where it is not in words of ours. */
+export function memberWordsOf(memberMetadata: Buffer): MemberWords | undefined {
   try {
     const { userData } = AssignerProtocol.MemberMetadata.decode(memberMetadata) ?? {};
     const words = JSON.parse(String(userData)) as Partial<MemberWords> & { readonly v?: unknown };
@@ -100,7 +101,9 @@ function candidateOf(memberMetadata: Buffer): Candidate | undefined {
     if (typeof edge !== "string" || typeof isDraining !== "boolean") return undefined;
     if (typeof weight !== "number" || typeof givenMs !== "number") return undefined;
     if (!Array.isArray(owned) || !owned.every((one) => Number.isSafeInteger(one))) return undefined;
-    return { edge, weight, isDraining, owned, givenMs };
+    // For people only; an early member did not say it.
+    const address = typeof words.address === "string" ? words.address : "";
+    return { edge, address, weight, isDraining, owned, givenMs };
   } catch {
     // Neither Kafka's words nor JSON.
     return undefined;

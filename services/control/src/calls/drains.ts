@@ -1,0 +1,119 @@
+import type { PlanView } from "../api/views.ts";
+import { type SeenEdge, edgeOf, isGood, whyNot } from "../edges/edge-directory.ts";
+import type { EdgeRequest } from "../edges/edge-client.ts";
+import type { Overview } from "../overview/overview.ts";
+import { NOT_FORETOLD, clients, movesSentence } from "../plan/plan-sentences.ts";
+import { isGroupKnown, movesOf } from "../plan/redistribution.ts";
+import { refuse } from "../refusal.ts";
+import { edgeIn, fieldsOf } from "./call-words.ts";
+import type { CallContext, OperatorCall } from "./operator-call.ts";
+
+type Then = "end" | "stay";
+
+const PATH = "/v1/drains/:edge";
+
+export const DRAIN_CALLS: readonly OperatorCall[] = [
+  {
+    method: "PUT",
+    path: PATH,
+    action: "drain",
+    prepare: (call) => {
+      const edge = edgeIn(call.names["edge"]);
+      const then = thenIn(fieldsOf(call, ["then"])["then"]);
+      return {
+        parameters: { edge, afterwards: then },
+        plan: ({ overview }) => drainPlan(overview, edge, then),
+        run: async (context) => {
+          const body = JSON.parse(`{"then":"${then}"}`) as object;
+          await tell(context, edge, { method: "PUT", path: "/v1/drain", body });
+          const end = then === "stay" ? "and stays up without them" : "and ends";
+          return { done: `${edge} gives its partitions and clients away ${end}.` };
+        },
+      };
+    },
+  },
+  {
+    method: "DELETE",
+    path: PATH,
+    action: "undrain",
+    prepare: (call) => {
+      fieldsOf(call, []);
+      const edge = edgeIn(call.names["edge"]);
+      return {
+        parameters: { edge },
+        plan: ({ overview }) => undrainPlan(overview, edge),
+        run: async (context) => {
+          await tell(context, edge, { method: "DELETE", path: "/v1/drain" });
+          return { done: `${edge} takes partitions and clients again.` };
+        },
+      };
+    },
+  },
+];
+
+/** Like the edge's own call: without a word it ends. */
+function thenIn(value: unknown = "end"): Then {
+  if (value === "end" || value === "stay") return value;
+  return refuse(400, "`then` must be `stay` (it stays up, drained) or `end` (its process ends)");
+}
+
+async function tell(
+  { services, overview, operator }: CallContext,
+  id: string,
+  request: EdgeRequest,
+): Promise<void> {
+  const edge = edgeOf(overview.edges, id);
+  const answer = await services.directory.ask(edge, operator.token, request);
+  const isConflict = answer.kind === "answered" && answer.status === 409;
+  if (isGood(answer)) return;
+  const status = isConflict ? 409 : 502;
+  refuse(status, `${id} has not done it: ${whyNot(answer)}`);
+}
+
+function drainPlan(overview: Overview, id: string, then: Then): PlanView {
+  const edge = edgeOf(overview.edges, id);
+  const { connections, state } = edge.report;
+  const moves = movesOf(overview, { draining: { edge: id, isDraining: true } });
+  const end = then === "stay" ? `It stays up, until \`millrace undrain ${id}\`.` : "Then it ends.";
+  return {
+    action: `drain ${id}`,
+    effects: [
+      ...(state === "serving" ? [] : [`${id} is ${state} already.`]),
+      `${id} takes no newcomers, gives its partitions away and tells ${clients(connections)} to connect elsewhere, spread over its drain time; no message is lost.`,
+      isGroupKnown(overview) ? movesSentence(moves) : NOT_FORETOLD,
+      end,
+      ...lastOne(overview, edge),
+    ],
+    moves,
+    reconnects: connections,
+    isDangerous: true,
+  };
+}
+
+function lastOne({ edges }: Overview, edge: SeenEdge): string[] {
+  const others = edges.edges.filter((one) => one !== edge && one.report.isReady);
+  const { connections } = edge.report;
+  if (others.length === 0) return ["No other edge is ready: clients have nowhere to go."];
+  const room = others.reduce((sum, { report }) => {
+    return sum + Math.max(0, report.connectionsMax - report.connections);
+  }, 0);
+  if (room >= connections) return [];
+  return [`The others have room for ${room} of ${connections}: the rest is refused for a while.`];
+}
+
+function undrainPlan(overview: Overview, id: string): PlanView {
+  const { report } = edgeOf(overview.edges, id);
+  const moves = movesOf(overview, { draining: { edge: id, isDraining: false } });
+  return {
+    action: `undrain ${id}`,
+    effects: [
+      report.state === "serving"
+        ? `${id} is serving already.`
+        : `${id} takes newcomers and partitions again. Clients come to it as they connect; nobody is moved.`,
+    ],
+    // Drained, it is no member of the group: what it will be given is not foretold.
+    moves,
+    reconnects: 0,
+    isDangerous: false,
+  };
+}

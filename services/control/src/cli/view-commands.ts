@@ -1,0 +1,128 @@
+import type { Command } from "commander";
+import type {
+  AuditView,
+  EdgeView,
+  ExplanationView,
+  PartitionView,
+  StatusView,
+  TopicView,
+} from "../api/views.ts";
+import { parseLimit } from "./arguments.ts";
+import { auditText } from "./audit-text.ts";
+import { edgesText } from "./edge-table.ts";
+import { examples } from "./examples.ts";
+import { explanationText } from "./explanation-text.ts";
+import { CliFailure, EXIT } from "./failure.ts";
+import { Invocation } from "./invocation.ts";
+import { partitionsText } from "./partition-table.ts";
+import { statusText } from "./status-text.ts";
+import type { Surroundings } from "./surroundings.ts";
+import { topicsText } from "./topics-text.ts";
+import { type Shown, show } from "./watching.ts";
+
+const AUDIT_LINES = 20;
+
+type Look = (invocation: Invocation) => Promise<Shown>;
+
+/** What only looks. */
+export function addViews(program: Command, surroundings: Surroundings): void {
+  const watched = (name: string, description: string, look: Look): void => {
+    program
+      .command(name)
+      .description(description)
+      .option("--watch", "again every second, until Ctrl-C")
+      .addHelpText("after", examples(program, name, `${name} --watch`, `${name} --json`))
+      .action((options: { readonly watch?: boolean }, command: Command) => {
+        const invocation = new Invocation(surroundings, command);
+        return show(invocation, options.watch === true, () => look(invocation));
+      });
+  };
+  watched("status", "the whole in one look, and what needs attention", lookAtAll);
+  watched("edges", "each edge: state, clients, share, load", lookAtEdges);
+  watched("partitions", "each partition: owner, rate, lag, sockets, hottest", lookAtPartitions);
+  addExplain(program, surroundings);
+  addTopics(program, surroundings);
+  addAudit(program, surroundings);
+}
+
+async function lookAtAll(invocation: Invocation): Promise<Shown> {
+  const view = await invocation.control().read<StatusView>("/v1/status");
+  return { view, text: () => statusText(view, invocation.layout) };
+}
+
+async function lookAtEdges(invocation: Invocation): Promise<Shown> {
+  const view = await invocation.control().read<{ edges: EdgeView[] }>("/v1/edges");
+  const nowMs = invocation.surroundings.clock.wallMs();
+  return { view, text: () => edgesText(view.edges, nowMs, invocation.layout) };
+}
+
+async function lookAtPartitions(invocation: Invocation): Promise<Shown> {
+  const view = await invocation.control().read<{ partitions: PartitionView[] }>("/v1/partitions");
+  return { view, text: () => partitionsText(view.partitions, invocation.layout) };
+}
+
+function addExplain(program: Command, surroundings: Surroundings): void {
+  const explain = program
+    .command("explain")
+    .description("why a client or a conversation is silent")
+    .argument("[subject]")
+    .usage("client <user> | conversation <id>")
+    .addHelpText("after", examples(program, "explain client alice", "explain conversation room:42"))
+    .action((subject: string | undefined) => {
+      const typed = subject ?? "ID";
+      throw new CliFailure("It has to be said whether it is a client or a conversation.", {
+        advice: `Try millrace explain client ${typed}, or millrace explain conversation ${typed}.`,
+        exitCode: EXIT.wrongUse,
+      });
+    });
+  const about = (kind: string, argument: string, example: string): void => {
+    explain
+      .command(kind)
+      .description(`why a ${kind} hears nothing`)
+      .argument(`<${argument}>`)
+      .addHelpText("after", examples(explain, `${kind} ${example}`, `${kind} ${example} --json`))
+      .action(async (id: string, _options, command: Command) => {
+        const invocation = new Invocation(surroundings, command);
+        const path = `/v1/explain/${kind}s/${encodeURIComponent(id)}`;
+        const view = await invocation.control().read<ExplanationView>(path);
+        invocation.answer(view, () => explanationText(view, invocation.layout));
+      });
+  };
+  about("client", "user", "alice");
+  about("conversation", "id", "room:42");
+}
+
+function addTopics(program: Command, surroundings: Surroundings): void {
+  const topics = program.command("topics").description("the topics' settings");
+  topics
+    .command("check")
+    .description("compare them with what the promises need; exit code 1 when one is broken")
+    .addHelpText("after", examples(topics, "check", "check --json"))
+    .action(async (_options, command: Command) => {
+      const invocation = new Invocation(surroundings, command);
+      const view = await invocation.control().read<{ topics: TopicView[] }>("/v1/topics");
+      invocation.answer(view, () => topicsText(view.topics, invocation.layout));
+      if (view.topics.every(({ problems }) => problems.length === 0)) return;
+      throw new CliFailure("A topic's settings break a promise.", {
+        advice: "Change them with kafka-configs, as the lines say.",
+      });
+    });
+}
+
+function addAudit(program: Command, surroundings: Surroundings): void {
+  program
+    .command("audit")
+    .description("who has changed what, the newest last")
+    .option("--limit <n>", `so many of the newest (default ${AUDIT_LINES})`, parseLimit)
+    .addHelpText("after", examples(program, "audit", "audit --limit 100 --json"))
+    .action(async ({ limit = AUDIT_LINES }: { readonly limit?: number }, command: Command) => {
+      const invocation = new Invocation(surroundings, command);
+      const path = `/v1/audit?limit=${limit}`;
+      const view = await invocation.control().read<{ audit: AuditView[] }>(path);
+      invocation.answer(view, () => auditText(byTime(view.audit), invocation.layout));
+    });
+}
+
+function byTime(entries: readonly AuditView[]): AuditView[] {
+  return entries.toSorted((a, b) => a.atMs - b.atMs);
+}

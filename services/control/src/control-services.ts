@@ -1,0 +1,25 @@
+import type { ClusterAdmin } from "@millrace/log";
+import type { Clock, Logger } from "@millrace/runtime";
+import type { Cluster } from "./cluster/cluster-look.ts";
+import type { TopicChecks } from "./cluster/topic-checks.ts";
+import type { AuditJournal } from "./audit/audit-journal.ts";
+import type { AuditReader } from "./audit/audit-reader.ts";
+import type { Throttles } from "./reassignment/throttles.ts";
+import type { EdgeDirectory } from "./edges/edge-directory.ts";
+
+/** What the API's calls are answered with. */
+export interface ControlServices {
+  readonly topic: string;
+  readonly directory: EdgeDirectory;
+  readonly cluster: Cluster;
+  readonly admin: ClusterAdmin;
+  readonly topicChecks: TopicChecks;
+  readonly audit: AuditJournal;
+  readonly auditReader: AuditReader;
+  readonly throttles: Throttles;
+  /** Partitions that are being moved: two moves of one would lift each other's pin. */
+  readonly moving: Set<number>;
+  readonly clientUrls: readonly string[];
+  readonly clock: Clock;
+  readonly logger: Logger;
+}

@@ -1,0 +1,49 @@
+import { describe, expect, it } from "vitest";
+import { groupOf, overviewFrom } from "../testing/edge-reports.ts";
+import { isGroupKnown, movesOf } from "./redistribution.ts";
+
+const SHARED = groupOf({ "edge-1": [0, 1], "edge-2": [2, 3] });
+
+describe("what would change hands", () => {
+  it("is nothing where the shares are right already", () => {
+    expect(movesOf(overviewFrom(), {})).toEqual([]);
+  });
+
+  it("is a pinned partition, and one in return so that each keeps its share", () => {
+    expect(movesOf(overviewFrom(), { pin: { partition: 0, edge: "edge-2" } })).toEqual([
+      { partition: 0, from: "edge-1", to: "edge-2" },
+      { partition: 3, from: "edge-2", to: "edge-1" },
+    ]);
+  });
+
+  it("is all that a draining edge owns", () => {
+    const moves = movesOf(overviewFrom(), { draining: { edge: "edge-1", isDraining: true } });
+    expect(moves).toEqual([
+      { partition: 0, from: "edge-1", to: "edge-2" },
+      { partition: 1, from: "edge-1", to: "edge-2" },
+    ]);
+  });
+
+  it("follows the weights", () => {
+    expect(movesOf(overviewFrom(), { weight: { edge: "edge-2", weight: 3 } })).toEqual([
+      { partition: 1, from: "edge-1", to: "edge-2" },
+    ]);
+    expect(movesOf(overviewFrom(), { weight: { edge: "edge-2", weight: 0 } })).toHaveLength(2);
+  });
+
+  it("is what nobody owns, and what a newcomer gets", () => {
+    const group = groupOf({ "edge-1": [0, 1, 2], "edge-2": [] });
+    expect(movesOf(overviewFrom({ cluster: { group } }), {})).toEqual([
+      { partition: 2, from: "edge-1", to: "edge-2" },
+      { partition: 3, from: null, to: "edge-2" },
+    ]);
+  });
+
+  it("is not foretold while the group is not known", () => {
+    const group = { state: "Unknown", members: [] };
+    const overview = overviewFrom({ cluster: { group } });
+    expect(isGroupKnown(overview)).toBe(false);
+    expect(movesOf(overview, {})).toEqual([]);
+    expect(isGroupKnown(overviewFrom({ cluster: { group: SHARED } }))).toBe(true);
+  });
+});

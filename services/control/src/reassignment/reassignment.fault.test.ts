@@ -1,0 +1,126 @@
+import { KafkaCluster, makeTopic, waitFor, withAdmin, withProducer } from "@millrace/testkit";
+import { ConfigResourceTypes } from "kafkajs";
+import { afterAll, beforeAll, describe, expect, it } from "vitest";
+import type { AuditView, PlanView, ReassignmentView } from "../api/views.ts";
+import { ControlStage } from "../testing/control-stage.ts";
+import { edgeReport } from "../testing/edge-reports.ts";
+import { FakeEdge } from "../testing/fake-edge.ts";
+
+const PARTITIONS = 3;
+const PATH = "/v1/reassignments";
+
+let cluster: KafkaCluster;
+let stage: ControlStage;
+let edge: FakeEdge;
+
+beforeAll(async () => {
+  cluster = await KafkaCluster.start({ brokers: 3 });
+  stage = await ControlStage.open();
+  edge = await FakeEdge.start({ report: () => edgeReport("edge-1") });
+  const replicaAssignment = Array.from({ length: PARTITIONS }, (_, partition) => {
+    return { partition, replicas: [1, 2] };
+  });
+  const configEntries = [{ name: "retention.ms", value: "86400000" }];
+  await makeTopic(cluster.brokers, { topic: stage.topic, replicaAssignment, configEntries });
+  await fill(400);
+});
+
+afterAll(async () => {
+  await stage.close();
+  await edge.stop();
+  await cluster.stop();
+});
+
+/** So many kilobytes in each partition. */
+async function fill(kilobytes: number): Promise<void> {
+  const value = "x".repeat(1_024);
+  await withProducer(cluster.brokers, async (producer) => {
+    for (let partition = 0; partition < PARTITIONS; partition++) {
+      const messages = Array.from({ length: kilobytes }, () => ({ key: "k", value, partition }));
+      await producer.send({ topic: stage.topic, messages });
+    }
+  });
+}
+
+function start(): Promise<() => Promise<void>> {
+  return stage.start({ edges: [edge.address], brokers: cluster.brokers });
+}
+
+async function whenAudited(): Promise<void> {
+  await waitFor(async () => (await stage.call("GET", "/v1/audit")).status === 200, {
+    what: "the audit can be read",
+  });
+}
+
+/** What was set for the topic and for each broker itself. */
+function settingsNow(): Promise<string[]> {
+  return withAdmin(cluster.brokers, async (admin) => {
+    const names = ["1", "2", "3"].map((name) => ({ type: ConfigResourceTypes.BROKER, name }));
+    const { resources } = await admin.describeConfigs({
+      includeSynonyms: false,
+      resources: [{ type: ConfigResourceTypes.TOPIC, name: stage.topic }, ...names],
+    });
+    return resources.flatMap(({ configEntries }) =>
+      configEntries
+        .filter(({ configSource }) => [1, 2].includes(configSource as number))
+        .map(({ configName, configValue }) => `${configName}=${configValue}`),
+    );
+  });
+}
+
+async function viewNow(): Promise<ReassignmentView> {
+  return stage.get<ReassignmentView>(PATH);
+}
+
+describe("replicas that are spread over other brokers", () => {
+  it("move behind a throttle, which is gone when they are there, and nothing else is changed", async () => {
+    await start();
+    await whenAudited();
+    const body = { brokers: [2, 3], topics: [stage.topic], throttleBytesPerSec: 200_000 };
+    const planned = await stage.call("POST", `${PATH}?dryRun=true`, { body });
+    const plan = planned.json as unknown as PlanView;
+    expect(plan.isDangerous).toBe(true);
+    expect(plan.effects.join(" ")).toContain("brokers 1, 2 →");
+    expect((await viewNow()).isRunning).toBe(false);
+
+    const { status, json } = await stage.call("POST", PATH, { body });
+    expect([status, json["done"]]).toEqual([
+      200,
+      "3 partitions are on their way, throttled until they are there.",
+    ]);
+    const running = await viewNow();
+    expect(running).toMatchObject({ isRunning: true, throttleBytesPerSec: 200_000 });
+    expect(running.partitions.flatMap(({ adding }) => adding)).toContain(3);
+    expect((await stage.call("POST", PATH, { body })).status).toBe(409);
+    await waitFor(async () => (await settingsNow()).join() === "retention.ms=86400000", {
+      what: "only the setting that was there is left",
+      timeoutMs: 120_000,
+    });
+    expect(await viewNow()).toEqual({
+      isRunning: false,
+      throttleBytesPerSec: null,
+      partitions: [],
+    });
+    const again = await stage.call("POST", PATH, { body });
+    expect(again.json["done"]).toBe("All replicas are where they should be.");
+  });
+
+  it("come back when they are called off; a control that starts anew removes the throttle", async () => {
+    const stop = await start();
+    await whenAudited();
+    const body = { brokers: [1, 2], topics: [stage.topic], throttleBytesPerSec: 2_048 };
+    await stage.call("POST", PATH, { body });
+    expect((await viewNow()).isRunning).toBe(true);
+    // Another tool than control calls it off while control is away.
+    await stop();
+    expect((await settingsNow()).length).toBeGreaterThan(1);
+    await start();
+    await whenAudited();
+    const { json } = await stage.call("DELETE", PATH);
+    expect(json["done"]).toBe("3 partitions were called back; no throttle stands.");
+    expect(await settingsNow()).toEqual(["retention.ms=86400000"]);
+    expect((await viewNow()).isRunning).toBe(false);
+    const { audit } = await stage.get<{ audit: AuditView[] }>("/v1/audit");
+    expect(audit.map(({ action }) => action).slice(0, 2)).toEqual(["reassign.cancel", "reassign"]);
+  });
+});
