@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { formatFindings, runChecks } from "./run-checks.ts";
+import { formatFindings, formatReport, runChecks } from "./run-checks.ts";
 
 const options = { atOnce: 2, onReport: () => undefined };
 
@@ -16,4 +16,15 @@ test("every check has its say, also when another one throws", async () => {
   expect(findings).toEqual({ a: ["Error: broken"], b: ["b.ts:1: wrong"], c: [] });
   expect(formatFindings(reports)).toContain("── b\nb.ts:1: wrong");
   expect(formatFindings(reports)).not.toContain("── c");
+});
+
+test("a check says what it could not look at, in its line", async () => {
+  const find = (skip: (what: string) => void): Promise<string[]> => {
+    skip("overlays (no kubectl)");
+    return Promise.resolve([]);
+  };
+  const [report] = await runChecks([{ name: "d", find }], options);
+  expect(report && formatReport(report)).toMatch(
+    /^ok +d .* s {2}skipped: overlays \(no kubectl\)$/,
+  );
 });

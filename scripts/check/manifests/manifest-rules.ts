@@ -1,0 +1,19 @@
+import { drainBudget } from "./drain-budget.ts";
+import type { ManifestSet } from "./manifest.ts";
+import { probes } from "./probes.ts";
+import { proxyPatience } from "./proxy-patience.ts";
+import { references } from "./references.ts";
+import { serviceOptions } from "./service-options.ts";
+
+/** What no schema knows: how the manifests fit each other, and the code. */
+const RULES: readonly ((set: ManifestSet) => string[])[] = [
+  serviceOptions,
+  drainBudget,
+  proxyPatience,
+  probes,
+  references,
+];
+
+export function manifestFindings(set: ManifestSet): string[] {
+  return RULES.flatMap((rule) => rule(set)).map((message) => `${set.place}: ${message}`);
+}

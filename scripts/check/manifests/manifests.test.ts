@@ -1,0 +1,220 @@
+import { readFileSync, readdirSync } from "node:fs";
+import { fileURLToPath } from "node:url";
+import { describe, expect, it } from "vitest";
+import { type Project, projectOf } from "../project.ts";
+import { manifestFindings } from "./manifest-rules.ts";
+import { baseAsWritten, unusedFiles } from "./manifest-sets.ts";
+import { nginxPatience } from "./proxy-patience.ts";
+
+const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
+
+function kubernetesFiles(): Record<string, string> {
+  const paths = readdirSync(`${ROOT}k8s`, { recursive: true, withFileTypes: true })
+    .filter((entry) => entry.isFile())
+    .map((entry) => `${entry.parentPath}/${entry.name}`.slice(ROOT.length));
+  return Object.fromEntries(paths.map((path) => [path, readFileSync(`${ROOT}${path}`, "utf8")]));
+}
+
+const FILES = kubernetesFiles();
+
+/** The base with one text in one file replaced by another. */
+function changed(file: string, from: string, to: string): Project {
+  const path = `k8s/base/${file}`;
+  const text = FILES[path] ?? "";
+  expect(text, `${path} has "${from}"`).toContain(from);
+  return projectOf({ ...FILES, [path]: text.replaceAll(from, to) });
+}
+
+function findingsAfter(file: string, from: string, to: string): string[] {
+  return manifestFindings(baseAsWritten(changed(file, from, to)));
+}
+
+it("The base as it is written fits itself and the code, and no file of it is left out", () => {
+  const project = projectOf(FILES);
+  expect(manifestFindings(baseAsWritten(project))).toEqual([]);
+  expect(unusedFiles(project)).toEqual([]);
+});
+
+describe("A defect of the manifests is found:", () => {
+  const DEFECTS: readonly [what: string, file: string, from: string, to: string, told: RegExp][] = [
+    [
+      "a grace period that the drain does not fit in",
+      "edge/deployment.yaml",
+      "terminationGracePeriodSeconds: 60",
+      "terminationGracePeriodSeconds: 45",
+      /is 45, wanted 55/,
+    ],
+    [
+      "a drain that outgrew the grace period",
+      "edge/edge.env",
+      "EDGE_DRAIN_MS=30000",
+      "EDGE_DRAIN_MS=60000",
+      /is 60, wanted 85/,
+    ],
+    [
+      "a preStop that proxies have no time in",
+      "edge/deployment.yaml",
+      "seconds: 10",
+      "seconds: 1",
+      /preStop sleeps 1 s/,
+    ],
+    [
+      "an option that there is not",
+      "edge/edge.env",
+      "EDGE_LOG_LEVEL=info",
+      "EDGE_LOGLEVEL=info",
+      /EDGE_LOGLEVEL is no option/,
+    ],
+    [
+      "a value that no option takes",
+      "edge/edge.env",
+      "EDGE_DELIVERY=direct",
+      "EDGE_DELIVERY=both",
+      /wanted: direct, relay/,
+    ],
+    [
+      "an option that must be given and is not",
+      "edge/edge.env",
+      "EDGE_ISSUER=https://issuer.example.com\n",
+      "",
+      /EDGE_ISSUER is missing/,
+    ],
+    [
+      "links of services that would be read as options",
+      "edge/deployment.yaml",
+      "enableServiceLinks: false",
+      "enableServiceLinks: true",
+      /enableServiceLinks/,
+    ],
+    [
+      "a liveness that asks about others",
+      "edge/deployment.yaml",
+      "path: /healthz",
+      "path: /readyz",
+      /livenessProbe asks more/,
+    ],
+    [
+      "a probe of a path that nobody answers",
+      "edge/deployment.yaml",
+      "path: /readyz",
+      "path: /ready",
+      /asks \/ready;/,
+    ],
+    [
+      "a probe of a port that there is not",
+      "edge/deployment.yaml",
+      "port: ws",
+      "port: http",
+      /asks port http/,
+    ],
+    [
+      "a container port that a Service counts on",
+      "edge/deployment.yaml",
+      "name: admin",
+      "name: operators",
+      /no container has port admin/,
+    ],
+    [
+      "a Service that selects nobody",
+      "edge/service.yaml",
+      "app.kubernetes.io/name: edge",
+      "app.kubernetes.io/name: edges",
+      /Service edge: no container/,
+    ],
+    [
+      "a route to a Service's port that there is not",
+      "gateway/route.yaml",
+      "port: 80",
+      "port: 8080",
+      /there is no Service edge:8080/,
+    ],
+    [
+      "a route that cuts what pings keep open",
+      "gateway/route.yaml",
+      "request: 0s",
+      "request: 20s",
+      /request of 20s is not above/,
+    ],
+    [
+      "an autoscaler of something that there is not",
+      "edge/horizontal-pod-autoscaler.yaml",
+      "    name: edge",
+      "    name: edges",
+      /there is no Deployment edges/,
+    ],
+    [
+      "a number of replicas that fights the autoscaler",
+      "edge/deployment.yaml",
+      "revisionHistoryLimit: 5",
+      "replicas: 3",
+      /which its autoscaler decides/,
+    ],
+    [
+      "a budget that guards nobody",
+      "edge/pod-disruption-budget.yaml",
+      "app.kubernetes.io/name: edge",
+      "app.kubernetes.io/name: edge-0",
+      /PodDisruptionBudget edge: selects nobody/,
+    ],
+    [
+      "a policy that lets in to another port",
+      "redis/network-policy.yaml",
+      "port: redis",
+      "port: 6380",
+      /lets in to port 6380/,
+    ],
+    [
+      "a policy that lets out to another port",
+      "edge/network-policy.yaml",
+      "port: 6379",
+      "port: 6380",
+      /lets out to port 6380/,
+    ],
+    [
+      "a policy for labels that nobody has",
+      "control/network-policy.yaml",
+      "app.kubernetes.io/name: edge",
+      "app.kubernetes.io/name: edges",
+      /nobody has the labels/,
+    ],
+    [
+      "a monitor of a port that there is not",
+      "monitoring/pod-monitors.yaml",
+      "port: metrics",
+      "port: prometheus",
+      /PodMonitor edge: no container/,
+    ],
+    [
+      "a config map that nobody makes",
+      "edge/kustomization.yaml",
+      "- name: edge",
+      "- name: options",
+      /there is no ConfigMap edge/,
+    ],
+    [
+      "a volume that is mounted and not there",
+      "edge/deployment.yaml",
+      "        - name: redis-credentials\n          secret",
+      "        - name: redis\n          secret",
+      /mounts redis-credentials/,
+    ],
+  ];
+
+  it.each(DEFECTS)("%s", (_, file, from, to, told) => {
+    expect(findingsAfter(file, from, to).join("\n")).toMatch(told);
+  });
+
+  it("a file that no kustomization names", () => {
+    expect(unusedFiles(changed("edge/kustomization.yaml", "  - service.yaml\n", ""))).toEqual([
+      "k8s/base/edge/service.yaml",
+    ]);
+  });
+});
+
+it("An nginx that cuts silent lines before two pings are late is found, also by its default", () => {
+  expect(nginxPatience("proxy_read_timeout 75s;\nproxy_send_timeout 2m;", 25)).toEqual([]);
+  expect(nginxPatience("proxy_read_timeout 40s;", 25)).toEqual([
+    "proxy_read_timeout of 40s is less than 2 × EDGE_PING_MS",
+    "proxy_send_timeout is not set",
+  ]);
+});
