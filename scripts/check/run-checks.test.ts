@@ -3,6 +3,11 @@ import { formatFindings, formatReport, runChecks } from "./run-checks.ts";
 
 const options = { atOnce: 2, onReport: () => undefined };
 
+function skipping(skip: (what: string) => void): Promise<string[]> {
+  skip("overlays (no kubectl)");
+  return Promise.resolve([]);
+}
+
 test("every check has its say, also when another one throws", async () => {
   const reports = await runChecks(
     [
@@ -19,11 +24,7 @@ test("every check has its say, also when another one throws", async () => {
 });
 
 test("a check says what it could not look at, in its line", async () => {
-  const find = (skip: (what: string) => void): Promise<string[]> => {
-    skip("overlays (no kubectl)");
-    return Promise.resolve([]);
-  };
-  const [report] = await runChecks([{ name: "d", find }], options);
+  const [report] = await runChecks([{ name: "d", find: skipping }], options);
   expect(report && formatReport(report)).toMatch(
     /^ok +d .* s {2}skipped: overlays \(no kubectl\)$/,
   );

@@ -200,7 +200,7 @@ describe("A defect of the manifests is found:", () => {
     ],
   ];
 
-  it.each(DEFECTS)("%s", (_, file, from, to, told) => {
+  it.each(DEFECTS)("%s", (...[, file, from, to, told]) => {
     expect(findingsAfter(file, from, to).join("\n")).toMatch(told);
   });
 
