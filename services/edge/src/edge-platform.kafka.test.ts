@@ -62,8 +62,8 @@ it("The image starts where we say it starts, and elsewhere says why not", async 
 
   for (const [where, preload] of Object.entries(ELSEWHERE)) {
     const { code, output } = await startElsewhere(preload);
-    expect(code, where).toBe(1);
-    expect(output, where).toMatch(/^the edge can't start: [^\n]*20\.19[^\n]*24\.0[^\n]*\n$/);
+    expect({ where, code }).toEqual({ where, code: 1 });
+    expect(output).toMatch(/^the edge can't start: [^\n]*20\.19[^\n]*24\.0[^\n]*\n$/);
   }
 
   // What `npm ci` fetches: whatever names no place comes from the registry that npm is set to.
