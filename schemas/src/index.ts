@@ -1,5 +1,6 @@
 export * from "./conversation.ts";
 export * from "./device.ts";
+export * from "./edge-id.ts";
 export type * from "./edge-report.ts";
 export * from "./error-table.ts";
 export type { FrameRefusal } from "./frame-fields.ts";

@@ -11,6 +11,11 @@ export function controlTopicOf(messagesTopic: string): string {
   return `${familyOf(messagesTopic)}.control`;
 }
 
+/** What operators have done, and what came of it: `chat.audit`. */
+export function auditTopicOf(messagesTopic: string): string {
+  return `${familyOf(messagesTopic)}.audit`;
+}
+
 /** The consumer group whose members decide who relays which partition. */
 export function ownershipGroupOf(messagesTopic: string): string {
   return `${messagesTopic}.edges`;
@@ -26,6 +31,12 @@ export const CURSOR_PARTITIONS = 6;
 
 /** One, so that rulings have one order. */
 export const CONTROL_PARTITIONS = 1;
+
+/** One, so that what operators do has one order. */
+export const AUDIT_PARTITIONS = 1;
+
+/** A year and a month: whoever looks at a year's end still finds its beginning. */
+export const AUDIT_RETENTION_MS = 400 * 24 * 3_600_000;
 
 /** A cursor that was not moved for that long is forgotten, in the topic as in Redis. */
 export const CURSOR_RETENTION_MS = 30 * 24 * 3_600_000;

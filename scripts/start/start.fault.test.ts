@@ -136,6 +136,7 @@ describe("npm start", () => {
         "chat.messages-value",
         "chat.cursors-value",
         "chat.control-value",
+        "chat.audit-value",
       ]);
       const keys = JSON.parse(readFileSync(content.issuer.jwks, "utf8"));
       expect(keys).toMatchObject({ keys: [{ alg: "ES256" }] });

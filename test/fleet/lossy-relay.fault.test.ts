@@ -36,6 +36,7 @@ class GivenOwnership implements Ownership {
 
   progressed(): void {}
   join(): void {}
+  refresh(): void {}
   rejoin(): void {}
   async leave(): Promise<void> {}
 }

@@ -10,9 +10,11 @@ export interface Ownership {
   onChange(listener: (owned: ReadonlySet<number>) => void): () => void;
   /** How far the edge has handed on what it owns: shown by the usual tools, and nobody's truth. */
   progressed(partition: number, nextOffset: bigint): void;
-  /** Becomes a member, and stays one through every failure until `leave`. */
+  /** Becomes a member, and stays one through every failure until `leave`; again after it. */
   join(): void;
-  /** Tells the group what has changed about this edge, or about the pins; costs a redistribution. */
+  /** The pins, or what the edge says of itself, may be others: distributed anew only where that matters. */
+  refresh(): void;
+  /** Has everything distributed anew, whatever has changed. */
   rejoin(): void;
   /** Hands everything to the others. Never rejects; takes a bounded time. */
   leave(): Promise<void>;

@@ -6,6 +6,13 @@ import {
 } from "../conversation.ts";
 import { type Position, formatPosition, parsePosition } from "../position.ts";
 import { percentDecode, percentEncode } from "../text.ts";
+import {
+  type OrderFields,
+  type OrderRecord,
+  type OrderSubject,
+  orderIn,
+  orderSubjectIn,
+} from "./order.ts";
 import { CONTROL_VERSIONS } from "./schema-index.ts";
 import { WireFormat } from "./wire-format.ts";
 
@@ -35,7 +42,7 @@ export type Ruling =
       readonly position: Position;
     };
 
-/** What a record of `chat.control` holds: `avro/control.v1.avsc` says what each field means. */
+/** What a record of `chat.control` holds that is a ruling: `avro/control.v1.avsc`. */
 export interface ControlRecord {
   readonly ruling: Ruling;
   readonly operator: string;
@@ -46,6 +53,8 @@ export interface ControlRecord {
 export type ControlOutcome =
   | { readonly kind: "ruled"; readonly record: ControlRecord }
   | { readonly kind: "lifted"; readonly subject: RulingSubject }
+  | { readonly kind: "ordered"; readonly record: OrderRecord }
+  | { readonly kind: "withdrawn"; readonly subject: OrderSubject }
   | { readonly kind: "undecodable"; readonly why: string };
 
 interface Fields {
@@ -58,7 +67,13 @@ interface Fields {
   readonly ruled_at: bigint;
 }
 
-const format = new WireFormat(CONTROL_VERSIONS);
+/**
+ * Rulings are written in the version that edges of every build read: one that steps over an id which it
+ * does not know would let in whoever was banned.
+ */
+const RULINGS_VERSION = 1;
+
+const format = new WireFormat(CONTROL_VERSIONS, RULINGS_VERSION);
 
 const utf8 = new TextDecoder("utf-8", { fatal: true });
 
@@ -89,11 +104,15 @@ export function encodeControl({ ruling, operator, ruledAtMs }: ControlRecord): U
 }
 
 /**
- * What a record rules or lifts; never throws, whatever the bytes. Key and value must name the same
+ * What a record rules, orders or lifts; never throws, whatever the bytes. Key and value must name the same
  * subject: compaction goes by the key alone, so one that lies would outlive or undo another's.
  */
 export function decodeControl(key: Uint8Array | null, value: Uint8Array | null): ControlOutcome {
-  const subject = key === null ? undefined : subjectIn(key);
+  const text = key === null ? undefined : textOf(key);
+  if (text === undefined) return undecodable("the key names no subject");
+  const ordered = orderSubjectIn(text);
+  if (ordered !== undefined) return decodeOrder(ordered, value);
+  const subject = subjectIn(text);
   if (subject === undefined) return undecodable("the key names no subject");
   if (value === null) return { kind: "lifted", subject };
   const decoded = format.decode(value);
@@ -105,14 +124,27 @@ export function decodeControl(key: Uint8Array | null, value: Uint8Array | null):
   return { kind: "ruled", record };
 }
 
-function subjectIn(key: Uint8Array): RulingSubject | undefined {
-  let text: string;
+function decodeOrder(subject: OrderSubject, value: Uint8Array | null): ControlOutcome {
+  if (value === null) return { kind: "withdrawn", subject };
+  const decoded = format.decode(value);
+  if (decoded.kind === "undecodable") return decoded;
+  const fields = decoded.fields as OrderFields;
+  const order = orderIn(fields, subject);
+  if (order === undefined) return undecodable("the value is no order of its key's subject");
+  const { operator, ruled_at } = fields;
+  return { kind: "ordered", record: { order, operator, ruledAtMs: Number(ruled_at) } };
+}
+
+function textOf(key: Uint8Array): string | undefined {
   try {
-    text = utf8.decode(key);
+    return utf8.decode(key);
   } catch {
     // Bytes that are no UTF-8 spell no subject.
     return undefined;
   }
+}
+
+function subjectIn(text: string): RulingSubject | undefined {
   const [, kind = "", encoded = "", name] = /^(\w+)\/([^/]+)(?:\/(.+))?$/s.exec(text) ?? [];
   const user = parseUserId(percentDecode(encoded));
   if (user === undefined) return undefined;

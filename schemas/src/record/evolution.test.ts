@@ -1,7 +1,15 @@
 import type { Schema } from "avsc";
 import { describe, expect, it } from "vitest";
 import { evolutionProblems } from "./evolution.ts";
-import { CONTROL_VERSIONS, CURSOR_VERSIONS, SCHEMA_VERSIONS, typeOf } from "./schema-index.ts";
+import {
+  AUDIT_VERSIONS,
+  CONTROL_VERSIONS,
+  CURSOR_VERSIONS,
+  SCHEMA_VERSIONS,
+  typeOf,
+} from "./schema-index.ts";
+
+const ALL = [SCHEMA_VERSIONS, CURSOR_VERSIONS, CONTROL_VERSIONS, AUDIT_VERSIONS];
 
 const TEXT = { name: "text", type: "string" };
 const NOTE = { name: "note", type: ["null", "string"], default: null };
@@ -19,15 +27,14 @@ function problemsOf(...schemas: readonly Schema[]): string[] {
 
 describe("the schema of the record", () => {
   it("in every version reads what every other one has written", () => {
-    for (const versions of [SCHEMA_VERSIONS, CURSOR_VERSIONS, CONTROL_VERSIONS]) {
+    for (const versions of ALL) {
       expect(evolutionProblems(versions)).toEqual([]);
       expect(versions.length).toBeGreaterThan(0);
     }
   });
 
   it("never shares an id with another subject's", () => {
-    const all = [...SCHEMA_VERSIONS, ...CURSOR_VERSIONS, ...CONTROL_VERSIONS];
-    const ids = all.map(({ id }) => id);
+    const ids = ALL.flat().map(({ id }) => id);
     expect(new Set(ids).size).toBe(ids.length);
   });
 });

@@ -4,7 +4,7 @@ import { longType } from "./long-type.ts";
 
 /**
  * The schemas of the record value, by the id that stands in the Confluent wire format. Ids are
- * fixed in `avro/index.json`, `cursors.json` and `control.json`, never asked of a registry: what an id
+ * fixed in `avro/index.json`, `cursors.json`, `control.json` and `audit.json`, never asked of a registry: what an id
  * means can't change.
  */
 export interface SchemaVersion {
@@ -33,6 +33,9 @@ export const CURSOR_VERSIONS = versionsOf(indexOf("cursors.json"));
 
 /** Those of `chat.control`. */
 export const CONTROL_VERSIONS = versionsOf(indexOf("control.json"));
+
+/** Those of `chat.audit`. */
+export const AUDIT_VERSIONS = versionsOf(indexOf("audit.json"));
 
 function indexOf(file: string): SchemaIndex {
   return JSON.parse(readFileSync(new URL(file, folder), "utf8")) as SchemaIndex;

@@ -9,9 +9,11 @@ export type WireOutcome =
 const MAGIC = 0;
 const HEADER_BYTES = 5;
 
-/** Values of one subject: written by its newest schema, read whichever of them has written it. */
+/** Values of one subject: written by one of its schemas, read whichever of them has written it. */
 export class WireFormat {
+  /** By which values are written. */
   readonly #id: number;
+  readonly #writer: ReturnType<typeof typeOf>;
   readonly #type: ReturnType<typeof typeOf>;
   /** How the newest version reads each one that was ever written; itself without a detour. */
   readonly #resolvers: ReadonlyMap<
@@ -19,11 +21,16 @@ export class WireFormat {
     ReturnType<ReturnType<typeof typeOf>["createResolver"]> | undefined
   >;
 
-  constructor(versions: readonly SchemaVersion[]) {
+  /** `written`: the version in which values are written; without it, the newest. */
+  constructor(versions: readonly SchemaVersion[], written = versions.length) {
     const newest = versions.at(-1);
-    if (newest === undefined) throw new Error("the index names no schema");
+    const writer = versions.find(({ version }) => version === written);
+    if (newest === undefined || writer === undefined) {
+      throw new Error(`the index names no schema of version ${written}`);
+    }
     const type = typeOf(newest.schema);
-    this.#id = newest.id;
+    this.#id = writer.id;
+    this.#writer = writer === newest ? type : typeOf(writer.schema);
     this.#type = type;
     this.#resolvers = new Map(
       versions.map(({ id, schema }) => [
@@ -35,7 +42,7 @@ export class WireFormat {
 
   /** In memory of its own. */
   encode(fields: object): Uint8Array {
-    const body = this.#type.toBuffer(fields);
+    const body = this.#writer.toBuffer(fields);
     const value = Buffer.allocUnsafe(HEADER_BYTES + body.length);
     value.writeUInt8(MAGIC, 0);
     value.writeUInt32BE(this.#id, 1);

@@ -1,6 +1,11 @@
 import { Lifecycle, createLogger, systemClock } from "@millrace/runtime";
-import { controlTopicOf, cursorsTopicOf } from "@millrace/schemas";
-import { CONTROL_VERSIONS, CURSOR_VERSIONS, SCHEMA_VERSIONS } from "@millrace/schemas/record";
+import { auditTopicOf, controlTopicOf, cursorsTopicOf } from "@millrace/schemas";
+import {
+  AUDIT_VERSIONS,
+  CONTROL_VERSIONS,
+  CURSOR_VERSIONS,
+  SCHEMA_VERSIONS,
+} from "@millrace/schemas/record";
 import { type TapConfig, readTapConfig } from "./config.ts";
 import { LIMITS } from "./limits.ts";
 import { Registry } from "./registry.ts";
@@ -14,6 +19,7 @@ async function serve(config: TapConfig): Promise<void> {
     { topic: config.topic, versions: SCHEMA_VERSIONS },
     { topic: cursorsTopicOf(config.topic), versions: CURSOR_VERSIONS },
     { topic: controlTopicOf(config.topic), versions: CONTROL_VERSIONS },
+    { topic: auditTopicOf(config.topic), versions: AUDIT_VERSIONS },
   ]);
   const { port, close } = await startServer(registry, config);
   lifecycle.started(close);

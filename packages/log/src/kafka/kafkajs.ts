@@ -1,6 +1,9 @@
 import { createRequire } from "node:module";
 import type { Socket } from "node:net";
+import kafkajs, { type Cluster } from "kafkajs";
 import type { KafkaSecurity } from "./credentials.ts";
+
+const { KafkaJSProtocolError } = kafkajs;
 
 /**
  * The inner parts of kafkajs that are built upon: how a connection is made, secured and logged in.
@@ -144,4 +147,38 @@ export function takeOver<T extends Taker>(
   connection.rejectRequests = (cause) => taken.end(cause);
   socket.setNoDelay(true);
   return taken;
+}
+
+/** A group's coordinator, as far as a member's heartbeats go there. */
+interface Coordinator {
+  heartbeat(payload: unknown): Promise<unknown>;
+}
+
+/**
+ * Lets a member of a group join again without leaving it, which its public interface can't do: of that
+ * the others would hear first, and distribute what it has twice over. Where `isDue` says so the next
+ * heartbeat is answered here, in the coordinator's words for "join again".
+ */
+export function interruptHeartbeats(cluster: Cluster, isDue: () => boolean): void {
+  const inner = cluster as unknown as {
+    findGroupCoordinator(group: { readonly groupId: string }): Promise<Coordinator>;
+  };
+  const interrupted = new WeakSet<Coordinator>();
+  const find = inner.findGroupCoordinator.bind(cluster);
+  inner.findGroupCoordinator = async (group) => {
+    const coordinator = await find(group);
+    if (interrupted.has(coordinator)) return coordinator;
+    interrupted.add(coordinator);
+    const beat = coordinator.heartbeat.bind(coordinator);
+    coordinator.heartbeat = async (payload) => {
+      if (isDue()) throw rebalanceInProgress();
+      return beat(payload);
+    };
+    return coordinator;
+  };
+}
+
+function rebalanceInProgress(): Error {
+  const error = new KafkaJSProtocolError("the member joins again");
+  return Object.assign(error, { type: "REBALANCE_IN_PROGRESS", retriable: true });
 }

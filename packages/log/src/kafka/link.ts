@@ -265,7 +265,7 @@ export class KafkaLink {
 }
 
 /** `host:port`, also with an IPv6 address in brackets. */
-function parseAddress(broker: string): Address {
+export function parseAddress(broker: string): Address {
   const at = broker.lastIndexOf(":");
   const host = broker.slice(0, at).replace(/^\[(.*)\]$/, "$1");
   const port = Number(broker.slice(at + 1));

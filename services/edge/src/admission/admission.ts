@@ -1,5 +1,5 @@
 import type { Clock, Logger } from "@millrace/runtime";
-import { TOKEN_LEEWAY_MS } from "../connection/token-life.ts";
+import { IssuerKeys, TOKEN_LEEWAY_MS } from "@millrace/runtime/tokens";
 import { checkNoToken, checkQuery } from "./connect-query.ts";
 import { type Credential, type Headers, bearerOf, connectCredential } from "./credential.ts";
 import type { Rights } from "../rights/rights.ts";
@@ -9,7 +9,6 @@ import type { LimitName } from "../limit-table.ts";
 import { ClientAddresses } from "./client-address.ts";
 import { HandshakeLimits } from "./handshake-limits.ts";
 import type { Identity } from "./identity.ts";
-import { IssuerKeys } from "./issuer-keys.ts";
 import type { Newcomers } from "./newcomers.ts";
 import { type Refusal, RefusalError, refuse, refuseToken } from "./refusal.ts";
 import type { TicketOutcome, Tickets } from "./tickets.ts";

@@ -1,6 +1,7 @@
+import { TOKEN_LEEWAY_MS } from "@millrace/runtime/tokens";
 import { FakeClock } from "@millrace/testkit";
 import { describe, expect, it } from "vitest";
-import { TOKEN_LEEWAY_MS, TokenLife, TokenLives } from "./token-life.ts";
+import { TokenLife, TokenLives } from "./token-life.ts";
 
 const TICK_MS = 250;
 const DAY_MS = 86_400_000;

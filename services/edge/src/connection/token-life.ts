@@ -1,8 +1,6 @@
 import type { Clock } from "@millrace/runtime";
+import { TOKEN_LEEWAY_MS } from "@millrace/runtime/tokens";
 import { type Alarm, Wheel } from "./wheel.ts";
-
-/** A token ends that long after its `exp`, everywhere: docs/protocol.md §1. */
-export const TOKEN_LEEWAY_MS = 5_000;
 
 const WARNING_MS = 60_000;
 

@@ -1,4 +1,10 @@
-import kafkajs, { type Assigner, type PartitionAssigner } from "kafkajs";
+import kafkajs, {
+  type Assigner,
+  type Cluster,
+  type GroupMember,
+  type GroupMemberAssignment,
+  type PartitionAssigner,
+} from "kafkajs";
 import type { OwnershipMember } from "../../ownership.ts";
 import { type Candidate, assignPartitions } from "./assignment.ts";
 
@@ -18,6 +24,11 @@ const CONSUMER_PROTOCOL = 1;
 export interface MemberWords extends OwnershipMember {
   readonly owned: readonly number[];
   readonly givenMs: number;
+  /**
+   * How often it has asked for another distribution: a coordinator takes other words of a member for a
+   * reason to have one, whoever of them it is, and the same words for none.
+   */
+  readonly asked?: number;
 }
 
 export interface AssignerOptions {
@@ -29,36 +40,49 @@ export interface AssignerOptions {
   readonly self: () => MemberWords;
   /** A member's words are of another version, or none of ours. */
   readonly onUnreadable?: () => void;
+  /** This member has distributed, with those pins. */
+  readonly onAssigned?: (pins: ReadonlyMap<number, string>) => void;
+  /** Given to kafkajs, the assigner gets the way to the group's coordinator. */
+  readonly onCluster?: (cluster: Cluster) => void;
 }
 
 /** The group's assigner, in the words of Kafka's consumer protocol (KIP-54, KIP-341). */
 export function millraceAssigner(options: AssignerOptions): PartitionAssigner {
-  const { topic, partitions, pins, self, onUnreadable } = options;
-  return (): Assigner => ({
-    name: NAME,
-    version: CONSUMER_PROTOCOL,
-    protocol: ({ topics }) => {
-      const userData = Buffer.from(JSON.stringify({ v: VERSION, ...self() }));
-      const words = { version: CONSUMER_PROTOCOL, topics, userData };
-      return { name: NAME, metadata: AssignerProtocol.MemberMetadata.encode(words) };
-    },
-    assign: async ({ members }) => {
-      const candidates = members
-        .map(({ memberId, memberMetadata }) => {
-          const candidate = candidateOf(memberMetadata);
-          if (candidate === undefined) onUnreadable?.();
-          return { memberId, ...(candidate ?? strangerOf(memberId)) };
-        })
-        .toSorted((one, other) => other.givenMs - one.givenMs);
-      const shares = assignPartitions({ candidates, partitions: partitions(), pins: pins() });
-      return candidates.map(({ memberId, edge }) => {
-        const assignment = { [topic]: shares.get(edge) ?? [] };
-        // A restarted edge may stand there twice until its old membership has ended.
-        shares.delete(edge);
-        const words = { version: CONSUMER_PROTOCOL, assignment, userData: Buffer.alloc(0) };
-        return { memberId, memberAssignment: AssignerProtocol.MemberAssignment.encode(words) };
-      });
-    },
+  return ({ cluster }): Assigner => {
+    options.onCluster?.(cluster);
+    return {
+      name: NAME,
+      version: CONSUMER_PROTOCOL,
+      protocol: ({ topics }) => {
+        const userData = Buffer.from(JSON.stringify({ v: VERSION, ...options.self() }));
+        const words = { version: CONSUMER_PROTOCOL, topics, userData };
+        return { name: NAME, metadata: AssignerProtocol.MemberMetadata.encode(words) };
+      },
+      assign: async ({ members }) => distributed(options, members),
+    };
+  };
+}
+
+function distributed(
+  { topic, partitions, pins, onUnreadable, onAssigned }: AssignerOptions,
+  members: readonly GroupMember[],
+): GroupMemberAssignment[] {
+  const candidates = members
+    .map(({ memberId, memberMetadata }) => {
+      const candidate = memberWordsOf(memberMetadata);
+      if (candidate === undefined) onUnreadable?.();
+      return { memberId, ...(candidate ?? strangerOf(memberId)) };
+    })
+    .toSorted((one, other) => other.givenMs - one.givenMs);
+  const present = new Map(pins());
+  onAssigned?.(present);
+  const shares = assignPartitions({ candidates, partitions: partitions(), pins: present });
+  return candidates.map(({ memberId, edge }) => {
+    const assignment = { [topic]: shares.get(edge) ?? [] };
+    // A restarted edge may stand there twice until its old membership has ended.
+    shares.delete(edge);
+    const words = { version: CONSUMER_PROTOCOL, assignment, userData: Buffer.alloc(0) };
+    return { memberId, memberAssignment: AssignerProtocol.MemberAssignment.encode(words) };
   });
 }
 
@@ -67,7 +91,8 @@ function strangerOf(memberId: string): Candidate {
   return { edge: memberId, weight: 1, isDraining: false, owned: [], givenMs: 0 };
 }
 
-function candidateOf(memberMetadata: Buffer): Candidate | undefined {
+/** What a member has said when it joined; undefined where it is not in words of ours. */
+export function memberWordsOf(memberMetadata: Buffer): MemberWords | undefined {
   try {
     const { userData } = AssignerProtocol.MemberMetadata.decode(memberMetadata) ?? {};
     const words = JSON.parse(String(userData)) as Partial<MemberWords> & { readonly v?: unknown };
@@ -76,7 +101,9 @@ function candidateOf(memberMetadata: Buffer): Candidate | undefined {
     if (typeof edge !== "string" || typeof isDraining !== "boolean") return undefined;
     if (typeof weight !== "number" || typeof givenMs !== "number") return undefined;
     if (!Array.isArray(owned) || !owned.every((one) => Number.isSafeInteger(one))) return undefined;
-    return { edge, weight, isDraining, owned, givenMs };
+    // For people only; an early member did not say it.
+    const address = typeof words.address === "string" ? words.address : "";
+    return { edge, address, weight, isDraining, owned, givenMs };
   } catch {
     // Neither Kafka's words nor JSON.
     return undefined;

@@ -1,5 +1,5 @@
 import { randomUUID } from "node:crypto";
-import { silentLogger, systemClock } from "@millrace/runtime";
+import { delay, silentLogger, systemClock } from "@millrace/runtime";
 import { makeTopic, waitFor } from "@millrace/testkit";
 import { type Admin, Kafka, logLevel } from "kafkajs";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
@@ -8,11 +8,16 @@ import { createOwnershipGroup } from "./ownership-group.ts";
 
 const PARTITIONS = 12;
 
+/** Some heartbeats, in which a member would join again if it wanted to. */
+const QUIET_MS = 1_500;
+
 describe("the group that decides who owns which partition", () => {
   let admin: Admin;
   let topic: string;
   let groupId: string;
   let pins: Map<number, string>;
+  /** Whoever leads asks for the partitions once in each distribution. */
+  let distributions: number;
   const members = new Map<string, Ownership>();
 
   beforeEach(async () => {
@@ -21,6 +26,7 @@ describe("the group that decides who owns which partition", () => {
     topic = `ownership-${randomUUID()}`;
     groupId = `${topic}.edges`;
     pins = new Map();
+    distributions = 0;
     await admin.connect();
     await makeTopic(inject("kafkaBrokers"), { topic, numPartitions: PARTITIONS });
   });
@@ -33,14 +39,18 @@ describe("the group that decides who owns which partition", () => {
   });
 
   function join(edge: string, fields: Partial<OwnershipMember> = {}): Ownership {
-    const self = { edge, address: "127.0.0.1:0", weight: 1, isDraining: false, ...fields };
+    const plain = { edge, address: "127.0.0.1:0", weight: 1, isDraining: false };
     const member = createOwnershipGroup({
       brokers: inject("kafkaBrokers"),
       topic,
       groupId,
-      partitions: () => PARTITIONS,
+      partitions: () => {
+        distributions += 1;
+        return PARTITIONS;
+      },
       pins: () => pins,
-      self: () => self,
+      // Read anew each time: a test may change them.
+      self: () => ({ ...plain, ...fields }),
       clock: systemClock,
       logger: silentLogger,
     });
@@ -72,6 +82,41 @@ describe("the group that decides who owns which partition", () => {
     for (const [edge, owned] of before) {
       expect([...owned].every((partition) => members.get(edge)?.owned.has(partition))).toBe(true);
     }
+  });
+
+  it("distributes anew exactly once for pins of which every member hears, and once for a weight", async () => {
+    const fields = { weight: 1 };
+    join("edge-1");
+    const second = join("edge-2", fields);
+    join("edge-3");
+    await waitFor(() => isWhole() && sizes().every((size) => size === 4), { what: "thirds" });
+    const before = distributions;
+    const wanted = [...all()].filter((partition) => !second.owned.has(partition)).slice(0, 2);
+    for (const partition of wanted) pins.set(partition, "edge-2");
+    for (const member of members.values()) member.refresh();
+    const hasBoth = (): boolean => wanted.every((partition) => second.owned.has(partition));
+    await waitFor(() => isWhole() && hasBoth(), { what: "the pinned partitions" });
+    fields.weight = 4;
+    for (const member of members.values()) member.refresh();
+    await waitFor(() => isWhole() && second.owned.size === 8, { what: "a share by weight" });
+    // Nothing else moves it: told again of what is known, nobody joins again.
+    for (const member of members.values()) member.refresh();
+    await delay(systemClock, QUIET_MS);
+    expect(distributions).toBe(before + 2);
+  });
+
+  it("takes back a member that has left, and one that is told so while it leaves", async () => {
+    const first = join("edge-1");
+    const second = join("edge-2");
+    await waitFor(() => isWhole() && second.owned.size === 6, { what: "halves" });
+    await second.leave();
+    await waitFor(() => first.owned.size === PARTITIONS, { what: "one edge owns all" });
+    second.join();
+    await waitFor(() => isWhole() && second.owned.size === 6, { what: "halves again" });
+    const left = second.leave();
+    second.join();
+    await left;
+    await waitFor(() => isWhole() && second.owned.size === 6, { what: "halves for good" });
   });
 
   it("honours a pin once somebody joins again", async () => {

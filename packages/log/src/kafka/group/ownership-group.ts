@@ -9,7 +9,9 @@ import {
 import kafkajs, { type Consumer } from "kafkajs";
 import type { Ownership, OwnershipMember } from "../../ownership.ts";
 import { kafkaSecurity } from "../credentials.ts";
-import { silenceIdleTimers } from "../kafkajs.ts";
+import { interruptHeartbeats, silenceIdleTimers } from "../kafkajs.ts";
+import { OutageReport } from "../outage-report.ts";
+import { DistributionWish } from "./distribution-wish.ts";
 import { millraceAssigner } from "./membership.ts";
 
 const { Kafka, logLevel } = kafkajs;
@@ -41,10 +43,18 @@ const HEARTBEAT_MS = 300;
 const REBALANCE_MS = 3_000;
 
 const COMMIT_MS = 5_000;
-const RETRY_MS = 1_000;
 const LEAVE_MS = 2_000;
 
+/** A broker that does not let it in is asked ever more rarely: nothing waits for the membership. */
+const RETRY_MS_MIN = 1_000;
+const RETRY_MS_MAX = 8_000;
+
 const NO_PINS: ReadonlyMap<number, string> = new Map();
+
+const NO_MEMBER = {
+  lasts: "no member of the group, which costs no delivery; it is tried again",
+  ended: "a member of the group again",
+} as const;
 
 /**
  * A Kafka consumer group that decides who owns which partition, and does nothing else: the topic is
@@ -63,12 +73,20 @@ class OwnershipGroup implements Ownership {
   #givenMs = 0;
   #life = new AbortController();
   #running: Promise<void> | undefined;
-  #isLeaving = false;
+  /** It was told to join, and not to leave since. */
+  #isWanted = false;
   /** When the group last had it as a member. */
   #memberMs = Number.NEGATIVE_INFINITY;
+  #retryMs = RETRY_MS_MIN;
+  readonly #wish: DistributionWish;
+  /** Something has happened since it was last looked whether the wish is due. */
+  #mayBeDue = false;
+  readonly #outage: OutageReport;
 
   constructor(options: OwnershipGroupOptions) {
     this.#options = options;
+    this.#wish = new DistributionWish(options.self, options.pins ?? (() => NO_PINS));
+    this.#outage = new OutageReport({ ...options, words: NO_MEMBER });
   }
 
   get owned(): ReadonlySet<number> {
@@ -85,34 +103,45 @@ class OwnershipGroup implements Ownership {
   }
 
   join(): void {
+    this.#isWanted = true;
     this.#running ??= this.#run();
   }
 
+  refresh(): void {
+    this.#mayBeDue = true;
+  }
+
   rejoin(): void {
-    this.#life.abort();
+    this.#wish.ask();
+    this.refresh();
   }
 
   async leave(): Promise<void> {
-    this.#isLeaving = true;
+    this.#isWanted = false;
     this.#life.abort();
     // A broker that hangs keeps a join or a commit for as long as its retries go.
     const { clock } = this.#options;
     await within(clock, 2 * LEAVE_MS, this.#running ?? Promise.resolve()).catch(() => undefined);
-    this.#own(new Set());
+    // It may have been told to join again meanwhile.
+    if (!this.#isWanted) this.#own(new Set());
   }
 
+  /** Never rejects. */
   async #run(): Promise<void> {
-    const { clock, logger } = this.#options;
-    while (!this.#isLeaving) {
+    const { clock } = this.#options;
+    while (this.#isWanted) {
       this.#life = new AbortController();
       try {
         await this.#live(this.#life.signal);
       } catch (cause) {
-        logger.warn({ error: messageOf(cause) }, "no member of the group; it is tried again");
+        this.#outage.lasts(cause);
         if (clock.nowMs() - this.#memberMs > SESSION_MS) this.#own(new Set());
-        await delay(clock, RETRY_MS, this.#life.signal);
+        await delay(clock, this.#retryMs, this.#life.signal);
+        this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
       }
     }
+    // In the same step as the look at `#isWanted`: whoever joins from now on begins anew.
+    this.#running = undefined;
   }
 
   /** Until the signal; rejects when kafkajs gives up. */
@@ -127,7 +156,8 @@ class OwnershipGroup implements Ownership {
     const over = AbortSignal.any([signal, crash.signal]);
     consumer.on("consumer.group_join", ({ payload }) => {
       consumer.pause([{ topic }]);
-      this.#given(payload.memberAssignment[topic] ?? []);
+      // A join that a broker kept for long may end after this edge has left.
+      if (!signal.aborted) this.#given(payload.memberAssignment[topic] ?? []);
     });
     try {
       await consumer.connect();
@@ -158,7 +188,9 @@ class OwnershipGroup implements Ownership {
       topic,
       partitions,
       pins: pins ?? (() => NO_PINS),
-      self: () => ({ ...self(), owned: [...this.#owned], givenMs: this.#givenMs }),
+      self: () => ({ ...this.#wish.say(), owned: [...this.#owned], givenMs: this.#givenMs }),
+      onAssigned: (used) => this.#wish.led(used),
+      onCluster: (cluster) => interruptHeartbeats(cluster, () => this.#isDue()),
       ...(onUnreadable && { onUnreadable }),
     });
     return kafka.consumer({
@@ -172,9 +204,16 @@ class OwnershipGroup implements Ownership {
     });
   }
 
+  #isDue(): boolean {
+    this.#mayBeDue &&= this.#wish.isDue;
+    return this.#mayBeDue;
+  }
+
   #given(partitions: readonly number[]): void {
-    // A join that a broker kept for long may end after this edge has left.
-    if (this.#isLeaving) return;
+    this.#outage.ended();
+    this.#retryMs = RETRY_MS_MIN;
+    // What has changed while it was joining is looked at with the next heartbeat.
+    this.#mayBeDue = true;
     this.#givenMs = this.#options.clock.wallMs();
     this.#own(new Set(partitions));
   }

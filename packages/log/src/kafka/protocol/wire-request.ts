@@ -17,6 +17,7 @@ export const API_KEYS = {
   METADATA: 3,
   API_VERSIONS: 18,
   INIT_PRODUCER_ID: 22,
+  INCREMENTAL_ALTER_CONFIGS: 44,
 } as const;
 
 /** The only isolation level that is read with: records of aborted transactions never appear. */

@@ -1,6 +1,7 @@
 import { readFile } from "node:fs/promises";
 import { fileURLToPath } from "node:url";
-import type { Clock, Logger } from "@millrace/runtime";
+import type { Clock } from "../clock.ts";
+import type { Logger } from "../logger.ts";
 import { type JSONWebKeySet, type JWTVerifyGetKey, createLocalJWKSet, errors } from "jose";
 
 export interface IssuerKeysOptions {

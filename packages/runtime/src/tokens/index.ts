@@ -1,0 +1,2 @@
+export * from "./issuer-keys.ts";
+export * from "./token-claims.ts";
