@@ -66,6 +66,8 @@ export function edgeEnvironment(shared: {
   readonly delivery: string;
   readonly kafkaSecurityDir?: string;
   readonly redisSecurityDir?: string;
+  /** Addresses of the load balancers before them. */
+  readonly trustedProxies?: readonly string[];
 }): Record<string, string> {
   return {
     EDGE_KAFKA_BROKERS: shared.brokers.join(","),
@@ -79,6 +81,7 @@ export function edgeEnvironment(shared: {
     // Empty is as good as absent.
     EDGE_KAFKA_SECURITY_DIR: shared.kafkaSecurityDir ?? "",
     EDGE_REDIS_SECURITY_DIR: shared.redisSecurityDir ?? "",
+    EDGE_TRUSTED_PROXIES: (shared.trustedProxies ?? []).join(","),
   };
 }
 

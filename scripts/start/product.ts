@@ -9,6 +9,7 @@ import { type RunningEdge, edgeEnvironment, localOrigins, startEdges } from "./e
 import { wipe } from "./fresh.ts";
 import { givenKafka, givenRedis } from "./given.ts";
 import type { EdgePlace } from "./places.ts";
+import { PROXY_ADDRESS, Proxies } from "./proxy.ts";
 import { type ReadyFile, removeReadyFile, writeReadyFile } from "./ready-file.ts";
 import { checkRedis } from "./redis-store.ts";
 import { type RunningRegistry, startRegistry } from "./registry.ts";
@@ -19,6 +20,9 @@ import { type EnsureTopic, settleTopic } from "./topic-settings.ts";
 
 /** Clients have that long to leave when everything ends. */
 const EDGE_GRACE_MS = 10_000;
+
+/** Who is still connected then belongs to no edge any more. */
+const PROXY_GRACE_MS = 2_000;
 
 /** Redis and Kafka write what they hold. */
 const BACKING_GRACE_MS = 15_000;
@@ -42,6 +46,7 @@ export class Product {
   #redis: Backing<string> | undefined;
   #edges: Supervised<RunningEdge>[] = [];
   #registry: Supervised<RunningRegistry> | undefined;
+  #proxies: Proxies | undefined;
   #isReady = false;
 
   constructor(
@@ -68,10 +73,14 @@ export class Product {
     const { screen } = this.#dependencies;
     for (const file of this.#readyFiles()) removeReadyFile(file);
     if (this.#options.isFresh) await screen.step("wiped", () => wipe(this.#options));
+    // What they need and don't find is said before anything else takes its time.
+    this.#proxies = await this.#prepareProxies();
     // Each is noted as soon as it runs, so that a start that is given up ends it in order.
     this.#redis = await this.#startRedis();
     this.#kafka = await this.#startKafka();
     await this.#startEdges(this.#kafka.address, this.#redis.address);
+    const proxies = this.#proxies;
+    if (proxies !== undefined) await screen.step("load balancer", () => proxies.start());
     this.#isReady = true;
     return this.#tellReady();
   }
@@ -82,11 +91,18 @@ export class Product {
     for (const file of this.#readyFiles()) removeReadyFile(file);
     const serving = [...this.#edges, ...(this.#registry ? [this.#registry] : [])];
     await Promise.all(serving.map((part) => part.stop(EDGE_GRACE_MS)));
+    await this.#proxies?.stop(PROXY_GRACE_MS);
     for (const backing of [this.#redis, this.#kafka]) {
       await backing?.supervised?.stop(BACKING_GRACE_MS);
       await backing?.container?.stop();
     }
     await endAllChildren();
+  }
+
+  async #prepareProxies(): Promise<Proxies | undefined> {
+    const { dataFolder, proxies: count = 0 } = this.#options;
+    if (count === 0) return undefined;
+    return Proxies.prepare({ ...this.#backingOptions(), dataFolder, count, edges: this.#places });
   }
 
   async #startRedis(): Promise<Backing<string>> {
@@ -122,6 +138,7 @@ export class Product {
   }
 
   #isPromised(port: number): boolean {
+    if (this.#proxies?.isPromised(port) === true) return true;
     return this.#places.some((place) => place.port === port || place.metricsPort === port);
   }
 
@@ -138,7 +155,11 @@ export class Product {
       topic,
       issuer: this.#issuer,
       delivery,
-      origins: origins.length > 0 ? origins : localOrigins(this.#places),
+      origins: [
+        ...(origins.length > 0 ? origins : localOrigins(this.#places)),
+        ...(this.#proxies?.origins ?? []),
+      ],
+      ...(this.#proxies && { trustedProxies: [PROXY_ADDRESS] }),
       isDevelopment,
       ...(kafkaSecurityDir !== undefined && { kafkaSecurityDir }),
       ...(redisSecurityDir !== undefined && { redisSecurityDir }),
@@ -205,6 +226,7 @@ export class Product {
         metrics,
         pid,
       })),
+      ...(this.#proxies && { proxy: this.#proxies.ready }),
       kafka: { brokers, pids: broker ? [broker.current.pid] : [], source: kafkaSource },
       redis: { url, ...(store && { pid: store.current.pid }), source: redisSource },
       issuer: { url: this.#issuer.url, jwks: this.#issuer.jwks },

@@ -4,6 +4,8 @@ import { dirname } from "node:path";
 /** What docs/interfaces.md promises to whoever starts the product; it grows only by additions. */
 export interface ReadyFile {
   readonly edges: readonly ReadyEdge[];
+  /** Load balancers with TLS, each before all edges, where they were asked for. */
+  readonly proxy?: readonly ReadyProxy[];
   readonly kafka: {
     readonly brokers: readonly string[];
     /** Of the local broker; empty for one that is not a process of ours. */
@@ -24,6 +26,14 @@ export interface ReadyEdge {
   readonly http: string;
   readonly metrics: string;
   readonly pid: number;
+}
+
+export interface ReadyProxy {
+  readonly ws: string;
+  /** PEM of the authority that its certificate is trusted by. */
+  readonly caFile: string;
+  /** Absent for a container. */
+  readonly pid?: number;
 }
 
 /** Where Kafka or Redis come from. */

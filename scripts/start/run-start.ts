@@ -112,13 +112,14 @@ async function stop(product: Product, replay: Replay | undefined, screen: Screen
 }
 
 function readyText(
-  { edges, kafka, redis, registry }: ReadyFile,
+  { edges, proxy = [], kafka, redis, registry }: ReadyFile,
   { tookS, logs }: { readonly tookS: string; readonly logs: string },
 ): string {
   const lines = [
     `Millrace serves, after ${tookS} s.`,
     "",
     ...edges.map(({ id, ws, metrics }) => `  ${id.padEnd(9)} ${ws}   metrics ${metrics}`),
+    ...proxy.map(({ ws, caFile }) => `  balancer  ${ws}   trusted by ${caFile}`),
     `  Kafka     ${kafka.brokers.join(",")} (${kafka.source})`,
     `  Redis     ${hostOf(redis.url)} (${redis.source})`,
     ...(registry ? [`  schemas   ${registry.http}`] : []),

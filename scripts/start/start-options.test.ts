@@ -51,6 +51,14 @@ describe("parseStart", () => {
   });
 
   it.each([
+    [["--proxy"], 1],
+    [["--proxy", "--edges", "3"], 1],
+    [["--proxy", "2"], 2],
+  ])("reads the load balancers of %j", (args, proxies) => {
+    expect(parseStart(args, {})).toMatchObject({ options: { proxies } });
+  });
+
+  it.each([
     [["--replay"], { speed: 1 }],
     [["--replay", "--speed", "max"], { speed: "max" }],
     [["--replay", "day.gz", "--speed", "60"], { file: resolve("day.gz"), speed: 60 }],
@@ -69,8 +77,8 @@ describe("parseStart", () => {
     [["--replay", "--speed", "-1"], /needs a value/],
     [["--replay", "--speed", "fast"], /a number above 0/],
     [["--origin", "null"], /an http or https URL/],
-    [["--proxy"], /not available yet/],
-    [["--proxy", "2"], /not available yet/],
+    [["--proxy", "3"], /--proxy 3: a whole number from 1 to 2/],
+    [["--proxy", "two"], /--proxy two/],
     [["--delivery", "pigeon"], /direct or relay is needed/],
   ])("refuses %j", (args, problem) => {
     expect(problemOf(args)).toMatch(problem);

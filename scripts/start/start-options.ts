@@ -20,6 +20,8 @@ export interface StartOptions {
   readonly redisSecurityDir?: string;
   readonly topic: string;
   readonly delivery: Delivery;
+  /** So many load balancers before the edges. */
+  readonly proxies?: number;
 }
 
 /** How edges get their records: docs/operations.md. */
@@ -50,11 +52,12 @@ are folders of the credentials for what is given.
   --replay [FILE]  send a day of chat through it: generated, or from FILE (NDJSON, also .gz)
   --speed N|max    how much faster than life the replay runs; default 1
   --delivery direct|relay   each edge reads the whole log (default), or owners relay to the others
-  --proxy [N]      not available yet
+  --proxy [N]      1 or 2 load balancers with TLS before the edges (nginx); default 1
   --help           this text`;
 
 const EDGES_MAX = 64;
 const PORT_MAX = 65_535;
+const PROXIES_MAX = 2;
 
 /** A wrong use of the command line. */
 class Unusable extends Error {
@@ -93,7 +96,6 @@ export function parseStart(
   try {
     const given = readArguments(args);
     if (given.has("--help") || given.has("-h")) return { kind: "help" };
-    refuseUnavailable(given);
     return { kind: "run", options: optionsOf(given, environment) };
   } catch (error) {
     if (error instanceof Unusable) return { kind: "unusable", problem: error.message };
@@ -126,8 +128,10 @@ function takeValue(rest: string[]): string | undefined {
   return next === undefined || next.startsWith("-") ? undefined : rest.shift();
 }
 
-function refuseUnavailable(given: Given): void {
-  if (given.has("--proxy")) throw new Unusable("--proxy is not available yet");
+function proxiesOf(given: Given): number {
+  if (!given.has("--proxy")) return 0;
+  if (given.last("--proxy") === "") return 1;
+  return wholeNumber(given, "--proxy", { fallback: 1, min: 1, max: PROXIES_MAX });
 }
 
 /** What the environment says stands where the command line says nothing. */
@@ -150,6 +154,7 @@ function optionsOf(
   const redisUrl = environment["REDIS_URL"];
   const kafkaSecurityDir = securityDir(environment, "KAFKA_SECURITY_DIR", "KAFKA_BROKERS");
   const redisSecurityDir = securityDir(environment, "REDIS_SECURITY_DIR", "REDIS_URL");
+  const proxies = proxiesOf(given);
   return {
     ...(readyFile !== undefined && { readyFile: resolve(readyFile) }),
     ...(replay && { replay }),
@@ -165,6 +170,7 @@ function optionsOf(
     origins: (given.texts.get("--origin") ?? []).map(originOf),
     topic: environment["EDGE_TOPIC"] ?? MESSAGES_TOPIC,
     delivery: deliveryOf(given, environment["EDGE_DELIVERY"]),
+    ...(proxies > 0 && { proxies }),
   };
 }
 

@@ -11,6 +11,8 @@ export interface CrowdOptions {
   readonly tokenFor: (user: string) => Promise<string>;
   /** Each says something so often, in a conversation with nine others; never, where it is not given. */
   readonly everyMs?: number;
+  /** PEM of who has signed the certificate of what stands before the edges. */
+  readonly ca?: string;
 }
 
 export interface Goaway {
@@ -110,7 +112,8 @@ export class Crowd {
   }
 
   #add(count: number): void {
-    const { edges, name, tokenFor } = this.#options;
+    const { edges, name, tokenFor, ca } = this.#options;
+    const trust = ca === undefined ? {} : { ca };
     for (let added = 0; added < count; added++) {
       const index = this.roamers.length;
       const user = `${name}-${index}`;
@@ -135,7 +138,7 @@ export class Crowd {
           this.#longestDelayMs = Math.max(this.#longestDelayMs, delayMs);
         },
       };
-      this.roamers.push(new Roamer({ user, conversation, edges, token, watch }));
+      this.roamers.push(new Roamer({ user, conversation, edges, token, watch, ...trust }));
     }
   }
 

@@ -15,6 +15,8 @@ export interface RoamerOptions {
   /** Where it connects: wherever a balancer says, or to these in turn, from the first one on. */
   readonly edges: Balancer | readonly string[];
   readonly token: () => Promise<string>;
+  /** PEM of who has signed the certificate of what stands before the edges. */
+  readonly ca?: string;
   readonly watch: RoamerWatch;
 }
 
@@ -52,18 +54,19 @@ export class Roamer {
   #said = 0;
 
   constructor(options: RoamerOptions) {
-    const { user, conversation, edges, token, watch } = options;
+    const { user, conversation, edges, token, ca, watch } = options;
     this.user = user;
     this.conversation = conversation;
     this.#options = options;
     this.client = connect({
       url: edges instanceof Balancer ? ANY_EDGE : edges,
       token,
+      ...(ca !== undefined && { ca }),
       environment: {
         // Chance would choose the first one otherwise.
         ...(!(edges instanceof Balancer) && { random: () => 0 }),
         webSocket: this.#sockets(),
-        fetch: (url, init) => this.#ask(url, init),
+        ...(edges instanceof Balancer && { fetch: (url, init) => this.#ask(url, init) }),
       },
       onState: ({ kind }) => {
         if (kind === "ready") watch.opened(this.welcomes++ > 0);
@@ -116,12 +119,13 @@ export class Roamer {
   }
 
   #open(url: string, protocols: string[]): WebSocket {
-    const { edges, watch } = this.#options;
+    const { edges, ca, watch } = this.#options;
     const { search } = new URL(url);
     const isBalanced = edges instanceof Balancer;
     const place = isBalanced ? edges.enter() : { ws: url.replace(search, ""), open: 1 };
     this.#place = place;
-    const socket = new WebSocket(`${place.ws}${search}`, protocols, { perMessageDeflate: false });
+    const how = { perMessageDeflate: false, ...(ca !== undefined && { ca }) };
+    const socket = new WebSocket(`${place.ws}${search}`, protocols, how);
     socket.on("close", () => {
       if (isBalanced) edges.leave(place);
     });

@@ -81,6 +81,18 @@ describe("the line to the edges", () => {
     expect(edge.sockets.length - inTheSecondMinute).toBeLessThanOrEqual(4);
   });
 
+  it("does not take its own attempt, whose answer was lost, for a newer connection", async () => {
+    const edge = new FakeEdge();
+    await edge.ready();
+    edge.socket.end(1006);
+    await edge.clock.advance(1_000);
+    expect(edge.socket.url.searchParams.get("attempt")).toBe("1");
+    // The edge took it, and died before it could say so.
+    edge.socket.end(1006);
+    await edge.clock.settle();
+    expect(edge.asked.map(({ search }) => search)).toEqual(["?session=s_1&attempt=2"]);
+  });
+
   it.each([400, 403, 404, 409, 431])("stops when an upgrade is refused with %i", async (status) => {
     const edge = new FakeEdge();
     edge.refusal = { status };

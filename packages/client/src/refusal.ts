@@ -21,7 +21,7 @@ export async function askRefusal(
   const abort = new AbortController();
   const timer = clock.after(ASK_MS, () => abort.abort());
   try {
-    const response = await fetch(request.url.replace(/^ws/, "http"), {
+    const response = await fetch(questionOf(request.url), {
       headers: { authorization: `Bearer ${request.token}` },
       signal: abort.signal,
       redirect: "error",
@@ -37,6 +37,17 @@ export async function askRefusal(
   } finally {
     timer.cancel();
   }
+}
+
+/**
+ * The attempt is named as the next one will be: an edge may have taken this one, and the line broke
+ * before it could say so. Asked for the same number, any other edge calls it replaced, by itself.
+ */
+function questionOf(requested: string): string {
+  const url = new URL(requested.replace(/^ws/, "http"));
+  const attempt = url.searchParams.get("attempt");
+  if (attempt !== null) url.searchParams.set("attempt", String(Number(attempt) + 1));
+  return url.href;
 }
 
 function messageIn(text: string): string {

@@ -10,6 +10,8 @@ export interface ChildOptions {
   readonly cwd?: string;
   /** Gets everything the process prints. */
   readonly outputFile: string;
+  /** It has children of its own, which would go on without it: they end with it, however it ends. */
+  readonly isFamily?: boolean;
 }
 
 /** A process of ours, known by its pid and ended by nothing else. */
@@ -48,17 +50,21 @@ export function livingChildren(): readonly Child[] {
   return [...living];
 }
 
-function watch(child: ChildProcess, { command, outputFile }: ChildOptions): Child {
+function watch(child: ChildProcess, options: ChildOptions): Child {
+  const { command, outputFile, isFamily = false } = options;
   let hasExited = false;
   const { pid = -1 } = child;
-  if (pid > 0) tellWatchdog("+", pid);
+  // Started detached, it leads a process group, whose name is its pid with a minus.
+  const watched = isFamily ? -pid : pid;
+  if (pid > 0) tellWatchdog("+", watched);
   const exited = new Promise<{ code: number | null; signal: string | null }>((resolve) => {
     child.once("error", () => resolve({ code: -1, signal: null }));
     child.once("exit", (code, signal) => resolve({ code, signal }));
   }).then((end) => {
     hasExited = true;
     living.delete(started);
-    if (pid > 0) tellWatchdog("-", pid);
+    if (isFamily && pid > 0) endGroup(pid);
+    if (pid > 0) tellWatchdog("-", watched);
     return end;
   });
   const signal = (name: NodeJS.Signals): void => {
@@ -84,6 +90,15 @@ function watch(child: ChildProcess, { command, outputFile }: ChildOptions): Chil
   };
   living.add(started);
   return started;
+}
+
+/** What is left of the family of a process that has ended. */
+function endGroup(leader: number): void {
+  try {
+    process.kill(-leader, "SIGKILL");
+  } catch {
+    // Nobody is left.
+  }
 }
 
 /** A process that does not become ready is ended, so that it holds neither its port nor its data. */

@@ -1,11 +1,18 @@
 import { chmodSync, mkdirSync } from "node:fs";
 import type { StartedTestContainer } from "testcontainers";
 import { answersKafka } from "./kafka-answers.ts";
+import {
+  type NginxOptions,
+  answersNginx,
+  nginxArguments,
+  writeNginxConfig,
+} from "./nginx-process.ts";
 import { answersRedis } from "./redis-process.ts";
 import { waitFor } from "./wait-for.ts";
 
 const KAFKA_IMAGE = "apache/kafka:4.1.0";
 const REDIS_IMAGE = "valkey/valkey:8.1";
+const NGINX_IMAGE = "nginx:1.28-alpine";
 const KAFKA_PORT = 9092;
 const REDIS_PORT = 6379;
 const START_MS = 180_000;
@@ -48,6 +55,31 @@ export async function startRedisContainer(options: ContainerOptions): Promise<Co
   });
   const isThere = (): Promise<boolean> => answersRedis(options.port);
   return whenAnswers(started, isThere, `Redis answers on port ${options.port}`);
+}
+
+/**
+ * A load balancer that shares our network, because its edges listen on our loopback. All files have the
+ * same paths inside, and it runs as whoever runs us, so that it may read the key and we may tidy up.
+ */
+export async function startNginxContainer(options: NginxOptions): Promise<Container> {
+  const { folder, port, authority } = options;
+  const config = writeNginxConfig(options);
+  const read = [options.certificateFile, options.keyFile, options.ticketKeyFile];
+  const mounts = [...new Set(read)].map((file) => ({
+    source: file,
+    target: file,
+    mode: "ro" as const,
+  }));
+  const { GenericContainer } = await import("testcontainers");
+  const started = await new GenericContainer(NGINX_IMAGE)
+    .withNetworkMode("host")
+    .withUser(`${process.getuid?.() ?? 0}:${process.getgid?.() ?? 0}`)
+    .withBindMounts([{ source: folder, target: folder }, ...mounts])
+    .withCommand(["nginx", ...nginxArguments({ folder, config, takesErrorLog: true })])
+    .withStartupTimeout(START_MS)
+    .start();
+  const isThere = (): Promise<boolean> => answersNginx(port, authority);
+  return whenAnswers(started, isThere, `nginx answers on port ${port}`);
 }
 
 interface Recipe {

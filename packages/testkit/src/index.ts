@@ -19,6 +19,8 @@ export * from "./missing-part.ts";
 export * from "./process-usage.ts";
 export * from "./redis-cluster.ts";
 export * from "./redis-command.ts";
+export * from "./nginx-process.ts";
+export * from "./nginx-server.ts";
 export * from "./python-environment.ts";
 export * from "./redis-process.ts";
 export * from "./redis-server.ts";

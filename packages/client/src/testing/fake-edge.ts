@@ -113,6 +113,8 @@ export class FakeEdge {
   readonly states: string[] = [];
   /** What an upgrade is refused with, as a plain request learns it; undefined: nobody answers. */
   refusal: { readonly status: number; readonly retryAfter?: string } | undefined;
+  /** Where the client asked why it was not let in. */
+  readonly asked: URL[] = [];
   /** Of each chance; the middle unless told otherwise. */
   chance = 0.5;
   readonly environment: Environment;
@@ -129,7 +131,7 @@ export class FakeEdge {
     this.environment = {
       clock: this.clock,
       random: () => this.chance,
-      fetch: () => this.#answer(),
+      fetch: (url) => this.#answer(url),
       webSocket: class extends FakeSocket {
         constructor(url: string, protocols: string[]) {
           super(url, protocols);
@@ -179,7 +181,8 @@ export class FakeEdge {
     await this.clock.settle();
   }
 
-  #answer(): Promise<Response> {
+  #answer(url: string): Promise<Response> {
+    this.asked.push(new URL(url));
     if (this.refusal === undefined) return Promise.reject(new TypeError("fetch failed"));
     const { status, retryAfter } = this.refusal;
     const headers = retryAfter === undefined ? {} : { "retry-after": retryAfter };

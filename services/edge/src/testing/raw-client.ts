@@ -45,6 +45,8 @@ export interface RawClientOptions {
   readonly headers?: Readonly<Record<string, string>>;
   /** It takes no more from its line. */
   readonly bytesPerSec?: number;
+  /** PEM of who has signed the certificate of what stands before the edges. */
+  readonly ca?: string;
 }
 
 /**
@@ -69,11 +71,12 @@ export class RawClient {
   #nextId = 1;
 
   private constructor(options: RawClientOptions) {
-    const { url, token, device, query: more, bytesPerSec } = options;
+    const { url, token, device, query: more, bytesPerSec, ca } = options;
     const query = new URLSearchParams({ ...(device !== undefined && { device }), ...more });
     const headers = { authorization: `Bearer ${token}`, ...options.headers };
     this.#socket = new WebSocket(`${url}?${query}`, ["millrace.v1.json"], {
       headers,
+      ...(ca !== undefined && { ca }),
       ...(bytesPerSec !== undefined && { createConnection: pacedBy(bytesPerSec) }),
     });
     this.#socket.on("error", () => undefined);
