@@ -39,6 +39,11 @@ export const EDGE_METRICS = {
     "memory in use, as a share of what the process may have: resident, or V8's heap, whichever is more",
   ),
   publishes: counter("millrace_publishes_total", "publishes acknowledged"),
+  publishOutcomes: counter(
+    "millrace_publish_outcomes_total",
+    "publishes that were allowed and well-formed, each try counted, by what became of them: `appended`, `refused` (by the broker, for a setting), `not-appended` and `unknown` (the log did not take it in time), and `withdrawn` for those behind one of these",
+    ["outcome"],
+  ),
   publishSeconds: histogram(
     "millrace_publish_seconds",
     "from the publish's frame to its acknowledgement",
