@@ -23,6 +23,7 @@ const DEFINITION = {
                 properties: {
                   wheels: { type: "integer", minimum: 1, format: "int32" },
                   port: { "x-kubernetes-int-or-string": true, anyOf: [{ type: "integer" }] },
+                  mood: { type: "string", pattern: "^(?i)(calm|wild)$" },
                   grain: { type: "string", enum: ["rye", "wheat"] },
                   // A field that is named as a word of schemas is.
                   properties: { type: "array", items: { type: "object", properties: {} } },
@@ -65,6 +66,7 @@ describe("A custom resource", () => {
 
   it("with a wrong value, or without what is needed, is found", () => {
     expect(findings("{ wheels: 0 }")).toEqual(["Mill old: /spec/wheels must be >= 1"]);
+    expect(findings("{ wheels: 1, mood: sad }")).toHaveLength(1);
     expect(findings("{ grain: oat }")).toEqual([
       "Mill old: /spec must have required property 'wheels'",
       "Mill old: /spec/grain must be equal to one of the allowed values (rye, wheat)",

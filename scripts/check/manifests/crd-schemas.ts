@@ -24,7 +24,12 @@ export class CrdSchemas {
   readonly #schemas = new Map<string, Schema>();
   readonly #compiled = new Map<string, ValidateFunction>();
   /** Formats such as `int32` say nothing that a range does not say, too. */
-  readonly #ajv = new Ajv({ strict: false, validateFormats: false, allErrors: true });
+  readonly #ajv = new Ajv({
+    strict: false,
+    validateFormats: false,
+    allErrors: true,
+    code: { regExp: Object.assign(goPattern, { code: "goPattern" }) },
+  });
 
   constructor(definitions: readonly unknown[]) {
     for (const definition of definitions as readonly Definition[]) {
@@ -103,6 +108,12 @@ function closedProperties(properties: Schema): Schema {
   return Object.fromEntries(
     Object.entries(properties).map(([name, schema]) => [name, closed(schema)]),
   );
+}
+
+/** The cluster's API reads patterns as Go does, which may ignore case by a word of the pattern. */
+function goPattern(pattern: string, flags: string): RegExp {
+  const plain = pattern.replaceAll("(?i)", "");
+  return new RegExp(plain, plain === pattern ? flags : `${flags}i`);
 }
 
 function wordsOf({ instancePath, message = "is wrong", params }: ErrorObject): string {

@@ -1,4 +1,6 @@
 import { drainBudget } from "./drain-budget.ts";
+import { logRights } from "./log-rights.ts";
+import { logTopics } from "./log-topics.ts";
 import type { ManifestSet } from "./manifest.ts";
 import { probes } from "./probes.ts";
 import { proxyPatience } from "./proxy-patience.ts";
@@ -12,6 +14,8 @@ const RULES: readonly ((set: ManifestSet) => string[])[] = [
   proxyPatience,
   probes,
   references,
+  logTopics,
+  logRights,
 ];
 
 export function manifestFindings(set: ManifestSet): string[] {

@@ -5,6 +5,9 @@ import { type ConfigMap, type Manifest, type ManifestSet, parseManifests } from 
 
 const BASE = "k8s/base";
 
+/** infra/nginx gives the base its configuration. */
+const FOLDERS = /^(k8s\/base|infra\/nginx)\//;
+
 interface Kustomization {
   readonly resources?: readonly string[];
   readonly configMapGenerator?: readonly {
@@ -20,7 +23,7 @@ interface Kustomization {
  */
 export function baseAsWritten(project: Project): ManifestSet {
   const kustomizations = [...project.files.keys()].filter(
-    (path) => path.startsWith(`${BASE}/`) && path.endsWith("/kustomization.yaml"),
+    (path) => FOLDERS.test(path) && path.endsWith("/kustomization.yaml"),
   );
   return {
     place: BASE,

@@ -1,4 +1,5 @@
 import { readFileSync, readdirSync } from "node:fs";
+import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { type Project, projectOf } from "../project.ts";
@@ -9,7 +10,8 @@ import { nginxPatience } from "./proxy-patience.ts";
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
 function kubernetesFiles(): Record<string, string> {
-  const paths = readdirSync(`${ROOT}k8s`, { recursive: true, withFileTypes: true })
+  const paths = ["k8s", "infra/nginx"]
+    .flatMap((folder) => readdirSync(`${ROOT}${folder}`, { recursive: true, withFileTypes: true }))
     .filter((entry) => entry.isFile())
     .map((entry) => `${entry.parentPath}/${entry.name}`.slice(ROOT.length));
   return Object.fromEntries(paths.map((path) => [path, readFileSync(`${ROOT}${path}`, "utf8")]));
@@ -19,7 +21,7 @@ const FILES = kubernetesFiles();
 
 /** The base with one text in one file replaced by another. */
 function changed(file: string, from: string, to: string): Project {
-  const path = `k8s/base/${file}`;
+  const path = posix.join("k8s/base", file);
   const text = FILES[path] ?? "";
   expect(text, `${path} has "${from}"`).toContain(from);
   return projectOf({ ...FILES, [path]: text.replaceAll(from, to) });
@@ -197,6 +199,55 @@ describe("A defect of the manifests is found:", () => {
       "        - name: redis-credentials\n          secret",
       "        - name: redis\n          secret",
       /mounts redis-credentials/,
+    ],
+    [
+      "a topic with too few replicas",
+      "kafka/topics.yaml",
+      "replicas: 3",
+      "replicas: 2",
+      /replication\.factor is 2, wanted 3 or more/,
+    ],
+    [
+      "a topic that keeps less than is promised",
+      "kafka/topics.yaml",
+      "cleanup.policy: compact,delete",
+      "cleanup.policy: compact",
+      /chat\.cursors: cleanup\.policy/,
+    ],
+    [
+      "a topic that nobody makes",
+      "kafka/topics.yaml",
+      "name: chat.audit",
+      "name: chat.audits",
+      /there is no KafkaTopic chat\.audit/,
+    ],
+    [
+      "a right that is missing",
+      "kafka/users.yaml",
+      "operations: [Read, Write, DescribeConfigs]",
+      "operations: [Read, DescribeConfigs]",
+      /edge: lacks topic chat\.messages: DescribeConfigs, Read, Write/,
+    ],
+    [
+      "a right too many",
+      "kafka/users.yaml",
+      "operations: [Read]",
+      "operations: [Read, Delete]",
+      /analyst: may topic chat\.messages: Delete, Read/,
+    ],
+    [
+      "an nginx that gives up on edges too early",
+      "../../infra/nginx/nginx.conf.template",
+      "proxy_read_timeout 75s",
+      "proxy_read_timeout 45s",
+      /proxy_read_timeout of 45s/,
+    ],
+    [
+      "an option of control that there is not",
+      "control/control.env",
+      "CONTROL_TOPIC",
+      "CONTROL_TOPICS",
+      /CONTROL_TOPICS is no option/,
     ],
   ];
 

@@ -1,9 +1,11 @@
 import { type OptionTable, readOptions } from "../../../packages/runtime/src/options.ts";
+import { CONTROL_OPTIONS, CONTROL_PREFIX } from "../../../services/control/src/config.ts";
 import { EDGE_OPTIONS, EDGE_PREFIX } from "../../../services/edge/src/config.ts";
 import { type ManifestSet, environmentOf, ofKind } from "./manifest.ts";
 
 /** Which options a container has, by its name. */
 const TABLES: Readonly<Record<string, { readonly table: OptionTable; readonly prefix: string }>> = {
+  control: { table: CONTROL_OPTIONS, prefix: CONTROL_PREFIX },
   edge: { table: EDGE_OPTIONS, prefix: EDGE_PREFIX },
 };
 
