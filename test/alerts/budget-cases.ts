@@ -5,8 +5,8 @@ type Counted = (good: number, bad: number, samples: number) => Record<string, st
 
 const SAMPLES_PER_MINUTE = 2;
 
-/** Longer than so many minutes a window does not change by what happens within one. */
-const HOURS = 100;
+/** Windows of hours fill evenly: fewer steps show the same, but for what is counted in single events. */
+const STEP = "150s";
 
 const COUNTED: Readonly<Record<"connect" | "publish" | "deliver", Counted>> = {
   connect: (good, bad, samples) => ({
@@ -41,7 +41,7 @@ export const BUDGET_CASES: readonly AlertCase[] = (
     const bad = perSample * share;
     const samples = minutes * SAMPLES_PER_MINUTE;
     const series = COUNTED[slo](perSample - bad, bad, samples);
-    return { series, at: `${minutes}m`, ...(minutes > HOURS && { step: "150s" }) };
+    return { series, at: `${minutes}m`, ...(perSample >= 1 && { step: STEP }) };
   };
   const labels = { namespace: "m", slo };
   const fast: AlertCase = {

@@ -31,7 +31,7 @@ type Page = (moment: Moment) => Value;
  */
 export function ordinaryDay(): Situation {
   const series = { ...processes(), ...clients(), ...log(), ...control() };
-  return { series, at: `${SAMPLES / 2}m` };
+  return { series, at: `${SAMPLES / 2}m`, step: "60s" };
 }
 
 function processes(): Record<string, string> {
@@ -55,8 +55,6 @@ function processes(): Record<string, string> {
 }
 
 function clients(): Record<string, string> {
-  const arrivals = ({ age, isBack }: Moment): number =>
-    (isBack ? 0 : CLIENTS / EDGES.length) + 3 * age;
   return {
     ...ofEdges(`millrace_connections{%}`, () => CLIENTS / EDGES.length),
     ...ofEdges(`millrace_handshakes_total{%,status="101"}`, (now) => {
@@ -79,6 +77,11 @@ function clients(): Record<string, string> {
     ...ofEdges(`millrace_delivery_seconds_bucket{%,le="0.1"}`, ({ age }) => 9_997 * age),
     ...ofEdges(`millrace_gaps_total{%,reason="expired"}`, ({ age }) => Math.floor(age / 20)),
   };
+}
+
+/** All at once at the beginning of the day; later some now and then. */
+function arrivals({ age, isBack }: Moment): number {
+  return (isBack ? 0 : CLIENTS / EDGES.length) + 3 * age;
 }
 
 function log(): Record<string, string> {

@@ -66,16 +66,13 @@ export function alertNames(): string[] {
 
 /**
  * What promtool says against the answers; nothing when they are as they must be. Every rule is evaluated
- * at every step, which takes its time: where the questions are about one alert, only those it needs are.
+ * at every step, which takes its time: where the questions are about one rule, only those it needs are.
  */
-export async function ask(questions: readonly Question[], alert?: string): Promise<string> {
+export async function ask(questions: readonly Question[], rule?: string): Promise<string> {
   const folder = mkdtempSync(join(tmpdir(), "millrace-rules-"));
   try {
     const rules = join(folder, "rules.yaml");
-    writeFileSync(
-      rules,
-      JSON.stringify({ groups: alert === undefined ? groups() : needed(alert) }),
-    );
+    writeFileSync(rules, JSON.stringify({ groups: rule === undefined ? groups() : needed(rule) }));
     const files = questions.map((question, number) => {
       const file = join(folder, `test-${number}.yaml`);
       writeFileSync(file, testFile(rules, question));
@@ -91,11 +88,10 @@ function groups(): RuleFile["groups"] {
   return RULE_FILES.flatMap((file) => (parse(readFileSync(file, "utf8")) as RuleFile).groups);
 }
 
-/** The alert, and what was recorded for it, directly or for another record. */
-function needed(alert: string): RuleFile["groups"] {
+/** The rule, and what was recorded for it, directly or for another record. */
+function needed(name: string): RuleFile["groups"] {
   const rules = groups().flatMap((group) => group.rules);
-  const names = new Set([alert]);
-  const nameOf = (rule: Rule): string => rule.record ?? rule.alert ?? "";
+  const names = new Set([name]);
   const expressions = (): string =>
     rules.flatMap((rule) => (names.has(nameOf(rule)) ? [rule.expr] : [])).join();
   for (let known = 0; known < names.size;) {
@@ -109,6 +105,10 @@ function needed(alert: string): RuleFile["groups"] {
   return groups()
     .map((group) => ({ ...group, rules: group.rules.filter(isNeeded) }))
     .filter((group) => group.rules.length > 0);
+}
+
+function nameOf({ record, alert }: Rule): string {
+  return record ?? alert ?? "";
 }
 
 /** JSON is YAML. */

@@ -13,6 +13,8 @@ export interface CrowdOptions {
   readonly everyMs?: number;
   /** PEM of who has signed the certificate of what stands before the edges. */
   readonly ca?: string;
+  /** So long each publish is tried. */
+  readonly publishTimeoutMs?: number;
 }
 
 export interface Goaway {
@@ -57,6 +59,15 @@ export class Crowd {
   async whenLive(): Promise<void> {
     const areLive = (): boolean => this.roamers.every(({ isLive }) => isLive);
     await waitFor(areLive, { what: "everybody is live", timeoutMs: PATIENCE_MS });
+  }
+
+  /** Everything that was said until now is in the log. */
+  async whenSettled(): Promise<void> {
+    const wanted = this.roamers.map(({ acknowledged, pending }) => acknowledged.length + pending);
+    const areSettled = (): boolean =>
+      this.roamers.every(({ acknowledged }, at) => acknowledged.length >= (wanted[at] ?? 0));
+    const what = "what was said is acknowledged";
+    await waitFor(areSettled, { what, timeoutMs: PATIENCE_MS });
   }
 
   /** So many messages more have come to each of them, on the average. */
@@ -112,7 +123,7 @@ export class Crowd {
   }
 
   #add(count: number): void {
-    const { edges, name, tokenFor, ca } = this.#options;
+    const { edges, name, tokenFor, ca, publishTimeoutMs } = this.#options;
     const trust = ca === undefined ? {} : { ca };
     for (let added = 0; added < count; added++) {
       const index = this.roamers.length;
@@ -138,7 +149,9 @@ export class Crowd {
           this.#longestDelayMs = Math.max(this.#longestDelayMs, delayMs);
         },
       };
-      this.roamers.push(new Roamer({ user, conversation, edges, token, watch, ...trust }));
+      const patience = publishTimeoutMs === undefined ? {} : { publishTimeoutMs };
+      const options = { user, conversation, edges, token, watch, ...trust, ...patience };
+      this.roamers.push(new Roamer(options));
     }
   }
 

@@ -17,6 +17,8 @@ export interface RoamerOptions {
   readonly token: () => Promise<string>;
   /** PEM of who has signed the certificate of what stands before the edges. */
   readonly ca?: string;
+  /** So long a publish is tried; as the SDK has it, where it is not given. */
+  readonly publishTimeoutMs?: number;
   readonly watch: RoamerWatch;
 }
 
@@ -54,7 +56,7 @@ export class Roamer {
   #said = 0;
 
   constructor(options: RoamerOptions) {
-    const { user, conversation, edges, token, ca, watch } = options;
+    const { user, conversation, edges, token, ca, publishTimeoutMs, watch } = options;
     this.user = user;
     this.conversation = conversation;
     this.#options = options;
@@ -62,6 +64,7 @@ export class Roamer {
       url: edges instanceof Balancer ? ANY_EDGE : edges,
       token,
       ...(ca !== undefined && { ca }),
+      ...(publishTimeoutMs !== undefined && { publishTimeoutMs }),
       environment: {
         // Chance would choose the first one otherwise.
         ...(!(edges instanceof Balancer) && { random: () => 0 }),
