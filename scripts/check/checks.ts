@@ -1,4 +1,5 @@
 import { join } from "node:path";
+import { containers } from "./containers/containers.ts";
 import { formatFinding } from "./finding.ts";
 import { HOUSE_RULES } from "./house-rules.ts";
 import { manifests } from "./manifests/manifests.ts";
@@ -30,6 +31,7 @@ export function staticChecks(root: string): Check[] {
       name: "Kubernetes manifests",
       find: (skip) => manifests({ project, root, crdFolder: crdFolder(root), skip }),
     },
+    { name: "containers", find: (skip) => containers({ project, root, skip }) },
     ...rules,
   ];
 }
