@@ -3,9 +3,12 @@ import { posix } from "node:path";
 import { fileURLToPath } from "node:url";
 import { describe, expect, it } from "vitest";
 import { type Project, projectOf } from "../project.ts";
+import { REDIS_LEAST } from "../../../services/edge/src/testing/redis-least.ts";
+import { parseManifests } from "./manifest.ts";
 import { manifestFindings } from "./manifest-rules.ts";
 import { baseAsWritten, unusedFiles } from "./manifest-sets.ts";
 import { nginxPatience } from "./proxy-patience.ts";
+import { exampleFindings, secretFindings } from "./secret-references.ts";
 
 const ROOT = fileURLToPath(new URL("../../../", import.meta.url));
 
@@ -260,6 +263,37 @@ describe("A defect of the manifests is found:", () => {
       "k8s/base/edge/service.yaml",
     ]);
   });
+});
+
+const EXAMPLES = parseManifests(FILES["k8s/secrets.example.yaml"] ?? "", "example");
+
+it("Whatever secret is referred to stands in the example, without its value, or is made", () => {
+  const base = baseAsWritten(projectOf(FILES));
+  expect(secretFindings(base, EXAMPLES)).toEqual([]);
+  expect(exampleFindings(EXAMPLES)).toEqual([]);
+});
+
+it("A secret that nobody makes, or whose value is in the tree, is found", () => {
+  const text =
+    "apiVersion: v1\nkind: Secret\nmetadata: { name: s }\nstringData: { password: hush }";
+  const secrets = parseManifests(text, "test");
+  expect(secretFindings({ place: "test", manifests: secrets }, EXAMPLES)).toEqual([
+    "test: the secret s is in the tree",
+  ]);
+  expect(exampleFindings(secrets)).toEqual(["s: password has a value"]);
+  const project = changed("edge/deployment.yaml", "secretName: edge-redis", "secretName: redis");
+  expect(secretFindings(baseAsWritten(project), EXAMPLES)).toEqual([
+    "k8s/base: nobody makes the secret redis",
+  ]);
+  const gateway = changed("gateway/gateway.yaml", "name: millrace-tls", "name: tls");
+  expect(secretFindings(baseAsWritten(gateway), EXAMPLES)).toEqual([
+    "k8s/base: nobody makes the secret tls",
+  ]);
+});
+
+it("Redis is given the rights that edges are tested with, and no others", () => {
+  const acl = FILES["k8s/secrets.example.yaml"]?.match(/user edge on .*/)?.[0] ?? "";
+  expect(acl.match(/\+\S+/g)?.toSorted()).toEqual(REDIS_LEAST.toSorted());
 });
 
 it("An nginx that cuts silent lines before two pings are late is found, also by its default", () => {

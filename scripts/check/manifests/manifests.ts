@@ -3,9 +3,12 @@ import type { Project } from "../project.ts";
 import { coreFindings, coreValidator } from "./core-schemas.ts";
 import { CrdSchemas } from "./crd-schemas.ts";
 import { built, hasKubectl } from "./kustomize.ts";
-import type { ManifestSet } from "./manifest.ts";
+import { type ManifestSet, parseManifests } from "./manifest.ts";
 import { manifestFindings } from "./manifest-rules.ts";
 import { baseAsWritten, overlayPlaces, unusedFiles } from "./manifest-sets.ts";
+import { exampleFindings, secretFindings } from "./secret-references.ts";
+
+const EXAMPLES = "k8s/secrets.example.yaml";
 
 export interface ManifestCheck {
   readonly project: Project;
@@ -23,7 +26,10 @@ export interface ManifestCheck {
 export async function manifests(check: ManifestCheck): Promise<string[]> {
   const { project, root, skip } = check;
   const base = baseAsWritten(project);
+  const examples = parseManifests(project.files.get(EXAMPLES) ?? "", EXAMPLES);
   const findings = [
+    ...exampleFindings(examples).map((message) => `${EXAMPLES}: ${message}`),
+    ...secretFindings(base, examples),
     ...unusedFiles(project).map((file) => `${file}: no kustomization of its folder names it`),
     ...manifestFindings(base),
   ];
@@ -38,7 +44,9 @@ export async function manifests(check: ManifestCheck): Promise<string[]> {
   } else {
     skip("overlays (no kubectl)");
   }
-  findings.push(...overlays.flatMap(manifestFindings));
+  findings.push(
+    ...overlays.flatMap((set) => [...manifestFindings(set), ...secretFindings(set, examples)]),
+  );
   const sets = overlays.length > 0 ? overlays : [base];
   return [...findings, ...(await coreSchemas(check, sets)), ...operatorSchemas(check, sets)];
 }
