@@ -2,6 +2,7 @@ import { drainBudget } from "./drain-budget.ts";
 import { logRights } from "./log-rights.ts";
 import { logTopics } from "./log-topics.ts";
 import type { ManifestSet } from "./manifest.ts";
+import { memoryRoom } from "./memory-room.ts";
 import { probes } from "./probes.ts";
 import { proxyPatience } from "./proxy-patience.ts";
 import { references } from "./references.ts";
@@ -11,6 +12,7 @@ import { serviceOptions } from "./service-options.ts";
 const RULES: readonly ((set: ManifestSet) => string[])[] = [
   serviceOptions,
   drainBudget,
+  memoryRoom,
   proxyPatience,
   probes,
   references,

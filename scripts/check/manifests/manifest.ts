@@ -48,6 +48,10 @@ export interface Container {
     readonly preStop?: { readonly sleep?: { readonly seconds: number }; readonly exec?: unknown };
   };
   readonly volumeMounts?: readonly { readonly name: string; readonly mountPath: string }[];
+  readonly resources?: {
+    readonly requests?: { readonly memory?: string };
+    readonly limits?: { readonly memory?: string };
+  };
 }
 
 export interface PodSpec {
@@ -107,7 +111,12 @@ export interface Kinds {
     };
   };
   readonly HorizontalPodAutoscaler: Manifest & {
-    readonly spec: { readonly scaleTargetRef: { readonly kind: string; readonly name: string } };
+    readonly spec: {
+      readonly scaleTargetRef: { readonly kind: string; readonly name: string };
+      readonly metrics?: readonly {
+        readonly pods?: { readonly target: { readonly averageValue?: string } };
+      }[];
+    };
   };
   readonly KafkaTopic: KafkaTopic;
   readonly KafkaUser: Manifest & {

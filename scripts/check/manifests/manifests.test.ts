@@ -252,6 +252,27 @@ describe("A defect of the manifests is found:", () => {
       "CONTROL_TOPICS",
       /CONTROL_TOPICS is no option/,
     ],
+    [
+      "a memory that too few connections fit in",
+      "edge/deployment.yaml",
+      "memory: 4Gi",
+      "memory: 2Gi",
+      /is scaled at 9000 connections, and holds/,
+    ],
+    [
+      "a memory that others may have",
+      "edge/deployment.yaml",
+      'cpu: "1"\n              memory: 4Gi',
+      'cpu: "1"\n              memory: 1Gi',
+      /asks for less memory/,
+    ],
+    [
+      "a memory beyond the container's",
+      "edge/edge.env",
+      "EDGE_MEMORY_MB=0",
+      "EDGE_MEMORY_MB=8000",
+      /EDGE_MEMORY_MB is more/,
+    ],
   ];
 
   it.each(DEFECTS)("%s", (...[, file, from, to, told]) => {
