@@ -3,6 +3,7 @@ import { parse } from "yaml";
 import { type OptionTable, readOptions } from "../../../packages/runtime/src/options.ts";
 import { CONTROL_OPTIONS, CONTROL_PREFIX } from "../../../services/control/src/config.ts";
 import { EDGE_OPTIONS, EDGE_PREFIX } from "../../../services/edge/src/config.ts";
+import { templateFindings } from "../manifests/proxy-template.ts";
 import type { Project } from "../project.ts";
 import { DOCKERFILE, IMAGES } from "./image-rules.ts";
 
@@ -48,6 +49,7 @@ export function composeRules(project: Project): string[] {
       ...orderFindings(service, file),
       ...volumeFindings(service, file, project),
       ...portFindings(service),
+      ...nginxFindings(service, project),
     ].map((message) => `${COMPOSE_FILE}: ${name}: ${message}`),
   );
 }
@@ -117,4 +119,15 @@ function portFindings({ ports = [] }: ComposeService): string[] {
   return ports
     .filter((port) => !port.startsWith("127.0.0.1:"))
     .map((port) => `publishes ${port} on all addresses of the machine`);
+}
+
+function nginxFindings(
+  { volumes = [], environment = {} }: ComposeService,
+  project: Project,
+): string[] {
+  return volumes.flatMap((volume) => {
+    const [source = ""] = volume.split(":");
+    const text = project.files.get(posix.join("infra", source));
+    return source.endsWith(".template") ? templateFindings(text ?? "", environment) : [];
+  });
 }

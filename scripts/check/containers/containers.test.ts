@@ -142,6 +142,13 @@ describe("A defect of compose.yaml is found:", () => {
       "key:/keys:ro",
       /there is no volume key/,
     ],
+    [
+      "a value that nginx's template wants",
+      FILE,
+      "PROXY_SHUTDOWN:",
+      "PROXY_STOP:",
+      /wants PROXY_SHUTDOWN/,
+    ],
     ["a port for everybody", FILE, "127.0.0.1:9090:9090", "9090:9090", /on all addresses/],
     [
       "a service without a bound for its memory",

@@ -5,6 +5,7 @@ import type { ManifestSet } from "./manifest.ts";
 import { memoryRoom } from "./memory-room.ts";
 import { probes } from "./probes.ts";
 import { proxyPatience } from "./proxy-patience.ts";
+import { proxyTemplate } from "./proxy-template.ts";
 import { references } from "./references.ts";
 import { serviceOptions } from "./service-options.ts";
 
@@ -14,6 +15,7 @@ const RULES: readonly ((set: ManifestSet) => string[])[] = [
   drainBudget,
   memoryRoom,
   proxyPatience,
+  proxyTemplate,
   probes,
   references,
   logTopics,

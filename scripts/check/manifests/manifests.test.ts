@@ -273,6 +273,13 @@ describe("A defect of the manifests is found:", () => {
       "EDGE_MEMORY_MB=8000",
       /EDGE_MEMORY_MB is more/,
     ],
+    [
+      "a value that nginx's template wants",
+      "load-balancer/deployment.yaml",
+      "PROXY_SHUTDOWN",
+      "PROXY_SHUTDOWNS",
+      /wants PROXY_SHUTDOWN[^]*knows no PROXY_SHUTDOWNS/,
+    ],
   ];
 
   it.each(DEFECTS)("%s", (...[, file, from, to, told]) => {
