@@ -53,6 +53,7 @@ export class PodProcess {
   #child: Child | undefined;
   #running: RunningContainer | undefined;
   #terminating: Promise<void> | undefined;
+  #reported: Promise<void> = Promise.resolve();
   #state: PodState = {
     phase: "Pending",
     isStarted: false,
@@ -182,7 +183,7 @@ export class PodProcess {
     const { readinessProbe, livenessProbe } = this.#container;
     this.#set({ isStarted: true, isReady: readinessProbe === undefined });
     if (readinessProbe !== undefined) {
-      const onVerdict = (isReady: boolean): void => void this.#set({ isReady });
+      const onVerdict = (isReady: boolean): void => this.#set({ isReady });
       this.#probers.push(new Prober({ probe: readinessProbe, running, onVerdict }));
     }
     if (livenessProbe !== undefined) {
@@ -212,7 +213,8 @@ export class PodProcess {
     if (this.#end.signal.aborted) return;
     const { api, pod } = this.#options;
     const phase = this.exitCodes.at(-1) === 0 ? "Succeeded" : "Failed";
-    await this.#set({ phase, isReady: false });
+    this.#set({ phase, isReady: false });
+    await this.#reported;
     const options = { gracePeriodSeconds: 0, preconditions: { uid: pod.metadata.uid } };
     try {
       await api.delete(pathOf(pod), options);
@@ -237,9 +239,9 @@ export class PodProcess {
     clearTimeout(over);
   }
 
-  #set(change: Partial<PodState>): Promise<void> {
+  #set(change: Partial<PodState>): void {
     this.#state = { ...this.#state, ...change };
-    return this.#report.set(this.#state);
+    this.#reported = this.#report.set(this.#state);
   }
 
   async #pause(ms: number): Promise<void> {

@@ -14,7 +14,7 @@ export interface KubeletOptions {
   readonly api: KubernetesApi;
   /** Each is a zone of its own. */
   readonly nodes: readonly string[];
-  /** By the image's name without its tag. */
+  /** By the image's name without registry and tag. */
   readonly images: Readonly<Record<string, LocalImage>>;
 }
 
@@ -101,7 +101,9 @@ export class ProcessKubelet {
   #imageOf({ spec: { containers } }: Pod): LocalImage {
     const image = containers[0]?.image ?? "";
     const name = image.replace(/@.*$/, "").replace(/:[^/]*$/, "");
-    return must(this.#options.images[name], `what ${image} is on this machine`);
+    const known = Object.entries(this.#options.images);
+    const found = known.find(([end]) => name === end || name.endsWith(`/${end}`));
+    return must(found, `what ${image} is on this machine`)[1];
   }
 
   #nextAddress(): string {
