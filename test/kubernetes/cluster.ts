@@ -1,4 +1,5 @@
 import { fileURLToPath } from "node:url";
+import { must } from "@millrace/runtime";
 import { RedisServer, waitFor } from "@millrace/testkit";
 import {
   ControlPlane,
@@ -96,10 +97,10 @@ export class Cluster {
     await redis.stop();
   }
 
-  /** In the namespace of the edges; what it says is in the error when it does not succeed. */
+  /** In the namespace of the edges; what it says is shown when it does not succeed. */
   async kubectl(...args: readonly string[]): Promise<Told> {
     const told = await this.plane.kubectl(["-n", NAMESPACE, ...args]);
-    expect(told, told.stderr).toMatchObject({ code: 0 });
+    expect(told).toMatchObject({ code: 0 });
     return told;
   }
 
@@ -167,13 +168,10 @@ export class Cluster {
     const trial: Manifest[] = trialOf(rendered, { environment, drainMs: DRAIN_MS });
     const apply = ["apply", "--validate=strict", "-f", "-"];
     expect(await plane.kubectl(apply, listOf(trial))).toMatchObject({ code: 0 });
-    await this.whenServing(this.edgesMin(trial));
-  }
-
-  /** The manifests leave the number of edges to the autoscaler. */
-  edgesMin(manifests: readonly Manifest[]): number {
-    const scaler = manifests.find(({ kind }) => kind === "HorizontalPodAutoscaler");
-    return (scaler?.["spec"] as { minReplicas: number }).minReplicas;
+    // The manifests leave the number of edges to the autoscaler.
+    const scaler = trial.find(({ kind }) => kind === "HorizontalPodAutoscaler");
+    const { minReplicas } = must(scaler, "an autoscaler")["spec"] as { minReplicas: number };
+    await this.whenServing(minReplicas);
   }
 
   /** Open WebSockets, by the page that Prometheus reads. */

@@ -79,7 +79,7 @@ export class Endpoints {
 }
 
 /** Where clients connect to a pod. */
-export function addressOf(pod: Pod): string {
+function addressOf(pod: Pod): string {
   return `ws://${hostOf(pod)}:${portOf(pod, PORT)}/v1/connect`;
 }
 
