@@ -89,7 +89,7 @@ async function main([name = "", ...args]) {
     return 1;
   }
   const script = `${ROOT}scripts/${name}.ts`;
-  if (!/^[a-z-]+$/.test(name) || !existsSync(script)) {
+  if (!/^[a-z0-9-]+$/.test(name) || !existsSync(script)) {
     process.stderr.write(`there is no scripts/${name}.ts to launch\n`);
     return 2;
   }

@@ -16,7 +16,7 @@ import { AUDIENCE, ISSUER } from "../../services/edge/src/testing/test-issuer.ts
 import { Crowd, mostWithin } from "../fleet/crowd.ts";
 import { Endpoints, metricsOf } from "./endpoints.ts";
 import { tellBuild } from "./machine.ts";
-import { type Manifest, listOf, renderOverlay } from "./overlay.ts";
+import { type Manifest, textOf, renderOverlay } from "./overlay.ts";
 import { trialOf } from "./trial-overlay.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
@@ -167,7 +167,7 @@ export class Cluster {
     const rendered = await renderOverlay(plane, "production");
     const trial: Manifest[] = trialOf(rendered, { environment, drainMs: DRAIN_MS });
     const apply = ["apply", "--validate=strict", "-f", "-"];
-    expect(await plane.kubectl(apply, listOf(trial))).toMatchObject({ code: 0 });
+    expect(await plane.kubectl(apply, textOf(trial))).toMatchObject({ code: 0 });
     // The manifests leave the number of edges to the autoscaler.
     const scaler = trial.find(({ kind }) => kind === "HorizontalPodAutoscaler");
     const { minReplicas } = must(scaler, "an autoscaler")["spec"] as { minReplicas: number };

@@ -4,7 +4,7 @@ import { fileURLToPath } from "node:url";
 import { ControlPlane } from "@millrace/testkit/kubernetes";
 import { afterAll, beforeAll, describe, expect, it } from "vitest";
 import { skipsKubernetes, tellBuild } from "./machine.ts";
-import { type Manifest, OVERLAYS, listOf, manifestsIn, renderOverlay } from "./overlay.ts";
+import { type Manifest, OVERLAYS, textOf, manifestsIn, renderOverlay } from "./overlay.ts";
 
 /** Where the definitions of Strimzi, the Gateway API and Prometheus' operator may lie. */
 const CRDS = fileURLToPath(new URL("../../../shared/crds/", import.meta.url));
@@ -15,14 +15,14 @@ let plane: ControlPlane;
 /** What the API server says to all of it, without keeping anything. */
 async function tryOut(manifests: readonly Manifest[]): Promise<{ code: number; stderr: string }> {
   const how = ["--dry-run=server", "--validate=strict", "-f", "-"];
-  return plane.kubectl(["apply", ...how], listOf(manifests));
+  return plane.kubectl(["apply", ...how], textOf(manifests));
 }
 
 /** Definitions that are served only when the API server says so. */
 async function define(files: readonly string[]): Promise<void> {
   const definitions = files.flatMap((file) => manifestsIn(readFileSync(join(CRDS, file), "utf8")));
   const apply = ["apply", "--server-side", "-f", "-"];
-  expect(await plane.kubectl(apply, listOf(definitions))).toMatchObject({ code: 0 });
+  expect(await plane.kubectl(apply, textOf(definitions))).toMatchObject({ code: 0 });
   const names = definitions.map(({ metadata }) => `crd/${metadata.name}`);
   const wait = ["wait", "--for=condition=Established", "--timeout=120s", ...names];
   expect(await plane.kubectl(wait)).toMatchObject({ code: 0 });
@@ -34,7 +34,8 @@ describe.skipIf(skipsKubernetes)("A real API server", () => {
     if (HAS_CRDS) await define(readdirSync(CRDS).filter((file) => file.endsWith(".yaml")));
     // A dry run keeps no namespace that the next object could be in.
     const namespace = { apiVersion: "v1", kind: "Namespace", metadata: { name: "millrace" } };
-    await plane.api.create("/api/v1/namespaces", namespace);
+    const apply = ["apply", "-f", "-"];
+    expect(await plane.kubectl(apply, textOf([namespace]))).toMatchObject({ code: 0 });
   });
 
   afterAll(() => plane?.stop());

@@ -23,7 +23,10 @@ export function manifestsIn(text: string): Manifest[] {
   return parseAllDocuments(text).map((document) => document.toJS() as Manifest);
 }
 
-/** For kubectl, which takes JSON, too. */
-export function listOf(items: readonly unknown[]): string {
-  return JSON.stringify({ apiVersion: "v1", kind: "List", items });
+/**
+ * For kubectl, one document after the other: what comes as a List it checks by itself, and less
+ * strictly than the server does. JSON is YAML, too.
+ */
+export function textOf(manifests: readonly unknown[]): string {
+  return manifests.map((manifest) => JSON.stringify(manifest)).join("\n---\n");
 }

@@ -75,7 +75,7 @@ export class KubernetesApi {
   ): AsyncGenerator<WatchEvent<Item>> {
     const { resourceVersion, signal } = options;
     const query = `watch=true&allowWatchBookmarks=true&resourceVersion=${resourceVersion}`;
-    const call: Call = { method: "GET", path: `${path}?${query}` };
+    const call: Call = { method: "GET", path: `${path}${path.includes("?") ? "&" : "?"}${query}` };
     const response = await this.#open(call, signal);
     if (response.statusCode !== 200) throw await errorOf(call, response);
     for await (const line of createInterface({ input: response })) {
