@@ -7,7 +7,8 @@ import { skipsKubernetes, tellBuild } from "./machine.ts";
 import { type Manifest, OVERLAYS, textOf, manifestsIn, renderOverlay } from "./overlay.ts";
 
 /** Where the definitions of Strimzi, the Gateway API and Prometheus' operator may lie. */
-const CRDS = fileURLToPath(new URL("../../../shared/crds/", import.meta.url));
+const CRDS =
+  process.env["MILLRACE_CRDS"] ?? fileURLToPath(new URL("../../../shared/crds/", import.meta.url));
 const HAS_CRDS = existsSync(CRDS);
 
 let plane: ControlPlane;

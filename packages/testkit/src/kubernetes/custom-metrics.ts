@@ -16,6 +16,8 @@ export interface CustomMetricsOptions {
 const GROUP = "custom.metrics.k8s.io";
 const VERSION = "v1beta2";
 const ROOT = `/apis/${GROUP}/${VERSION}`;
+/** Of all the pods that a selector takes. */
+const ASKED = new RegExp(String.raw`^${ROOT}/namespaces/([^/]+)/pods/\*/([^/]+)$`);
 const SERVICE = { name: "custom-metrics", namespace: "default" } as const;
 const NOT_FOUND = 404;
 const UNAVAILABLE = 503;
@@ -80,7 +82,8 @@ export class CustomMetrics {
 
   async #answer({ pathname, searchParams }: URL): Promise<{ status: number; body: object }> {
     if (pathname === ROOT) return { status: 200, body: this.#resources() };
-    const asked = new RegExp(`^${ROOT}/namespaces/([^/]+)/pods/\\*/([^/]+)$`).exec(pathname);
+    // The star may come as %2A.
+    const asked = ASKED.exec(decodeURIComponent(pathname));
     const [, namespace = "", metric] = asked ?? [];
     if (metric !== this.#options.metric) return { status: NOT_FOUND, body: {} };
     try {

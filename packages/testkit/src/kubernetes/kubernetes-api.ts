@@ -97,7 +97,16 @@ export class KubernetesApi {
   #open(call: Call, signal: AbortSignal): Promise<IncomingMessage> {
     const { method, path, body, contentType = JSON_TYPE } = call;
     const { port, token } = this.place;
-    const headers = { authorization: `Bearer ${token}`, accept: JSON_TYPE };
+    const text = body === undefined ? undefined : JSON.stringify(body);
+    const headers = {
+      authorization: `Bearer ${token}`,
+      accept: JSON_TYPE,
+      // Said here, since Node says no length of what a DELETE carries.
+      ...(text !== undefined && {
+        "content-type": contentType,
+        "content-length": Buffer.byteLength(text),
+      }),
+    };
     return new Promise((resolve, reject) => {
       const sent = request({
         host: "127.0.0.1",
@@ -106,11 +115,11 @@ export class KubernetesApi {
         method,
         agent: this.#agent,
         signal,
-        headers: body === undefined ? headers : { ...headers, "content-type": contentType },
+        headers,
       });
       sent.once("response", resolve);
       sent.on("error", reject);
-      sent.end(body === undefined ? undefined : JSON.stringify(body));
+      sent.end(text);
     });
   }
 }
