@@ -59,7 +59,7 @@ export default defineConfig({
           include: [`${FOLDERS}/*.k8s.test.ts`],
           exclude: EXCLUDE,
           globalSetup: [SERVICES],
-          testTimeout: 300_000,
+          testTimeout: 900_000,
           // Kubernetes is built in the first one, once on a machine.
           hookTimeout: 1_800_000,
           fileParallelism: false,

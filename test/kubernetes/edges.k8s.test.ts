@@ -157,7 +157,7 @@ describe.skipIf(skipsKubernetes)("Edges in Kubernetes", () => {
       more.close();
       late.close();
       await cluster.whenServing(EDGES);
-      await cluster.settle("up and down by the autoscaler", all);
+      await cluster.settle("up and down again by the autoscaler", all);
     },
     PATIENCE_MS,
   );
