@@ -22,6 +22,11 @@ import { type Shown, show } from "./watching.ts";
 
 const AUDIT_LINES = 20;
 
+interface AuditWords {
+  readonly limit?: number;
+  readonly after?: string;
+}
+
 type Look = (invocation: Invocation) => Promise<Shown>;
 
 /** What only looks. */
@@ -75,21 +80,32 @@ function addExplain(program: Command, surroundings: Surroundings): void {
         exitCode: EXIT.wrongUse,
       });
     });
-  const about = (kind: string, argument: string, example: string): void => {
-    explain
-      .command(kind)
-      .description(`why a ${kind} hears nothing`)
-      .argument(`<${argument}>`)
-      .addHelpText("after", examples(explain, `${kind} ${example}`, `${kind} ${example} --json`))
-      .action(async (id: string, _options, command: Command) => {
-        const invocation = new Invocation(surroundings, command);
-        const path = `/v1/explain/${kind}s/${encodeURIComponent(id)}`;
-        const view = await invocation.control().read<ExplanationView>(path);
-        invocation.answer(view, () => explanationText(view, invocation.layout));
-      });
-  };
-  about("client", "user", "alice");
-  about("conversation", "id", "room:42");
+  explain
+    .command("client")
+    .description("why a user hears nothing, at all or of one conversation")
+    .argument("<user>", "the sub of their token")
+    .option("--conversation <id>", "what they should hear of")
+    .addHelpText("after", examples(explain, "client alice", "client alice --conversation room:42"))
+    .action((user: string, words: { readonly conversation?: string }, command: Command) => {
+      const about = words.conversation;
+      const query = about === undefined ? "" : `?conversation=${encodeURIComponent(about)}`;
+      const path = `/v1/explain/clients/${encodeURIComponent(user)}${query}`;
+      return tellWhy(new Invocation(surroundings, command), path);
+    });
+  explain
+    .command("conversation")
+    .description("why nobody hears anything of it")
+    .argument("<id>", "the conversation's id")
+    .addHelpText("after", examples(explain, "conversation room:42", "conversation room:42 --json"))
+    .action((id: string, _options, command: Command) => {
+      const path = `/v1/explain/conversations/${encodeURIComponent(id)}`;
+      return tellWhy(new Invocation(surroundings, command), path);
+    });
+}
+
+async function tellWhy(invocation: Invocation, path: string): Promise<void> {
+  const view = await invocation.control().read<ExplanationView>(path);
+  invocation.answer(view, () => explanationText(view, invocation.layout));
 }
 
 function addTopics(program: Command, surroundings: Surroundings): void {
@@ -114,10 +130,12 @@ function addAudit(program: Command, surroundings: Surroundings): void {
     .command("audit")
     .description("who has changed what, the newest last")
     .option("--limit <n>", `so many of the newest (default ${AUDIT_LINES})`, parseLimit)
+    .option("--after <next>", "older ones: from where an answer's next says")
     .addHelpText("after", examples(program, "audit", "audit --limit 100 --json"))
-    .action(async ({ limit = AUDIT_LINES }: { readonly limit?: number }, command: Command) => {
+    .action(async ({ limit = AUDIT_LINES, after }: AuditWords, command: Command) => {
       const invocation = new Invocation(surroundings, command);
-      const path = `/v1/audit?limit=${limit}`;
+      const older = after === undefined ? "" : `&after=${encodeURIComponent(after)}`;
+      const path = `/v1/audit?limit=${limit}${older}`;
       const view = await invocation.control().read<{ audit: AuditView[] }>(path);
       invocation.answer(view, () => auditText(byTime(view.audit), invocation.layout));
     });

@@ -146,7 +146,8 @@ partition 11: 2 of 3 in sync
       ],
     };
     control.when("GET /v1/explain/clients/alice%2Fb", { body: explanation });
-    expect(await shown("explain client alice/b")).toBe(`
+    const words = "explain client alice/b --conversation room:42";
+    expect(await shown(words)).toBe(`
 Partition 7 is paused by an operator.
 
 ✓ connection  one, on edge-1
@@ -155,6 +156,15 @@ Partition 7 is paused by an operator.
 EDGE    LIVE  CATCHING UP  LAGGING  LAST
 edge-1     3            0        1  AAAAAAAA.7.1
 `);
+  });
+
+  it("what is explained is what was asked for", async () => {
+    await run("explain client alice --conversation room:a&b");
+    await run("explain conversation room:42");
+    expect(control.asked.map(({ path }) => path)).toEqual([
+      "/v1/explain/clients/alice?conversation=room%3Aa%26b",
+      "/v1/explain/conversations/room%3A42",
+    ]);
   });
 
   it("topics that break a promise are an exit code of their own", async () => {
