@@ -121,32 +121,32 @@ describe.each(DELIVERIES)("with %s delivery", (delivery) => {
         await stage.connect(two, "far"),
       ];
       for (const reader of [near, far]) await subscribe(reader, c, "live");
-      await say(writer, c, bodiesFrom(0, 50));
-      for (const reader of [near, far]) await whenHas(reader, c, bodiesFrom(0, 50));
+      await say(writer, c, bodiesFrom(0, 20));
+      for (const reader of [near, far]) await whenHas(reader, c, bodiesFrom(0, 20));
       const partition = partitionOf(near, c);
       await order("PUT", `pauses/${partition}`);
       await whenPaused(1);
-      await say(writer, c, bodiesFrom(50, 300));
+      await say(writer, c, bodiesFrom(20, 100));
       const late = await stage.connect(two, "late");
       await subscribe(late, c, "earliest");
-      await whenHas(late, c, bodiesFrom(0, 50));
+      await whenHas(late, c, bodiesFrom(0, 20));
       const lag = async (edge: LocalEdge): Promise<number> =>
         (await byPartition(edge, "millrace_tail_lag_records")).get(partition) ?? 0;
       for (const edge of [one, two]) {
-        await waitFor(async () => (await lag(edge)) >= 250, { what: "an honest lag" });
+        await waitFor(async () => (await lag(edge)) >= 80, { what: "an honest lag" });
         const stalled = await byPartition(edge, "millrace_tail_stalled_seconds");
         expect(stalled.get(partition)).toBe(0);
         const ready = await ask(edge.port, "/readyz", {});
         expect([ready.status, ready.json]).toEqual([200, { status: "ready" }]);
       }
-      expect([near, far, late].map((reader) => reader.bodies(c).length)).toEqual([50, 50, 50]);
+      expect([near, far, late].map((reader) => reader.bodies(c).length)).toEqual([20, 20, 20]);
       // What is said twice is still known: the keys are read on.
-      await say(writer, c, bodiesFrom(290, 300));
+      await say(writer, c, bodiesFrom(95, 100));
       await order("DELETE", `pauses/${partition}`);
-      for (const reader of [near, far, late]) await whenHas(reader, c, bodiesFrom(0, 300));
+      for (const reader of [near, far, late]) await whenHas(reader, c, bodiesFrom(0, 100));
       await whenPaused(0);
-      await say(writer, c, bodiesFrom(300, 320));
-      for (const reader of [near, far, late]) await whenHas(reader, c, bodiesFrom(0, 320));
+      await say(writer, c, bodiesFrom(100, 110));
+      for (const reader of [near, far, late]) await whenHas(reader, c, bodiesFrom(0, 110));
       expect((await stage.judge({ near: [near], far: [far], late: [late] })).offences).toEqual([]);
     },
     TEST_MS,

@@ -10,6 +10,8 @@ import { onScrape } from "./watch/edge-gauges.ts";
 
 export interface EdgeOwnership {
   readonly ownership: Ownership;
+  /** Its share of the partitions: what operators have ordered, or else what it was started with. */
+  readonly weight: number;
   /** Follows the tails: how far each partition was handed on, for the tools that show a group's lag. */
   readonly progress: TailFollower;
 }
@@ -40,11 +42,16 @@ export function createOwnership(config: EdgeConfig, parts: OwnershipParts): Edge
     gauge.reset();
     for (const partition of ownership.owned) gauge.set({ partition }, 1);
   });
-  return { ownership, progress: progressOf(ownership) };
+  return {
+    ownership,
+    get weight() {
+      return weightInForce(config, orders);
+    },
+    progress: progressOf(ownership),
+  };
 }
 
-/** Its share of the partitions: what operators have ordered, or else what it was started with. */
-export function weightInForce({ id, weight }: EdgeConfig, orders: Orders): number {
+function weightInForce({ id, weight }: EdgeConfig, orders: Orders): number {
   return orders.weightOf(id) ?? weight;
 }
 
