@@ -1,9 +1,9 @@
-import type { Log, Ownership } from "@millrace/log";
+import type { Log } from "@millrace/log";
 import type { Clock } from "@millrace/runtime";
 import type { EdgeConfig } from "./config.ts";
 import type { EdgeClients } from "./edge-clients.ts";
 import type { EdgeDrain } from "./edge-drain.ts";
-import { weightInForce } from "./edge-ownership.ts";
+import type { EdgeOwnership } from "./edge-ownership.ts";
 import type { EdgeRights } from "./edge-rights.ts";
 import type { EdgeRoom } from "./edge-room.ts";
 import type { EdgeMetrics } from "./metrics.ts";
@@ -20,7 +20,7 @@ export interface StandingParts {
   readonly server: Pick<Server, "isReady">;
   readonly clients: EdgeClients;
   readonly ruled: Pick<EdgeRights, "silenceMs" | "orders">;
-  readonly ownership: Pick<Ownership, "owned">;
+  readonly owned: Pick<EdgeOwnership, "ownership" | "weight">;
   readonly drain: Pick<EdgeDrain, "state">;
   readonly health: Pick<RedisHealth, "isUp">;
 }
@@ -36,7 +36,7 @@ export function createTelling(config: EdgeConfig, parts: StandingParts): EdgeTel
   const { clock, metrics, log, clients, room } = parts;
   const { connectionsMax } = room;
   const traffic = new Traffic(clock, () => log.epoch?.partitions ?? 0);
-  const standing = new PartsStanding(config, parts);
+  const standing = new PartsStanding(parts);
   const told = { config, clock, metrics, clients, log, traffic, connectionsMax, standing };
   const reports = new EdgeReports(told);
   return { reports, traffic };
@@ -44,16 +44,14 @@ export function createTelling(config: EdgeConfig, parts: StandingParts): EdgeTel
 
 /** How the edge stands, gathered from its parts for those who ask. */
 class PartsStanding implements EdgeStanding {
-  readonly #config: EdgeConfig;
   readonly #parts: StandingParts;
 
-  constructor(config: EdgeConfig, parts: StandingParts) {
-    this.#config = config;
+  constructor(parts: StandingParts) {
     this.#parts = parts;
   }
 
   get weight(): number {
-    return weightInForce(this.#config, this.#parts.ruled.orders);
+    return this.#parts.owned.weight;
   }
 
   get state(): ReportedState {
@@ -75,7 +73,7 @@ class PartsStanding implements EdgeStanding {
   }
 
   isOwned(partition: number): boolean {
-    return this.#parts.ownership.owned.has(partition);
+    return this.#parts.owned.ownership.owned.has(partition);
   }
 
   isPaused(partition: number): boolean {

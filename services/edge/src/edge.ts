@@ -2,8 +2,6 @@ import type { Log, Ownership } from "@millrace/log";
 import { type Clock, type Logger, delay } from "@millrace/runtime";
 import { cursorsTopicOf } from "@millrace/schemas";
 import { type Admission, createAdmission } from "./admission/admission.ts";
-import { startAdminPage } from "./admin/admin-page.ts";
-import type { AdminServices } from "./admin/admin-routes.ts";
 import { Tickets } from "./admission/tickets.ts";
 import { CatchUp } from "./catchup/catch-up.ts";
 import { StartPoints } from "./catchup/start-point.ts";
@@ -39,7 +37,6 @@ import type { Orders } from "./orders/orders.ts";
 import type { Rights } from "./rights/rights.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
 import { TokenLives } from "./connection/token-life.ts";
-import { startMetricsPage } from "./server/metrics-page.ts";
 import { type Server, startServer } from "./server/server.ts";
 import { Acknowledgements } from "./session/acknowledgements.ts";
 import type { CursorRebuilder } from "./session/cursor-rebuild.ts";
@@ -49,8 +46,9 @@ import { type TopicParts, assertPartitions, kafkaLog, settleTopic } from "./edge
 import { EdgeRoom } from "./edge-room.ts";
 import { createTelling } from "./edge-standing.ts";
 import type { ProcessProbe } from "./vitals/process-probe.ts";
-import { type EdgeDrain, SETTLE_SHARE, createDrain } from "./edge-drain.ts";
+import { SETTLE_SHARE, createDrain } from "./edge-drain.ts";
 import { type EdgeOwnership, createOwnership } from "./edge-ownership.ts";
+import { startPages } from "./edge-pages.ts";
 import { type EdgeRelay, type PieceLoss, createRelay } from "./edge-relay.ts";
 import { EdgeClients } from "./edge-clients.ts";
 import { type EdgeRights, createRights } from "./edge-rights.ts";
@@ -136,22 +134,12 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   const owning = { ...dependencies, ...shared, metrics, log, orders: ruled.orders, isGiven };
   const owned = createOwnership(config, owning);
   const drain = createDrain(config, { clock, clients, server, owned });
-  const telling = createTelling(config, {
-    ...{ clock, metrics, clients, log, room, server, ruled, health, drain },
-    ownership: owned.ownership,
-  });
-  const services = {
-    sessions,
-    rulings: ruled.services,
-    reports: telling.reports,
-    orders: orderServices({ ruled, owned, log }),
-    stopping: { drainMs: config.drainMs, stop: dependencies.stop, drain },
-  };
-  const pages = await startPages(config, { logger, metrics, admission, services });
+  const told = { ...doors, metrics, log, room, server, ruled, health, owned, drain };
+  const telling = createTelling(config, told);
+  const pages = await startPages(config, { ...told, admission, telling, stop: dependencies.stop });
   await Promise.all([openLogs(config, { log, cursorsLog, isGiven }, shared), ruled.open()]);
   const core = { ...dependencies, ...doors, metrics, redis, health, admission, log, cursorsLog };
-  const { traffic } = telling;
-  const parts = assemble(config, { ...core, ...owned, orders: ruled.orders, traffic });
+  const parts = assemble(config, { ...core, ...owned, ...telling, orders: ruled.orders });
   drain.open();
   await whenReached(parts, log, clock);
   const answers = httpServices({ limits, admission, tickets, ...parts });
@@ -172,42 +160,6 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
       pages.close();
       credentials.close();
       stopSampling();
-    },
-  };
-}
-
-function orderServices(parts: {
-  readonly ruled: EdgeRights;
-  readonly owned: EdgeOwnership;
-  readonly log: Log;
-}): AdminServices["orders"] {
-  const { ruled, owned, log } = parts;
-  return {
-    ...ruled.orderServices,
-    partitions: () => log.epoch?.partitions,
-    rejoin: () => owned.ownership.rejoin(),
-  };
-}
-
-/** What Prometheus asks, and what operators call, each on a port of its own. */
-async function startPages(
-  config: EdgeConfig,
-  parts: {
-    readonly logger: Logger;
-    readonly metrics: EdgeMetrics;
-    readonly admission: Admission;
-    readonly services: AdminServices;
-  },
-): Promise<{ readonly adminPort: number; close(): void }> {
-  const { logger, metrics, admission, services } = parts;
-  const page = await startMetricsPage(config, metrics.registry);
-  const identify = admission.identifyOperator.bind(admission);
-  const admin = await startAdminPage({ address: config.admin, logger, services, identify });
-  return {
-    adminPort: admin.port,
-    close: () => {
-      page.close();
-      admin.close();
     },
   };
 }

@@ -13,7 +13,15 @@ import { PausedReader } from "../tail/paused-reader.ts";
 import { resuming } from "../tail/resumed-follower.ts";
 import type { PartitionSource } from "../tail/tails.ts";
 import { BucketMark, type Piece } from "./bucket-mark.ts";
-import { type FollowedBucket, followedFrom, isNeedy } from "./followed-bucket.ts";
+import {
+  type FollowedBucket,
+  coverWith,
+  followedFrom,
+  isNeedy,
+  lagOf,
+  lowestNeeded,
+  newsIn,
+} from "./followed-bucket.ts";
 import { bucketOf } from "./relay-bucket.ts";
 import type { RelayPiece } from "./relay-piece.ts";
 import type { RelayReceiver } from "./relay-receiver.ts";
@@ -115,13 +123,8 @@ export class RelayedPartition implements PartitionSource {
   }
 
   get lag(): number | undefined {
-    const known = this.#known;
-    if (known === undefined) return undefined;
-    let lag = this.#direct?.lag ?? 0;
-    for (const { mark } of this.#followed.values()) {
-      if (mark.epoch === known.epoch) lag = Math.max(lag, Number(known.offset - mark.covered));
-    }
-    return lag;
+    if (this.#known === undefined) return undefined;
+    return Math.max(this.#direct?.lag ?? 0, lagOf(this.#followed.values(), this.#known));
   }
 
   /** As far as the log is known to go, less what somebody here still waits for. */
@@ -329,15 +332,8 @@ export class RelayedPartition implements PartitionSource {
   }
 
   #lowestNeeded(): Told | undefined {
-    const nowMs = this.#options.clock.nowMs();
-    let lowest = this.#known;
-    if (lowest === undefined) return undefined;
-    for (const followed of this.#followed.values()) {
-      const { mark } = followed;
-      if (!isNeedy(followed, nowMs) || mark.epoch !== lowest.epoch) continue;
-      if (mark.covered < lowest.offset) lowest = told(mark.epoch, this.partition, mark.covered);
-    }
-    return lowest;
+    if (this.#known === undefined) return undefined;
+    return lowestNeeded(this.#followed.values(), this.#known, this.#options.clock.nowMs());
   }
 
   #endDirect(): void {
@@ -353,23 +349,11 @@ export class RelayedPartition implements PartitionSource {
 
   #take(chunk: LogChunk): void {
     const { epoch, from: base, next } = chunk;
-    const coveredBefore = new Map<number, bigint>();
-    for (const [bucket, followed] of this.#followed) {
-      const { mark } = followed;
-      const { covered } = mark;
-      const verdict = mark.take({ epoch, base, next });
-      if (verdict === "taken") coveredBefore.set(bucket, covered);
-      // The log has answered for the place that was doubted, or was asked beyond it.
-      if (verdict === "beyond") followed.isDoubted = true;
-      else if (epoch === mark.epoch && next >= covered) followed.isDoubted = false;
-    }
+    const coveredBefore = coverWith(this.#followed, { epoch, base, next });
     this.#knows(told(epoch, this.partition, next));
     if (coveredBefore.size === 0) return;
-    const isNews = ({ key, offset }: LogRecord): boolean => {
-      const covered = key === null ? undefined : coveredBefore.get(bucketOf(key));
-      return covered !== undefined && offset >= covered;
-    };
-    this.#handOn({ epoch, base, next }, chunk.records.filter(isNews), chunk.endOffset);
+    const news = newsIn(chunk.records, coveredBefore);
+    this.#handOn({ epoch, base, next }, news, chunk.endOffset);
   }
 
   #handOn({ epoch, base, next }: Piece, records: readonly LogRecord[], endOffset: bigint): void {

@@ -1,6 +1,7 @@
 import type { Mutant } from "./mutants.ts";
 
 const MARK = "relay/bucket-mark.ts";
+const BUCKET = "relay/followed-bucket.ts";
 const PARTITION = "relay/relayed-partition.ts";
 const SENDER = "relay/relay-sender.ts";
 
@@ -32,7 +33,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "what was relayed is handed on again when it is read",
-    file: PARTITION,
+    file: BUCKET,
     from: "return covered !== undefined && offset >= covered;",
     to: "return covered !== undefined && offset >= 0n;",
   },
@@ -44,14 +45,14 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "silence is no reason to look at the log",
-    file: "relay/followed-bucket.ts",
+    file: BUCKET,
     from: "return isDoubted || nowMs - relayedMs > SILENCE_MS;",
     to: "return isDoubted || nowMs < relayedMs;",
   },
   {
     name: "the log is read from its newest known place on, whatever is missing",
-    file: PARTITION,
-    from: "      if (mark.covered < lowest.offset) lowest = told(mark.epoch, this.partition, mark.covered);\n",
+    file: BUCKET,
+    from: "    if (mark.covered < lowest.offset) lowest = told(mark.epoch, end.partition, mark.covered);\n",
     to: "",
   },
   {
