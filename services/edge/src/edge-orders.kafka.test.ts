@@ -170,8 +170,8 @@ describe.each(DELIVERIES)("with %s delivery", (delivery) => {
       });
       stage.atEnd(() => load.stop());
       for (const isWhole of [true, false]) {
-        await order("PUT", "drain", body("stay"));
-        await order("PUT", "drain", body("stay"));
+        await order("PUT", "drain", thenBody("stay"));
+        await order("PUT", "drain", thenBody("stay"));
         if (isWhole) {
           await whenOwned(0, "the second owns all");
           const isEmpty = async () => (await metricOf(one, "millrace_connections")) === 0;
@@ -232,7 +232,7 @@ it("A wish that makes no sense is refused by name, and changes nothing", async (
     ["weights/edge-1", { weight: 1_001 }, "weight is no whole number from 0 to 1000"],
     ["weights/%00", { weight: 1 }, "this is no edge id"],
     ["pauses/99999", undefined, "this is no partition"],
-    ["drain", body("sleep"), "then is neither `end` nor `stay`"],
+    ["drain", thenBody("sleep"), "then is neither `end` nor `stay`"],
   ] as const) {
     const answer = await operator.call("PUT", `/v1/${path}`, wish);
     expect([path, answer.status, answer.json?.["message"]]).toEqual([path, 400, why]);
@@ -255,9 +255,9 @@ async function say(client: RawClient, c: string, bodies: readonly string[]): Pro
   }
 }
 
-/** The body of a drain; written as a literal it would look like a promise. */
-function body(then: string): object {
-  return Object.fromEntries([["then", then]]);
+/** The body of a drain: as a literal it would look like a promise. */
+function thenBody(word: string): object {
+  return JSON.parse(`{"then":"${word}"}`) as object;
 }
 
 function partitionOf(client: RawClient, c: string): number {
