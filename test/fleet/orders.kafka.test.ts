@@ -3,8 +3,12 @@ import { ownershipGroupOf } from "@millrace/schemas";
 import { waitFor } from "@millrace/testkit";
 import kafkajs from "kafkajs";
 import { afterEach, beforeEach, describe, expect, inject, it } from "vitest";
-import { SteadyLoad } from "../../../test/trouble/steady-load.ts";
-import { DELIVERIES, type Delivery, deliveredBy } from "./testing/deliveries.ts";
+import { SteadyLoad } from "../trouble/steady-load.ts";
+import {
+  DELIVERIES,
+  type Delivery,
+  deliveredBy,
+} from "../../services/edge/src/testing/deliveries.ts";
 import {
   EdgeStage,
   type LocalEdge,
@@ -12,11 +16,11 @@ import {
   publish,
   subscribe,
   whenHas,
-} from "./testing/edge-stage.ts";
-import { ask } from "./testing/http-client.ts";
-import { byPartition, metricOf } from "./testing/metric-of.ts";
-import { Operator } from "./testing/operator.ts";
-import type { RawClient } from "./testing/raw-client.ts";
+} from "../../services/edge/src/testing/edge-stage.ts";
+import { ask } from "../../services/edge/src/testing/http-client.ts";
+import { byPartition, metricOf } from "../../services/edge/src/testing/metric-of.ts";
+import { Operator } from "../../services/edge/src/testing/operator.ts";
+import type { RawClient } from "../../services/edge/src/testing/raw-client.ts";
 
 const { Kafka, logLevel } = kafkajs;
 
