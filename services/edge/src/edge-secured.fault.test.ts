@@ -76,6 +76,11 @@ beforeEach(async () => {
   await provide(stage.controlTopic, "control");
 });
 
+/** Lines of what it has logged that are warnings, or worse. */
+function warnings(): string[] {
+  return output().match(/"level":[45]0.*/g) ?? [];
+}
+
 /** The last of the rights that docs/operations.md lists. */
 function allowGroup(): Promise<void> {
   const group = ownershipGroupOf(stage.topic);
@@ -159,7 +164,6 @@ it("An edge without the right on its group serves as any other, warns once, and 
   await subscribe(reader, c, "live");
   await publish(writer, c, bodiesFrom(0, 100));
   await whenHas(reader, c, bodiesFrom(0, 100));
-  const warnings = (): string[] => output().match(/"level":[45]0.*/g) ?? [];
   await waitFor(() => warnings().length > 0, { what: "the warning" });
   // Long enough that it has tried several times.
   await waitFor(() => performance.now() - beganMs > SEVERAL_TRIES_MS, { what: "several tries" });

@@ -38,8 +38,8 @@ async function pause(is: boolean): Promise<void> {
   await clock.advance(10);
 }
 
-async function append(...bodies: readonly string[]): Promise<void> {
-  world.append(ROOM, ...bodies);
+async function append(...texts: readonly string[]): Promise<void> {
+  world.append(ROOM, ...texts);
   await clock.advance(100);
 }
 

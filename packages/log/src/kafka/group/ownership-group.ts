@@ -49,6 +49,9 @@ const LEAVE_MS = 2_000;
 const RETRY_MS_MIN = 1_000;
 const RETRY_MS_MAX = 8_000;
 
+/** A coordinator that has just started, or moved, says no once or twice, which is nobody's concern. */
+const PASSING_MS = 2 * RETRY_MS_MIN;
+
 const NO_PINS: ReadonlyMap<number, string> = new Map();
 
 const NO_MEMBER = {
@@ -134,7 +137,7 @@ class OwnershipGroup implements Ownership {
       try {
         await this.#live(this.#life.signal);
       } catch (cause) {
-        this.#outage.lasts(cause);
+        if (this.#retryMs > PASSING_MS) this.#outage.lasts(cause);
         if (clock.nowMs() - this.#memberMs > SESSION_MS) this.#own(new Set());
         await delay(clock, this.#retryMs, this.#life.signal);
         this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
