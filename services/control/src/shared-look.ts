@@ -10,6 +10,8 @@ export class SharedLook<Seen, Means = void> {
   readonly #look: (means: Means) => Promise<Seen>;
   #seen: { readonly value: Seen; readonly atMs: number } | undefined;
   #looking: Promise<Seen> | undefined;
+  /** Looks that have begun before the last `forget` are not kept. */
+  #generation = 0;
 
   constructor(options: {
     readonly clock: Pick<Clock, "nowMs">;
@@ -36,10 +38,18 @@ export class SharedLook<Seen, Means = void> {
     return this.#start(means);
   }
 
+  /** Something was changed: whoever asks next wants to see it. */
+  forget(): void {
+    this.#generation += 1;
+    this.#seen = undefined;
+  }
+
   #start(means: Means): Promise<Seen> {
+    const generation = this.#generation;
     this.#looking ??= this.#look(means)
       .then((value) => {
-        this.#seen = { value, atMs: this.#clock.nowMs() };
+        const isCurrent = generation === this.#generation;
+        if (isCurrent) this.#seen = { value, atMs: this.#clock.nowMs() };
         return value;
       })
       .finally(() => {

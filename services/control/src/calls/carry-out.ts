@@ -36,6 +36,9 @@ export async function carryOut(
     const { status, message } = refusalOf(cause);
     await services.audit.end(entry, { status, outcome: message });
     throw cause;
+  } finally {
+    services.directory.forget();
+    services.cluster.forget();
   }
 }
 

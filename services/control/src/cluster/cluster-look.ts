@@ -50,6 +50,11 @@ export class Cluster {
     return this.#look.fresh();
   }
 
+  /** Partitions were moved: the next look is a new one. */
+  forget(): void {
+    this.#look.forget();
+  }
+
   async #lookAtAll(): Promise<ClusterLook> {
     const topic = this.#topic;
     const [description, group] = await Promise.allSettled([

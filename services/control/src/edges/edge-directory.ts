@@ -56,6 +56,11 @@ export class EdgeDirectory {
     return this.#look.fresh(token);
   }
 
+  /** Something was ordered: the next look is a new one. */
+  forget(): void {
+    this.#look.forget();
+  }
+
   /** Of one edge. Never rejects. */
   ask({ address }: SeenEdge, token: string, request: EdgeRequest): Promise<EdgeAnswer> {
     return this.#ask(address, token, request);

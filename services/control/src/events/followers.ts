@@ -58,6 +58,8 @@ export class Followers {
       "content-type": "text/event-stream",
       "cache-control": "no-store",
       "x-content-type-options": "nosniff",
+      // Nothing else comes on it: kept alive, it would keep control from ending.
+      connection: "close",
       // nginx would hold it back otherwise.
       "x-accel-buffering": "no",
     });
