@@ -22,7 +22,7 @@ export default defineConfig({
         test: {
           name: "unit",
           include: [`${FOLDERS}/*.test.ts`],
-          exclude: [...EXCLUDE, "**/*.kafka.test.ts", "**/*.fault.test.ts"],
+          exclude: [...EXCLUDE, "**/*.{kafka,fault,k8s}.test.ts"],
           testTimeout: 120_000,
         },
       },
@@ -50,6 +50,20 @@ export default defineConfig({
           // have the machine for themselves, once all the others are done.
           fileParallelism: false,
           sequence: { groupOrder: 1 },
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "k8s",
+          include: [`${FOLDERS}/*.k8s.test.ts`],
+          exclude: EXCLUDE,
+          globalSetup: [SERVICES],
+          testTimeout: 900_000,
+          // Kubernetes is built in the first one, once on a machine.
+          hookTimeout: 1_800_000,
+          fileParallelism: false,
+          sequence: { groupOrder: 2 },
         },
       },
     ],

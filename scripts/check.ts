@@ -1,7 +1,8 @@
-import { writeFileSync } from "node:fs";
+import { mkdirSync, writeFileSync } from "node:fs";
 import { availableParallelism } from "node:os";
-import { join } from "node:path";
+import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
+import { PROMETHEUS_RULE, prometheusRuleText } from "./check/alert-rules.ts";
 import { withTests } from "./check/case-list.ts";
 import { staticChecks, unitTests } from "./check/checks.ts";
 import { withSections } from "./check/generated-section.ts";
@@ -16,7 +17,8 @@ const ROOT = fileURLToPath(new URL("..", import.meta.url)).replace(/\/$/, "");
 const USAGE = `npm run check [-- --write]
 
 Format, lint, types, unused code, unit tests and the house rules, without a broker.
-  --write   first formats all files and puts the tables that the code writes into the docs`;
+  --write   first formats all files and puts the tables that the code writes into the docs, and
+            the rules of Prometheus into the Kubernetes manifest`;
 
 async function write(): Promise<void> {
   const project = readProject(ROOT);
@@ -28,6 +30,8 @@ async function write(): Promise<void> {
     writeFileSync(join(ROOT, file), withSections(files.get(file) ?? "", own));
   }
   writeFileSync(join(ROOT, OPENAPI_FILE), openapiText());
+  mkdirSync(join(ROOT, dirname(PROMETHEUS_RULE)), { recursive: true });
+  writeFileSync(join(ROOT, PROMETHEUS_RULE), prometheusRuleText(project));
   await runCommand("oxfmt", ["."], ROOT);
 }
 

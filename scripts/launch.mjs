@@ -5,7 +5,7 @@ import { ROOT, ensureInstalled, refuseOldNode, run } from "./installation.mjs";
 async function main([name = "", ...args]) {
   if (refuseOldNode()) return 1;
   const script = `${ROOT}scripts/${name}.ts`;
-  if (!/^[a-z-]+$/.test(name) || !existsSync(script)) {
+  if (!/^[a-z0-9-]+$/.test(name) || !existsSync(script)) {
     process.stderr.write(`there is no scripts/${name}.ts to launch\n`);
     return 2;
   }

@@ -46,6 +46,7 @@ export interface EdgeReport {
 export interface RateReport {
   readonly publishesPerSec: number;
   readonly deliveriesPerSec: number;
+  /** Requests to connect, whatever became of them. */
   readonly handshakesPerSec: number;
 }
 
@@ -74,7 +75,11 @@ export interface PartitionReport {
   readonly recordsPerSec: number;
   /** Sockets that have subscribed one of its conversations, each counted once a conversation. */
   readonly subscribers: number;
-  /** Those with the most records; a bounded number is counted, so a rate may be too low. */
+  /**
+   * Those with the most records in the last five to ten seconds, also where nobody has subscribed
+   * them; a bounded number is counted, so a rate may be too low. Where records are relayed, only the
+   * owner sees all of them.
+   */
   readonly hottest: readonly HotConversation[];
 }
 
@@ -94,12 +99,12 @@ export interface ConnectionReport {
   /** Milliseconds since 1970, and until its token ends. */
   readonly openedAtMs: number;
   readonly tokenExpiresInMs: number;
-  /** Since a byte came from it. */
+  /** Since a byte came from it, or one was taken that had waited for it. */
   readonly quietMs: number;
   /** Bytes that the socket has taken and the kernel has not, and what waits in the edge. */
   readonly bufferedBytes: number;
   readonly waitingBytes: number;
-  /** At most 100 are listed. */
+  /** At most 100 are listed, those that are not live first. */
   readonly subscriptionsTotal: number;
   readonly subscriptions: readonly SubscriptionReport[];
 }

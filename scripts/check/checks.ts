@@ -1,12 +1,18 @@
+import { join } from "node:path";
+import { containers } from "./containers/containers.ts";
 import { formatFinding } from "./finding.ts";
 import { HOUSE_RULES } from "./house-rules.ts";
+import { manifests } from "./manifests/manifests.ts";
 import { readProject } from "./project.ts";
 import { runCommand } from "./run-command.ts";
 
 export interface Check {
   readonly name: string;
-  /** What is wrong, each with its place; nothing when all is well. */
-  find(): Promise<readonly string[]>;
+  /**
+   * What is wrong, each with its place; nothing when all is well. What this machine lacks the means
+   * to look at is told to `skip`.
+   */
+  find(skip: (what: string) => void): Promise<readonly string[]>;
 }
 
 /** The checks that read the code and the docs; none needs a broker, none runs a test. */
@@ -21,8 +27,18 @@ export function staticChecks(root: string): Check[] {
     tool(root, "types", ["tsc", "--noEmit", "-p", "."]),
     tool(root, "unused code", ["knip", "--no-progress"]),
     tool(root, "format", ["oxfmt", "--check", "."]),
+    {
+      name: "Kubernetes manifests",
+      find: (skip) => manifests({ project, root, crdFolder: crdFolder(root), skip }),
+    },
+    { name: "containers", find: (skip) => containers({ project, root, skip }) },
     ...rules,
   ];
+}
+
+/** Definitions of the operators' kinds, beside the checkout where nobody says otherwise. */
+function crdFolder(root: string): string {
+  return process.env["MILLRACE_CRDS"] ?? join(root, "..", "shared", "crds");
 }
 
 /** The tests that need nothing but Node. */

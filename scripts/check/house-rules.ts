@@ -1,3 +1,4 @@
+import { alertRules } from "./alert-rules.ts";
 import { caseList } from "./case-list.ts";
 import { classHeritage } from "./class-heritage.ts";
 import { dashboards } from "./dashboards.ts";
@@ -32,7 +33,8 @@ export const HOUSE_RULES: Readonly<Record<string, HouseRule>> = {
   "docs ↔ commands": readmeCommands,
   "docs ↔ tables in the code": (project) => staleSections(project, generatedSections()),
   "docs ↔ OpenAPI": openapiDocs,
-  "dashboard ↔ metrics": dashboards,
+  "dashboards ↔ metrics": dashboards,
+  "alerts ↔ metrics, runbook, Kubernetes": alertRules,
   "protocol ↔ error table": protocolCodes,
   "promises ↔ tests": promises,
   "cases ↔ tests": caseList,

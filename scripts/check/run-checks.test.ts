@@ -1,7 +1,12 @@
 import { expect, test } from "vitest";
-import { formatFindings, runChecks } from "./run-checks.ts";
+import { formatFindings, formatReport, runChecks } from "./run-checks.ts";
 
 const options = { atOnce: 2, onReport: () => undefined };
+
+function skipping(skip: (what: string) => void): Promise<string[]> {
+  skip("overlays (no kubectl)");
+  return Promise.resolve([]);
+}
 
 test("every check has its say, also when another one throws", async () => {
   const reports = await runChecks(
@@ -16,4 +21,11 @@ test("every check has its say, also when another one throws", async () => {
   expect(findings).toEqual({ a: ["Error: broken"], b: ["b.ts:1: wrong"], c: [] });
   expect(formatFindings(reports)).toContain("── b\nb.ts:1: wrong");
   expect(formatFindings(reports)).not.toContain("── c");
+});
+
+test("a check says what it could not look at, in its line", async () => {
+  const [report] = await runChecks([{ name: "d", find: skipping }], options);
+  expect(report && formatReport(report)).toMatch(
+    /^ok +d .* s {2}skipped: overlays \(no kubectl\)$/,
+  );
 });

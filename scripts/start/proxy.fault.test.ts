@@ -16,7 +16,7 @@ const START_MS = 120_000;
 const ROOM = "room:lobby";
 
 const hasNginx = (await findNginx()) !== undefined;
-if (!hasNginx) console.warn("no nginx 1.18 or newer: npm start -- --proxy is not tested");
+if (!hasNginx) process.stderr.write("no nginx 1.18 or newer: npm start -- --proxy is not tested\n");
 
 let folder = "";
 let product: ChildProcess;

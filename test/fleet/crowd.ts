@@ -11,6 +11,8 @@ export interface CrowdOptions {
   readonly tokenFor: (user: string) => Promise<string>;
   /** Each says something so often, in a conversation with nine others; never, where it is not given. */
   readonly everyMs?: number;
+  /** So long each publish is tried. */
+  readonly publishTimeoutMs?: number;
   /** PEM of who has signed the certificate of what stands before the edges. */
   readonly ca?: string;
 }
@@ -57,6 +59,15 @@ export class Crowd {
   async whenLive(): Promise<void> {
     const areLive = (): boolean => this.roamers.every(({ isLive }) => isLive);
     await waitFor(areLive, { what: "everybody is live", timeoutMs: PATIENCE_MS });
+  }
+
+  /** Everything that was said until now is in the log. */
+  async whenSettled(): Promise<void> {
+    const wanted = this.roamers.map(({ acknowledged, pending }) => acknowledged.length + pending);
+    const areSettled = (): boolean =>
+      this.roamers.every(({ acknowledged }, at) => acknowledged.length >= (wanted[at] ?? 0));
+    const what = "what was said is acknowledged";
+    await waitFor(areSettled, { what, timeoutMs: PATIENCE_MS });
   }
 
   /** So many messages more have come to each of them, on the average. */
@@ -112,8 +123,11 @@ export class Crowd {
   }
 
   #add(count: number): void {
-    const { edges, name, tokenFor, ca } = this.#options;
-    const trust = ca === undefined ? {} : { ca };
+    const { edges, name, tokenFor, publishTimeoutMs, ca } = this.#options;
+    const wishes = {
+      ...(publishTimeoutMs !== undefined && { publishTimeoutMs }),
+      ...(ca !== undefined && { ca }),
+    };
     for (let added = 0; added < count; added++) {
       const index = this.roamers.length;
       const user = `${name}-${index}`;
@@ -138,7 +152,7 @@ export class Crowd {
           this.#longestDelayMs = Math.max(this.#longestDelayMs, delayMs);
         },
       };
-      this.roamers.push(new Roamer({ user, conversation, edges, token, watch, ...trust }));
+      this.roamers.push(new Roamer({ user, conversation, edges, token, watch, ...wishes }));
     }
   }
 

@@ -15,6 +15,8 @@ export interface RoamerOptions {
   /** Where it connects: wherever a balancer says, or to these in turn, from the first one on. */
   readonly edges: Balancer | readonly string[];
   readonly token: () => Promise<string>;
+  /** So long a publish is tried; as the SDK has it, where it is not given. */
+  readonly publishTimeoutMs?: number;
   /** PEM of who has signed the certificate of what stands before the edges. */
   readonly ca?: string;
   readonly watch: RoamerWatch;
@@ -54,13 +56,14 @@ export class Roamer {
   #said = 0;
 
   constructor(options: RoamerOptions) {
-    const { user, conversation, edges, token, ca, watch } = options;
+    const { user, conversation, edges, token, publishTimeoutMs, ca, watch } = options;
     this.user = user;
     this.conversation = conversation;
     this.#options = options;
     this.client = connect({
       url: edges instanceof Balancer ? ANY_EDGE : edges,
       token,
+      ...(publishTimeoutMs !== undefined && { publishTimeoutMs }),
       ...(ca !== undefined && { ca }),
       environment: {
         // Chance would choose the first one otherwise.

@@ -113,10 +113,10 @@ describe.skipIf(!(await isNginxThere()))("the load balancer", () => {
     expect(await connect("?session=s_1&attempt=1")).toMatchObject({ status: 409 });
     expect(all()).toHaveLength(1);
     // Whichever of them is asked first dies of it.
-    let asked = 0;
+    let requests = 0;
     for (const edge of edges) {
       edge.asked.length = 0;
-      edge.behave = () => (asked++ === 0 ? { kind: "die" } : { kind: "answer", status: 409 });
+      edge.behave = () => (requests++ === 0 ? { kind: "die" } : { kind: "answer", status: 409 });
     }
     const answer = await connect("?session=s_1&attempt=1");
     expect(edges.map(({ asked }) => asked.length)).toEqual([1, 1]);

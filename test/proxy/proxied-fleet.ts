@@ -9,7 +9,7 @@ const REASON = "no nginx with TLS and realip, 1.18 or newer: what needs one is s
 /** Whether tests of the load balancer can be run here; says so where they can't. */
 export async function isNginxThere(): Promise<boolean> {
   const isThere = (await findNginx()) !== undefined;
-  if (!isThere) console.warn(REASON);
+  if (!isThere) process.stderr.write(`${REASON}\n`);
   return isThere;
 }
 
@@ -102,7 +102,7 @@ export class ProxiedFleet {
 }
 
 /** The edge that has welcomed the client. */
-export function edgeOf(client: RawClient): string | undefined {
+export function edgeOf(client: RawClient): string {
   const welcome = client.frames.find(({ t }) => t === "welcome") as { edge?: string } | undefined;
-  return welcome?.edge;
+  return welcome?.edge ?? "none";
 }

@@ -25,7 +25,7 @@ describe.skipIf(!(await isNginxThere()))("a load balancer", () => {
     // Whoever comes now is another worker's, which knows the third edge.
     const newcomers = [await proxied.attempt("new-1"), await proxied.attempt("new-2")];
     newcomers.push(await proxied.attempt("new-3"));
-    expect(newcomers.map(edgeOf).toSorted()).toEqual(["edge-1", "edge-2", "edge-3"]);
+    expect(new Set(newcomers.map(edgeOf))).toEqual(new Set(["edge-1", "edge-2", "edge-3"]));
     // A machine that is too busy to look in time can't tell.
     const isInTime = performance.now() - atMs < SHUTDOWN_S * 1_000;
     expect(isInTime ? Math.max(...crowd.reconnects) : 0).toBe(0);

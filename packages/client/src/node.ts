@@ -1,7 +1,7 @@
 import { WebSocket } from "ws";
 import { type Client, type ConnectOptions, connect as connectAnywhere } from "./client.ts";
 import type { SocketConstructor } from "./environment.ts";
-import { type Authorities, trusting } from "./own-authority.ts";
+import { type Authorities, trusting } from "./node-trust.ts";
 
 export * from "./index.ts";
 

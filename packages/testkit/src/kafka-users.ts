@@ -53,6 +53,20 @@ export function allowOnGroups(
   });
 }
 
+/** The principal may be a member of that consumer group, and commit in it. */
+export function allowInGroup(
+  brokers: readonly string[],
+  { principal, group }: { readonly principal: string; readonly group: string },
+): Promise<void> {
+  return allow(brokers, {
+    principal,
+    operations: ["READ"],
+    resourceType: AclResourceTypes.GROUP,
+    resourceName: group,
+    resourcePatternType: ResourcePatternTypes.LITERAL,
+  });
+}
+
 /** The principal may do these things with the topic, and nothing else that was not allowed before. */
 export function allowOnTopic(
   brokers: readonly string[],

@@ -21,7 +21,12 @@ const WEIGHT: Order = { kind: "weight", edge: EDGE, weight: 3 };
 const edge = fc.string({ unit: "grapheme", minLength: 1 }).filter((id) => !!parseEdgeId(id));
 const partition = fc.nat(ORDER_PARTITIONS_MAX - 1);
 const order: fc.Arbitrary<Order> = fc
-  .record({ kind: fc.constantFrom("pin", "pause", "weight"), edge, partition, weight: fc.nat(1_000) })
+  .record({
+    kind: fc.constantFrom("pin", "pause", "weight"),
+    edge,
+    partition,
+    weight: fc.nat(1_000),
+  })
   .map(({ kind, weight, ...names }): Order => {
     const place = { partition: names.partition };
     const id = names.edge as EdgeId;
@@ -64,12 +69,18 @@ describe("the record of an order", () => {
     }
   });
 
-  it.each(["pin/07", "pin/-1", "pin/7/8", "pin/10000", "pin/", "pause/x", "weight/", "weight/a%62"])(
-    "lifts nothing under %s",
-    (key) => {
-      expect(decodeControl(Buffer.from(key), null).kind).toBe("undecodable");
-    },
-  );
+  it.each([
+    "pin/07",
+    "pin/-1",
+    "pin/7/8",
+    "pin/10000",
+    "pin/",
+    "pause/x",
+    "weight/",
+    "weight/a%62",
+  ])("lifts nothing under %s", (key) => {
+    expect(decodeControl(Buffer.from(key), null).kind).toBe("undecodable");
+  });
 
   it("is stepped over by a build that knows rulings alone, which goes on reading those of this one", () => {
     const earlier = new WireFormat(CONTROL_VERSIONS.slice(0, 1));

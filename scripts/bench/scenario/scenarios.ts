@@ -1,3 +1,4 @@
+import { balancer } from "./balancer.ts";
 import {
   BROADCAST,
   CHAT,
@@ -45,6 +46,7 @@ export const SCENARIOS: readonly Entry[] = [
   entry("resume-deep", (name) => resume(name, 400)),
   entry("resume-cost", () => resumeCost),
   entry("kill", () => kill),
+  entry("balancer", () => balancer),
   entry("features-plain", (name) => feature(name, "plain")),
   entry("features-keys", (name) => feature(name, "keys")),
   entry("features-acks", (name) => feature(name, "acks")),

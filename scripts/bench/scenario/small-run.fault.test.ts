@@ -1,5 +1,7 @@
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { findNginx } from "@millrace/testkit";
 import { BenchStage } from "../stage/bench-stage.ts";
+import { balancer } from "./balancer.ts";
 import { CHAT, raised, serveFloor, steady } from "./chat.ts";
 import { idle } from "./idle.ts";
 import { kill } from "./kill.ts";
@@ -64,3 +66,15 @@ test("silent connections are all in, and stay", async () => {
   expect(more["connections"]).toBe(1_000);
   expect(more["CPU % at rest"]).toBeLessThan(50);
 });
+
+test.skipIf((await findNginx()) === undefined)(
+  "what a balancer costs is told for each way to connect, in one run",
+  async () => {
+    const { more, notes } = await balancer(bench, VARIANT);
+    expect(notes).toEqual([]);
+    for (const way of ["without a balancer", "with TLS", "with TLS resumed"]) {
+      expect(more[`handshakes/s ${way}`]).toBeGreaterThan(1);
+    }
+    expect(more["p50 ms through it"]).toBeGreaterThan(0);
+  },
+);

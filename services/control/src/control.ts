@@ -13,6 +13,7 @@ import type { ControlConfig } from "./config.ts";
 import type { ControlServices } from "./control-services.ts";
 import { EdgeDirectory } from "./edges/edge-directory.ts";
 import { Followers } from "./events/followers.ts";
+import { pageFiles } from "./page/page-bundle.ts";
 import { createControlMetrics } from "./metrics.ts";
 import { Throttles } from "./reassignment/throttles.ts";
 import { Watch } from "./watch/watch.ts";
@@ -51,6 +52,7 @@ export async function startControl(config: ControlConfig, parts: ControlParts): 
   const server = await startServer({
     host,
     port,
+    page: await pageFiles(),
     services,
     followers,
     operators: { issuer, audience, keys, clock },

@@ -6,9 +6,11 @@ export const LIMITS = {
   requestMs: 10_000,
   /** Requests of the API in progress; a move holds one for up to `moveMs`. */
   requestsInFlight: 64,
-  /** Of everybody together: what people and one page a person ask for is far below it. */
+  /** Of one operator: what a person and a page ask for is far below it. */
   requestsPerSec: 100,
   requestBurst: 200,
+  /** Whose requests are counted; beyond it counting begins anew. */
+  operatorsCounted: 1_000,
   connections: 512,
   /** Pages and tools that follow the events. */
   followers: 32,
@@ -51,6 +53,6 @@ export const LIMITS = {
   /** Bytes that wait for a client which does not read. */
   bufferedBytes: 65_536,
   tokenSoonMs: 60_000,
-  /** From SIGTERM to the end of the process. */
-  drainMs: 5_000,
+  /** From SIGTERM to the end of the process: a move in progress comes to its end. */
+  drainMs: 20_000,
 } as const;

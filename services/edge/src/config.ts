@@ -52,7 +52,8 @@ export const EDGE_OPTIONS = {
   }),
   metricsPort: portOption({ meaning: "port of the metrics page", fallback: 9464 }),
   admin: addressOption({
-    meaning: "where operators are served; leave loopback only for a net of their own",
+    meaning:
+      "where operators are served, and control asks; leave loopback only for a net of their own",
     fallback: "127.0.0.1:0",
   }),
   kafkaBrokers: listOption({

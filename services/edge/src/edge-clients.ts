@@ -33,6 +33,11 @@ export class EdgeClients {
     return this.#serving !== undefined;
   }
 
+  /** What all of them share; undefined until the log was reached. */
+  get context(): ConnectionContext | undefined {
+    return this.#serving?.context;
+  }
+
   /** Nothing was heard of any partition for so long that Kafka must be away. */
   get isLogSilent(): boolean {
     const { tails, limits } = this.#serving?.context ?? {};

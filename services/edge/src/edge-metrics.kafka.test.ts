@@ -77,6 +77,10 @@ it("Each thing that happens is counted once, and gauges return to what is so", a
   }
   expect(sumOf(text, "millrace_dedup_total", 'outcome="new"')).toBe(2);
   expect(sumOf(text, "millrace_dedup_total", 'outcome="duplicate"')).toBe(1);
+  expect(sumOf(text, "millrace_publish_outcomes_total", 'outcome="appended"')).toBe(3);
+  expect(sumOf(text, "millrace_publish_outcomes_total")).toBe(3);
+  // A rate does not see a series that begins with its first failure.
+  expect(valueOf(text, 'millrace_publish_outcomes_total{outcome="unknown"}')).toBe(0);
   expect(sumOf(text, "millrace_delivery_mode", 'mode="direct"')).toBe(12);
   // What a delivery takes on one machine is far from a minute, and not less than nothing.
   expect(valueOf(text, "millrace_delivery_seconds_sum")).toBeLessThan(4 * 60);

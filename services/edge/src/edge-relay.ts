@@ -1,23 +1,21 @@
 import { randomBytes } from "node:crypto";
-import { type Ownership, createOwnershipGroup } from "@millrace/log";
-import { delay } from "@millrace/runtime";
-import { ownershipGroupOf } from "@millrace/schemas";
+import type { Ownership } from "@millrace/log";
 import type { EdgeConfig } from "./config.ts";
 import type { SessionParts } from "./edge-sessions.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import { connectRedis } from "./redis/redis-link.ts";
 import { RedisRelay } from "./relay/redis-relay.ts";
 import { RelayReceiver } from "./relay/relay-receiver.ts";
+import { relayTraffic } from "./relay/relay-traffic.ts";
 import { type PiecePost, RelaySender } from "./relay/relay-sender.ts";
 import { RelayedPartition, type RelayedPartitionOptions } from "./relay/relayed-partition.ts";
-import { PartitionTail, type TailFollower, type TailOrigin } from "./tail/partition-tail.ts";
+import { DirectPartition } from "./tail/direct-partition.ts";
+import type { TailFollower, TailOrigin } from "./tail/partition-tail.ts";
 import type { PartitionSource } from "./tail/tails.ts";
 import { onScrape } from "./watch/edge-gauges.ts";
 
 export interface EdgeRelay {
   sourceOf(partition: number, origin: TailOrigin): PartitionSource;
-  /** Gives its partitions away; they are relayed on until others surely do: `handedOver`. */
-  leave(): { readonly left: Promise<void>; readonly handedOver: Promise<void> };
   stop(): void;
 }
 
@@ -26,8 +24,10 @@ export type PieceLoss = (piece: Buffer, way: "to" | "from") => boolean;
 
 type RelayParts = SessionParts & {
   readonly metrics: EdgeMetrics;
-  readonly ownership?: Ownership;
+  readonly ownership: Ownership;
   readonly isLost?: PieceLoss;
+  /** Hears of each record once. */
+  readonly traffic: TailFollower;
 } & Omit<RelayedPartitionOptions, "partition" | "origin" | "sender" | "receiver">;
 
 const INCARNATION_BYTES = 6;
@@ -35,32 +35,36 @@ const INCARNATION_BYTES = 6;
 /** So long others take at most to hear of their new partitions and to reach the log's end there. */
 const HANDOVER_MS = 4_000;
 
+/** For so long what an edge owned is relayed on after it has left the group, until others surely do. */
+export function handoverMsOf({ delivery }: EdgeConfig): number {
+  return delivery === "relay" ? HANDOVER_MS : 0;
+}
+
 /** How this edge gets its records: all from the log, or from whoever owns a partition. */
 export function createRelay(config: EdgeConfig, parts: RelayParts): EdgeRelay {
   return config.delivery === "relay" ? relayed(config, parts) : direct(parts);
 }
 
 function direct(parts: RelayParts): EdgeRelay {
-  const { followers = [], keys, metrics, log } = parts;
-  const all = { ...parts, followers: [...followers, keys] };
+  const { followers = [], metrics, log, traffic } = parts;
+  const all = { ...parts, followers: [...followers, traffic] };
   onScrape(metrics.deliveryMode, (gauge) => {
     gauge.set({ mode: "direct" }, log.epoch?.partitions ?? 0);
   });
   return {
-    sourceOf: (partition, origin) => new PartitionTail(partition, origin, all),
-    leave: () => ({ left: Promise.resolve(), handedOver: Promise.resolve() }),
+    sourceOf: (partition, origin) => new DirectPartition({ ...all, partition, origin }),
     stop: () => undefined,
   };
 }
 
 function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
-  const { clock, logger, credentials, metrics, followers = [] } = parts;
+  const { clock, logger, credentials, metrics, ownership, followers = [] } = parts;
   const { topic } = config;
   const link = { logger, ...credentials.redis };
   const saying = connectRedis(config.redisUrl, link);
   const hearing = connectRedis(config.redisUrl, { ...link, isHearing: true });
   const redis = new RedisRelay({ saying, hearing, clock, logger });
-  const { isLost = () => false, ownership = groupOf(config, parts) } = parts;
+  const { isLost = () => false } = parts;
   const post: PiecePost = {
     post: async (channel, piece) => (isLost(piece, "to") ? 1 : redis.post(channel, piece)),
   };
@@ -91,14 +95,10 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
     gauge.set({ mode: "direct" }, all.filter(({ isDirect }) => isDirect).length);
     gauge.set({ mode: "relay" }, all.filter(({ isRelayed }) => isRelayed).length);
   });
-  onScrape(metrics.partitionOwned, (gauge) => {
-    gauge.reset();
-    for (const partition of ownership.owned) gauge.set({ partition }, 1);
-  });
   sender.start();
   receiver.start();
-  ownership.join();
-  const options = { ...parts, sender, receiver, followers: [...followers, progressOf(ownership)] };
+  const { hubs, follower } = relayTraffic(parts, ownership);
+  const options = { ...parts, hubs, sender, receiver, followers: [...followers, follower] };
   return {
     sourceOf: (partition, origin) => {
       const source = new RelayedPartition({ ...options, partition, origin });
@@ -106,40 +106,11 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
       source.own(ownership.owned.has(partition));
       return source;
     },
-    leave: () => {
-      const isOwner = ownership.owned.size > 0;
-      const left = ownership.leave();
-      return { left, handedOver: left.then(() => delay(clock, isOwner ? HANDOVER_MS : 0)) };
-    },
     stop: () => {
       sender.stop();
       receiver.stop();
       saying.disconnect();
       hearing.disconnect();
     },
-  };
-}
-
-function groupOf(config: EdgeConfig, parts: RelayParts): Ownership {
-  const { clock, logger, credentials, log, metrics } = parts;
-  const self = { edge: config.id, address: config.admin, weight: config.weight, isDraining: false };
-  return createOwnershipGroup({
-    brokers: config.kafkaBrokers,
-    topic: config.topic,
-    groupId: ownershipGroupOf(config.topic),
-    partitions: () => log.epoch?.partitions ?? 0,
-    self: () => self,
-    onUnreadable: () => metrics.unreadable.inc({ what: "member" }),
-    clock,
-    logger,
-    ...credentials.kafka,
-  });
-}
-
-/** For the tools that show how far a group is behind. */
-function progressOf(ownership: Ownership): TailFollower {
-  return {
-    began: () => undefined,
-    passed: ({ partition, next }) => ownership.progressed(partition, next),
   };
 }

@@ -1,5 +1,6 @@
 import type { Log } from "@millrace/log";
 import { controlTopicOf } from "@millrace/schemas";
+import type { OrderServices } from "./admin/order-calls.ts";
 import type { RulingServices } from "./admin/ruling-calls.ts";
 import type { EdgeConfig } from "./config.ts";
 import type { EdgeClients } from "./edge-clients.ts";
@@ -7,6 +8,9 @@ import { type TopicParts, kafkaLog, settleTopic } from "./edge-topics.ts";
 import type { EdgeLimits } from "./limits.ts";
 import type { EdgeMetrics } from "./metrics.ts";
 import { Rights } from "./rights/rights.ts";
+import { OrderJournal } from "./orders/order-journal.ts";
+import { Orders } from "./orders/orders.ts";
+import { ControlAppender } from "./rights/control-appender.ts";
 import { RulingFeed } from "./rights/ruling-feed.ts";
 import { RulingJournal } from "./rights/ruling-journal.ts";
 import { Rulings } from "./rights/rulings.ts";
@@ -16,13 +20,18 @@ export interface EdgeRights {
   readonly rights: Rights;
   /** False: an edge that does not know every ruling serves nobody. */
   readonly isWhole: boolean;
+  /** How long ago anything was heard of their topic. */
+  readonly silenceMs: number;
   readonly services: RulingServices;
+  /** What holds of the orders about partitions and edges, which stand in the same topic. */
+  readonly orders: Orders;
+  readonly orderServices: Pick<OrderServices, "journal" | "current" | "clock">;
   /** Resolves when what was ruled until now holds here; rejects for a topic that can't keep it. */
   open(): Promise<void>;
   close(options: { readonly settleMs: number }): Promise<void>;
 }
 
-/** The rulings of operators: their topic, what it says, who acts on it, and who writes it. */
+/** What operators have said: its topic, what holds of it, who acts on it, and who writes it. */
 export function createRights(
   config: EdgeConfig,
   parts: TopicParts & {
@@ -37,11 +46,15 @@ export function createRights(
   const log = kafkaLog(config, topic.name, parts);
   const rulings = new Rulings(clock, limits);
   const rights = new Rights(rulings);
-  const journal = new RulingJournal({ log, messages, rulings, clock, limits });
+  const orders = new Orders(limits);
+  const appender = new ControlAppender({ log, clock, limits });
+  const journal = new RulingJournal({ appender, messages, rulings, limits });
+  const orderJournal = new OrderJournal({ appender, orders, limits });
   const feed = new RulingFeed({
     ...parts,
     log,
     rulings,
+    orders,
     onRuled: (subjects) => clients.onRuled(subjects),
     onFull: () => clients.closeAll(),
   });
@@ -52,7 +65,16 @@ export function createRights(
     get isWhole() {
       return feed.isWhole;
     },
+    get silenceMs() {
+      return feed.silenceMs;
+    },
+    orders,
     services: { journal, clock, current: () => (feed.isWhole ? rulings : undefined) },
+    orderServices: {
+      journal: orderJournal,
+      clock,
+      current: () => (feed.isWhole ? orders : undefined),
+    },
     open: async () => {
       await settleTopic(config, topic, parts);
       await log.open();

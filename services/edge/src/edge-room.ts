@@ -26,6 +26,8 @@ const MIB = 1_048_576;
 export class EdgeRoom {
   /** What the admission asks, and whom it tells of those it refused for a limit. */
   readonly doors: Pick<AdmissionOptions, "newcomers" | "onLimited">;
+  /** So many are taken at most. */
+  readonly connectionsMax: number;
   readonly #parts: RoomParts & { readonly probe: ProcessProbe };
   readonly #memoryBytes: number;
   #vitals: Vitals | undefined;
@@ -43,6 +45,7 @@ export class EdgeRoom {
     }
     const connectionsMax = Math.min(plan.connections, clientDescriptors);
     logger.info({ connectionsMax, memoryMb: Math.floor(budgetBytes / MIB) }, "room for clients");
+    this.connectionsMax = connectionsMax;
     this.#parts = { ...parts, probe };
     this.#memoryBytes = plan.ownBytes;
     this.doors = {

@@ -3,12 +3,14 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { type TopicPurpose, ensureTopic } from "@millrace/log";
 import { silentLogger } from "@millrace/runtime";
+import { ownershipGroupOf } from "@millrace/schemas";
 import {
   CertificateAuthority,
   type EdgeProcess,
   KafkaCluster,
   RedisServer,
   TlsTerminator,
+  allowInGroup,
   allowOnTopic,
   freePort,
   redisCommand,
@@ -17,6 +19,7 @@ import {
 } from "@millrace/testkit";
 import { afterAll, afterEach, beforeAll, beforeEach, expect, it } from "vitest";
 import { Operator } from "./testing/operator.ts";
+import { byPartition } from "./testing/metric-of.ts";
 import { REDIS_LEAST } from "./testing/redis-least.ts";
 import { EdgeStage, bodiesFrom, publish, subscribe, whenHas } from "./testing/edge-stage.ts";
 
@@ -25,6 +28,11 @@ const REDIS_PASSWORD = "redis-sesame";
 
 /** All that docs/operations.md says is needed. */
 const KAFKA_LEAST = ["READ", "WRITE", "DESCRIBE_CONFIGS"] as const;
+
+const SEVERAL_TRIES_MS = 6_000;
+
+/** `EDGE_DRAIN_MS` of the stage, and what the end of a process takes. */
+const DRAINED_MS = 8_000;
 
 const authority = new CertificateAuthority("millrace test authority");
 let kafka: KafkaCluster;
@@ -68,6 +76,16 @@ beforeEach(async () => {
   await provide(stage.controlTopic, "control");
 });
 
+/** The last of the rights that docs/operations.md lists. */
+function allowGroup(): Promise<void> {
+  const group = ownershipGroupOf(stage.topic);
+  return allowInGroup(kafka.brokers, { principal: "User:edge", group });
+}
+
+async function owned(edge: EdgeProcess): Promise<number> {
+  return (await byPartition(edge, "millrace_partition_owned")).size;
+}
+
 /** The topic, with the edge's rights on it. */
 async function provide(topic: string, purpose: TopicPurpose): Promise<void> {
   const { brokers } = kafka;
@@ -107,7 +125,9 @@ function spawn(env: Readonly<Record<string, string>> = {}): Promise<EdgeProcess>
 it("An edge publishes, delivers, resumes, keeps cursors and rules with the least rights, over TLS", async () => {
   const c = "room:secured";
   const adminPort = await freePort();
+  await allowGroup();
   const edge = await spawn({ EDGE_ADMIN: `127.0.0.1:${adminPort}` });
+  await waitFor(async () => (await owned(edge)) > 0, { what: "its partitions" });
   const writer = await stage.connect(edge, "writer");
   const reader = await stage.connect(edge, "reader", "phone");
   await subscribe(reader, c, "live");
@@ -126,6 +146,33 @@ it("An edge publishes, delivers, resumes, keeps cursors and rules with the least
   await (await Operator.at(stage, adminPort)).ban("reader");
   await waitFor(() => phone.closeCode === 4403, { what: "the reader's end" });
   expect(output()).not.toMatch(/"level":[45]0/);
+});
+
+it("An edge without the right on its group serves as any other, warns once, and owns once it has it", async () => {
+  const c = "room:groupless";
+  const edge = await spawn();
+  const beganMs = performance.now();
+  const [writer, reader] = [
+    await stage.connect(edge, "writer"),
+    await stage.connect(edge, "reader"),
+  ];
+  await subscribe(reader, c, "live");
+  await publish(writer, c, bodiesFrom(0, 100));
+  await whenHas(reader, c, bodiesFrom(0, 100));
+  const warnings = (): string[] => output().match(/"level":[45]0.*/g) ?? [];
+  await waitFor(() => warnings().length > 0, { what: "the warning" });
+  // Long enough that it has tried several times.
+  await waitFor(() => performance.now() - beganMs > SEVERAL_TRIES_MS, { what: "several tries" });
+  expect(warnings()).toHaveLength(1);
+  expect(warnings()[0]).toContain("no member of the group, which costs no delivery");
+  expect(await owned(edge)).toBe(0);
+  await allowGroup();
+  await waitFor(async () => (await owned(edge)) > 0, { what: "its partitions" });
+  await publish(writer, c, bodiesFrom(100, 120));
+  await whenHas(reader, c, bodiesFrom(0, 120));
+  const stoppedMs = performance.now();
+  expect(await edge.terminate()).toBe(0);
+  expect(performance.now() - stoppedMs).toBeLessThan(DRAINED_MS);
 });
 
 it("An edge with wrong passwords lives, says so without them, and serves when they are put right", async () => {
@@ -155,6 +202,7 @@ it("An edge with wrong passwords lives, says so without them, and serves when th
 
 it("Passwords that change while messages flow cost no message and no acknowledgement", async () => {
   const c = "room:rotating";
+  await allowGroup();
   const edge = await spawn();
   const [writer, reader] = [
     await stage.connect(edge, "writer"),

@@ -1,8 +1,9 @@
 import type { Log, Ownership } from "@millrace/log";
-import { type Clock, type Logger, delay, within } from "@millrace/runtime";
+import { type Clock, type Logger, delay } from "@millrace/runtime";
 import { cursorsTopicOf } from "@millrace/schemas";
 import { type Admission, createAdmission } from "./admission/admission.ts";
 import { startAdminPage } from "./admin/admin-page.ts";
+import type { AdminServices } from "./admin/admin-routes.ts";
 import { Tickets } from "./admission/tickets.ts";
 import { CatchUp } from "./catchup/catch-up.ts";
 import { StartPoints } from "./catchup/start-point.ts";
@@ -10,7 +11,6 @@ import { TurnGate } from "./catchup/turn-gate.ts";
 import type { EdgeConfig } from "./config.ts";
 import type { ConnectionContext } from "./connection/connection-context.ts";
 import { ConnectionAges } from "./connection/connection-ages.ts";
-import { drainConnections } from "./connection/drain.ts";
 import { Flusher } from "./connection/flusher.ts";
 import { openCredentials } from "./edge-credentials.ts";
 import { History } from "./history/history.ts";
@@ -30,10 +30,12 @@ import { DeliveryWatch } from "./watch/delivery-watch.ts";
 import { sampleEdge } from "./watch/edge-gauges.ts";
 import { sampleProcess } from "./watch/process-gauges.ts";
 import { PublishWatch } from "./watch/publish-watch.ts";
+import type { Traffic } from "./watch/traffic.ts";
 import type { PublishGate } from "./publish/publish-gate.ts";
 import { Publisher } from "./publish/publisher.ts";
 import { PublishRates } from "./rates/publish-rates.ts";
 import { RedisRateLedger } from "./rates/rate-ledger.ts";
+import type { Orders } from "./orders/orders.ts";
 import type { Rights } from "./rights/rights.ts";
 import { RedisHealth } from "./redis/redis-health.ts";
 import { TokenLives } from "./connection/token-life.ts";
@@ -45,12 +47,15 @@ import type { Cursors } from "./session/cursors.ts";
 import type { Sessions } from "./session/sessions.ts";
 import { type TopicParts, assertPartitions, kafkaLog, settleTopic } from "./edge-topics.ts";
 import { EdgeRoom } from "./edge-room.ts";
+import { createTelling } from "./edge-standing.ts";
 import type { ProcessProbe } from "./vitals/process-probe.ts";
+import { type EdgeDrain, SETTLE_SHARE, createDrain } from "./edge-drain.ts";
+import { type EdgeOwnership, createOwnership } from "./edge-ownership.ts";
 import { type EdgeRelay, type PieceLoss, createRelay } from "./edge-relay.ts";
 import { EdgeClients } from "./edge-clients.ts";
 import { type EdgeRights, createRights } from "./edge-rights.ts";
 import { type SessionParts, createCursors, createSessions } from "./edge-sessions.ts";
-import { connectRedis } from "./redis/redis-link.ts";
+import { type RedisLink, connectRedis } from "./redis/redis-link.ts";
 import { DecodedRecords } from "./tail/decoded-records.ts";
 import { Tails } from "./tail/tails.ts";
 
@@ -70,7 +75,7 @@ export interface EdgeDependencies {
   /** Another log than the configured Kafka: for tests on the memory log. */
   readonly log?: Log;
   readonly gate?: PublishGate;
-  /** In relay mode: another way to decide who owns what than a consumer group. */
+  /** Another way to decide who owns what than a consumer group. */
   readonly ownership?: Ownership;
   /** In relay mode: pieces for which it says so are lost on their way; for tests. */
   readonly isLost?: PieceLoss;
@@ -81,15 +86,6 @@ export interface EdgeDependencies {
   /** Begins to end the process, as SIGTERM does. */
   readonly stop?: () => void;
 }
-
-/**
- * The share of the drain's time that unsettled publishes may take after the last client left, and
- * unsent traces after them.
- */
-const SETTLE_SHARE = 0.1;
-
-/** The share that the group may take to let this edge go, before clients are told. */
-const LEAVE_SHARE = 0.1;
 
 /** How many helpings of catch-up the loop hands out in one turn. */
 const CATCH_UPS_PER_TURN = 8;
@@ -135,30 +131,43 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
     onHandshake: (status) => metrics.handshakes.inc({ status }),
   });
   room.watch(server);
-  const { stop } = dependencies;
-  const pages = await startPages(config, { logger, metrics, admission, sessions, ruled, stop });
   const cursorsLog = kafkaLog(config, cursorsTopicOf(config.topic), shared);
   const isGiven = dependencies.log !== undefined;
+  const owning = { ...dependencies, ...shared, metrics, log, orders: ruled.orders, isGiven };
+  const owned = createOwnership(config, owning);
+  const drain = createDrain(config, { clock, clients, server, owned });
+  const telling = createTelling(config, {
+    ...{ clock, metrics, clients, log, room, server, ruled, health, drain },
+    ownership: owned.ownership,
+  });
+  const services = {
+    sessions,
+    rulings: ruled.services,
+    reports: telling.reports,
+    orders: orderServices({ ruled, owned, log }),
+    stopping: { drainMs: config.drainMs, stop: dependencies.stop, drain },
+  };
+  const pages = await startPages(config, { logger, metrics, admission, services });
   await Promise.all([openLogs(config, { log, cursorsLog, isGiven }, shared), ruled.open()]);
   const core = { ...dependencies, ...doors, metrics, redis, health, admission, log, cursorsLog };
-  const parts = assemble(config, core);
+  const { traffic } = telling;
+  const parts = assemble(config, { ...core, ...owned, orders: ruled.orders, traffic });
+  drain.open();
   await whenReached(parts, log, clock);
-  const { history, context } = parts;
-  const services = httpServices({ limits, admission, tickets, history, context });
-  clients.serve({ context, services });
+  const answers = httpServices({ limits, admission, tickets, ...parts });
+  clients.serve({ context: parts.context, services: answers });
   return {
     port: server.port,
     adminPort: pages.adminPort,
     metrics,
     drain: async () => {
-      const { drainMs } = config;
-      server.refuseNewcomers();
-      await moveAway(parts.relay, clients, { clock, drainMs });
-      const settleMs = drainMs * SETTLE_SHARE;
+      await drain.end();
+      const settleMs = config.drainMs * SETTLE_SHARE;
       await end({ ...parts, log, cursorsLog, ruled, server, settleMs });
       await dependencies.tracing?.close(settleMs);
       room.close();
       held.stop();
+      telling.reports.stop();
       redis.disconnect();
       pages.close();
       credentials.close();
@@ -167,19 +176,17 @@ export async function startEdge(config: EdgeConfig, dependencies: EdgeDependenci
   };
 }
 
-/** Partitions first: the group lets it go before clients are told; a broker that hangs holds nobody back. */
-async function moveAway(
-  relay: EdgeRelay,
-  { connections }: EdgeClients,
-  { clock, drainMs }: { readonly clock: Clock; readonly drainMs: number },
-): Promise<void> {
-  const beganMs = clock.nowMs();
-  const { left, handedOver } = relay.leave();
-  await within(clock, drainMs * LEAVE_SHARE, left).catch(() => undefined);
-  await drainConnections(connections, { clock, random: Math.random, drainMs, beganMs });
-  // Where that takes longer, what was promised to clients comes first.
-  const leftMs = beganMs + drainMs * (1 - SETTLE_SHARE) - clock.nowMs();
-  await within(clock, leftMs, handedOver).catch(() => undefined);
+function orderServices(parts: {
+  readonly ruled: EdgeRights;
+  readonly owned: EdgeOwnership;
+  readonly log: Log;
+}): AdminServices["orders"] {
+  const { ruled, owned, log } = parts;
+  return {
+    ...ruled.orderServices,
+    partitions: () => log.epoch?.partitions,
+    rejoin: () => owned.ownership.rejoin(),
+  };
 }
 
 /** What Prometheus asks, and what operators call, each on a port of its own. */
@@ -189,16 +196,12 @@ async function startPages(
     readonly logger: Logger;
     readonly metrics: EdgeMetrics;
     readonly admission: Admission;
-    readonly sessions: Sessions;
-    readonly ruled: EdgeRights;
-    readonly stop: (() => void) | undefined;
+    readonly services: AdminServices;
   },
 ): Promise<{ readonly adminPort: number; close(): void }> {
-  const { logger, metrics, admission, sessions, ruled, stop } = parts;
+  const { logger, metrics, admission, services } = parts;
   const page = await startMetricsPage(config, metrics.registry);
   const identify = admission.identifyOperator.bind(admission);
-  const { drainMs } = config;
-  const services = { sessions, rulings: ruled.services, stopping: { drainMs, stop } };
   const admin = await startAdminPage({ address: config.admin, logger, services, identify });
   return {
     adminPort: admin.port,
@@ -220,43 +223,38 @@ interface Parts {
 
 function assemble(
   config: EdgeConfig,
-  core: SessionParts & {
-    readonly metrics: EdgeMetrics;
-    readonly sessions: Sessions;
-    readonly log: Log;
-    readonly cursorsLog: Log;
-    readonly admission: Admission;
-    readonly rights: Rights;
-    readonly gate?: PublishGate;
-    readonly ownership?: Ownership;
-    readonly isLost?: PieceLoss;
-    readonly tracing?: Tracing;
-    readonly clients: EdgeClients;
-  },
+  core: SessionParts &
+    EdgeOwnership & {
+      readonly metrics: EdgeMetrics;
+      readonly sessions: Sessions;
+      readonly log: Log;
+      readonly cursorsLog: Log;
+      readonly admission: Admission;
+      readonly rights: Rights;
+      readonly orders: Orders;
+      readonly clients: EdgeClients;
+      readonly traffic: Traffic;
+    } & Pick<EdgeDependencies, "gate" | "isLost" | "tracing">,
 ): Parts {
   const { logger, clock, limits, log, metrics, sessions, admission, rights, clients } = core;
-  const { tracing } = core;
+  const { tracing, progress } = core;
   const flusher = new Flusher(clock, limits.flushesPerTurn);
   const delivered = new DeliveryWatch({ flusher, clock, metrics, tracing });
   const hubs = new Hubs(logger, metrics, delivered, () => log.epoch?.partitions);
   const decoded = new DecodedRecords();
   const dedup = createDedup({ ...core, decoded });
   const { index, finder } = createFinder({ ...core, decoded });
-  const relay = createRelay(config, { ...core, hubs, keys: dedup.feed, followers: [index] });
-  const tails = new Tails({
-    log,
-    clock,
-    sourceOf: (partition, origin) => relay.sourceOf(partition, origin),
+  const relay = createRelay(config, {
+    ...core,
+    hubs,
+    keys: dedup.feed,
+    followers: [index, progress],
   });
+  const tails = createTails(core, relay);
   const { gate = dedup.gateFor(tails) } = core;
   const { cursors, rebuilder } = createCursors({ ...core, log: core.cursorsLog, messages: log });
   rebuilder.start();
-  const { publishPerSec: perSec, publishBurst: burst } = limits.announced;
-  const publishRates = new PublishRates(
-    clock,
-    limits,
-    new RedisRateLedger({ ...core, perSec, burst }),
-  );
+  const publishRates = createPublishRates(core);
   const turns = new TurnGate(clock, CATCH_UPS_PER_TURN);
   const catchUp = new CatchUp({ ...core, finder, hubs, tails, gate: turns });
   const watch = new PublishWatch({ clock, metrics, tracing });
@@ -287,6 +285,31 @@ function assemble(
   };
   const history = new History({ log, finder, clock, gate: turns, limits });
   return { context, cursors, rebuilder, relay, dedup, history };
+}
+
+function createTails(
+  { log, clock, orders }: { readonly log: Log; readonly clock: Clock; readonly orders: Orders },
+  relay: EdgeRelay,
+): Tails {
+  const tails = new Tails({
+    log,
+    clock,
+    sourceOf: (partition, origin) => relay.sourceOf(partition, origin),
+    isPaused: (partition) => orders.isPaused(partition),
+  });
+  orders.onChange(() => tails.obeyPauses());
+  return tails;
+}
+
+function createPublishRates(parts: {
+  readonly redis: RedisLink;
+  readonly health: RedisHealth;
+  readonly clock: Clock;
+  readonly limits: EdgeLimits;
+}): PublishRates {
+  const { clock, limits } = parts;
+  const { publishPerSec: perSec, publishBurst: burst } = limits.announced;
+  return new PublishRates(clock, limits, new RedisRateLedger({ ...parts, perSec, burst }));
 }
 
 function createFinder(parts: {

@@ -146,6 +146,11 @@ export const LIMIT_TABLE = {
     value: (l) => `${count(l.rulingsTaken)}, ${count(l.rulingsMax)}`,
     outcome: "another one is refused; nobody is served: 503, close 4503",
   },
+  weights: {
+    meaning: "weights of edges that operators have ordered, before another is refused",
+    value: (l) => count(l.weightsTaken),
+    outcome: "another one is refused",
+  },
   pendingCursors: {
     meaning: "cursors that wait for Redis",
     value: ({ pendingCursorsMax }) => count(pendingCursorsMax),

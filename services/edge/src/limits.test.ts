@@ -10,6 +10,7 @@ const CONTRADICTIONS: readonly [Partial<EdgeLimits>, string][] = [
   [{ bufferedBytesLow: LIMITS.bufferedBytesMax }, "a reader drains before it is fed"],
   [{ dueBytesMax: LIMITS.catchUpBytes - 1 }, "one helping of a catch-up is never lagging"],
   [{ historyScansMax: LIMITS.httpRequestsMax }, "history leaves room for publishes"],
+  [{ weightsMax: LIMITS.weightsTaken }, "weights of several edges at once are all kept"],
   [{ historyScansPerUser: LIMITS.historyScansMax }, "no user takes all of history"],
   [{ dedupLeaseMs: LIMITS.publishDeadlineMs }, "is given up long before its key is free"],
   [{ dedupKeysMax: 1_000 }, "the keys of dedupMs fit the window"],

@@ -106,6 +106,10 @@ export interface EdgeLimits {
   readonly rulingsTaken: number;
   /** So many an edge can keep, about 0.7 KiB each; beyond it, it serves nobody. */
   readonly rulingsMax: number;
+  /** Weights of edges that operators have ordered; beyond it another one is refused. */
+  readonly weightsTaken: number;
+  /** So many an edge keeps, whoever has written them. */
+  readonly weightsMax: number;
 }
 
 export const LIMITS: EdgeLimits = {
@@ -172,6 +176,8 @@ export const LIMITS: EdgeLimits = {
   descriptorReserve: 48,
   rulingsTaken: 95_000,
   rulingsMax: 100_000,
+  weightsTaken: 1_000,
+  weightsMax: 1_100,
 };
 
 /**
@@ -224,6 +230,7 @@ export function assertLimits(limits: EdgeLimits): void {
     limits.rulingsTaken < limits.rulingsMax,
     "rulings of several edges at once don't stop every edge",
   );
+  assert(limits.weightsTaken < limits.weightsMax, "weights of several edges at once are all kept");
   assert(limits.historyScansPerUser < limits.historyScansMax, "no user takes all of history");
   assert(limits.indexBytesMax >= 16 * BLOCK_BYTES_MAX, "what is asked for at once fits the index");
   assert(

@@ -1,5 +1,6 @@
 import { Lifecycle, createLogger, systemClock } from "@millrace/runtime";
 import { type EdgeConfig, readEdgeConfig } from "./config.ts";
+import { hostPlatform, nativeBuilds, platformProblem } from "./server/platform.ts";
 import { openTracing } from "./trace/open-tracing.ts";
 
 /** What the server's headers may hold in all: docs/protocol.md promises 8 KiB to the client. */
@@ -20,12 +21,17 @@ async function serve(config: EdgeConfig): Promise<void> {
   logger.info({ port: edge.port, adminPort: edge.adminPort }, "serving");
 }
 
+function refuse(line: string): void {
+  console.error(line);
+  process.exitCode = 1;
+}
+
+const problem = platformProblem(hostPlatform(), nativeBuilds());
 const config = readEdgeConfig(process.env);
-if (config.ok) {
+if (problem !== undefined) {
+  refuse(problem);
+} else if (config.ok) {
   await serve(config.values);
 } else {
-  console.error(
-    `the edge can't start:\n${config.problems.map((line) => `  - ${line}`).join("\n")}`,
-  );
-  process.exitCode = 1;
+  refuse(`the edge can't start:\n${config.problems.map((line) => `  - ${line}`).join("\n")}`);
 }

@@ -39,6 +39,11 @@ export const EDGE_METRICS = {
     "memory in use, as a share of what the process may have: resident, or V8's heap, whichever is more",
   ),
   publishes: counter("millrace_publishes_total", "publishes acknowledged"),
+  publishOutcomes: counter(
+    "millrace_publish_outcomes_total",
+    "publishes that were allowed and well-formed, each try counted, by what became of them: `appended`, `refused` (by the broker, for a setting), `not-appended` and `unknown` (the log did not take it in time), and `withdrawn` for those behind one of these",
+    ["outcome"],
+  ),
   publishSeconds: histogram(
     "millrace_publish_seconds",
     "from the publish's frame to its acknowledgement",
@@ -89,6 +94,11 @@ export const EDGE_METRICS = {
     "offsets between a tail and the end of its partition, as it last heard of it",
     ["partition"],
   ),
+  tailLagSeconds: gauge(
+    "millrace_tail_lag_seconds",
+    "time since a tail was last at the end of its partition, as it last heard of it; 0 at the end",
+    ["partition"],
+  ),
   tailSilence: gauge(
     "millrace_tail_silence_seconds",
     "time since a tail last heard from its partition; a quiet one answers every 5 s",
@@ -98,6 +108,10 @@ export const EDGE_METRICS = {
     "millrace_tail_stalled_seconds",
     "time since a tail last moved, while its partition is known to go on; 0 for one that has everything",
     ["partition"],
+  ),
+  partitionsPaused: gauge(
+    "millrace_partitions_paused",
+    "partitions that operators have paused: their records are appended, and handed on to nobody",
   ),
   partitionsUnused: gauge(
     "millrace_partitions_unused",
@@ -115,7 +129,7 @@ export const EDGE_METRICS = {
   ),
   partitionOwned: gauge(
     "millrace_partition_owned",
-    "1 for each partition that this edge owns and relays; nothing in direct mode",
+    "1 for each partition that this edge owns: it commits how far it is, and relays it in relay mode",
     ["partition"],
   ),
   redisUp: gauge("millrace_redis_up", "1 while Redis answers"),

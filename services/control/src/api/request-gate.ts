@@ -2,26 +2,27 @@ import type { Clock } from "@millrace/runtime";
 import { LIMITS } from "../limits.ts";
 import { refuse } from "../refusal.ts";
 
-/** How many requests there may be, at once and in a second. */
+interface Allowance {
+  left: number;
+  filledMs: number;
+}
+
+/** How many requests there may be: at once of all, and in a second of each operator. */
 export class RequestGate {
   readonly #clock: Pick<Clock, "nowMs">;
+  /** Of names that the issuer has vouched for: few, and none that somebody has made up. */
+  readonly #allowances = new Map<string, Allowance>();
   #inFlight = 0;
-  #left: number = LIMITS.requestBurst;
-  #filledMs: number;
 
   constructor(clock: Pick<Clock, "nowMs">) {
     this.#clock = clock;
-    this.#filledMs = clock.nowMs();
   }
 
   /** The answer ends it; throws a RefusalError where there are too many. */
   enter(): () => void {
-    this.#fill();
-    if (this.#left < 1) refuse(429, "more requests a second than control takes: wait a second");
     if (this.#inFlight >= LIMITS.requestsInFlight) {
       refuse(503, "as many requests are in progress as control takes: try again in a second");
     }
-    this.#left -= 1;
     this.#inFlight += 1;
     let isOver = false;
     return () => {
@@ -31,10 +32,21 @@ export class RequestGate {
     };
   }
 
-  #fill(): void {
+  /** Throws a RefusalError where that operator has asked for too much. */
+  charge(operator: string): void {
     const nowMs = this.#clock.nowMs();
-    const gained = ((nowMs - this.#filledMs) / 1_000) * LIMITS.requestsPerSec;
-    this.#left = Math.min(LIMITS.requestBurst, this.#left + gained);
-    this.#filledMs = nowMs;
+    const allowance = this.#allowances.get(operator) ?? {
+      left: LIMITS.requestBurst,
+      filledMs: nowMs,
+    };
+    const gained = ((nowMs - allowance.filledMs) / 1_000) * LIMITS.requestsPerSec;
+    allowance.left = Math.min(LIMITS.requestBurst, allowance.left + gained);
+    allowance.filledMs = nowMs;
+    if (this.#allowances.size >= LIMITS.operatorsCounted) this.#allowances.clear();
+    this.#allowances.set(operator, allowance);
+    if (allowance.left < 1) {
+      refuse(429, "more requests a second than control takes of one operator: wait a second");
+    }
+    allowance.left -= 1;
   }
 }

@@ -1,13 +1,11 @@
-import { existsSync } from "node:fs";
 import type { AddressInfo } from "node:net";
-import { fileURLToPath } from "node:url";
-import fastifyStatic from "@fastify/static";
 import fastify, { type FastifyInstance, type FastifyReply, type FastifyRequest } from "fastify";
 import type { Followers } from "../events/followers.ts";
 import type { ControlServices } from "../control-services.ts";
 import { LIMITS } from "../limits.ts";
 import { carryOut } from "../calls/carry-out.ts";
 import { OPERATOR_CALLS } from "../calls/operator-calls.ts";
+import type { PageFile } from "../page/page-bundle.ts";
 import { type Refusal, RefusalError, refusalOf } from "../refusal.ts";
 import { type Operator, type OperatorsOptions, operatorOf } from "./operators.ts";
 import { RequestGate } from "./request-gate.ts";
@@ -25,11 +23,13 @@ export interface ApiServerOptions {
   readonly services: ControlServices;
   readonly operators: OperatorsOptions;
   readonly followers: Followers;
+  /** The live page's files, by their paths. */
+  readonly page: ReadonlyMap<string, PageFile>;
   /** The page of metrics. */
   readonly metrics: () => Promise<{ readonly contentType: string; readonly text: string }>;
 }
 
-const PAGE = fileURLToPath(new URL("../../page", import.meta.url));
+const EVENTS = "/v1/events";
 
 /**
  * Nothing but what this server sends may run, load or be sent to, no other site may frame it, and an
@@ -53,7 +53,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   const server = fastify({
     bodyLimit: LIMITS.bodyBytes,
     requestTimeout: LIMITS.requestMs,
-    forceCloseConnections: true,
+    forceCloseConnections: "idle",
     logger: false,
     routerOptions: { maxParamLength: 400 },
   });
@@ -63,7 +63,7 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
     return payload;
   });
   answerFailures(server, options);
-  await servePage(server);
+  servePage(server, options);
   serveProbes(server, options);
   await server.register(async (api) => serveApi(api, options), { prefix: "" });
   await server.listen({ host: options.host, port: options.port });
@@ -73,9 +73,13 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   };
 }
 
-async function servePage(server: FastifyInstance): Promise<void> {
-  if (!existsSync(PAGE)) return;
-  await server.register(fastifyStatic, { root: PAGE, cacheControl: false });
+/** Asked for anew each time: a page of an earlier build would not fit the API of this one. */
+function servePage(server: FastifyInstance, { page }: ApiServerOptions): void {
+  for (const [path, { type, body }] of page) {
+    server.get(path, (_, reply) =>
+      reply.header("content-type", type).header("cache-control", "no-cache").send(body),
+    );
+  }
 }
 
 /**
@@ -102,7 +106,11 @@ async function serveApi(api: FastifyInstance, options: ApiServerOptions): Promis
     reply.header("cache-control", "no-store");
     const leave = gate.enter();
     reply.raw.once("close", leave);
-    callers.set(request, await operatorOf(request.headers.authorization, operators));
+    const operator = await operatorOf(request.headers.authorization, operators);
+    gate.charge(operator.name);
+    callers.set(request, operator);
+    // Followers have a bound of their own.
+    if (request.routeOptions.url === EVENTS) leave();
   });
   const callOf = (request: FastifyRequest): ApiCall => {
     const operator = callers.get(request);
@@ -122,7 +130,7 @@ async function serveApi(api: FastifyInstance, options: ApiServerOptions): Promis
     const { method, path: url } = call;
     api.route({ method, url, handler: (request) => carryOut(services, call, callOf(request)) });
   }
-  api.get("/v1/events", (request, reply) => {
+  api.get(EVENTS, (request, reply) => {
     followers.take(callOf(request).operator, reply);
   });
 }

@@ -80,7 +80,8 @@ export class Followers {
   close(): void {
     this.#isClosed = true;
     for (const follower of this.#all) {
-      this.#end(follower, { code: "unavailable", message: "control is ending: follow again" });
+      const why = { code: "unavailable", message: "control is ending: follow again" };
+      this.#end(follower, "end", why);
     }
   }
 
@@ -136,11 +137,11 @@ export class Followers {
 
   #expire(follower: Follower): void {
     const message = "the token has expired: follow again with another one";
-    this.#end(follower, { code: "unauthorized", message });
+    this.#end(follower, "expired", { code: "unauthorized", message });
   }
 
-  #end(follower: Follower, why: object): void {
-    follower.stream.end(eventText("end", why));
+  #end(follower: Follower, event: "expired" | "end", why: object): void {
+    follower.stream.end(eventText(event, why));
     this.#forget(follower);
   }
 

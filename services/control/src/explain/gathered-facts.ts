@@ -30,10 +30,12 @@ export async function clientExplanation(
     ask(`/v1/rulings?user=${name}`),
   ]);
   const connections: EdgeConnection[] = lists.flatMap(({ edge, json }) =>
-    (json as { connections: ConnectionReport[] }).connections.map((connection) => ({
-      ...connection,
-      edge,
-    })),
+    ((json as { connections?: ConnectionReport[] } | null)?.connections ?? []).map(
+      (connection) => ({
+        ...connection,
+        edge,
+      }),
+    ),
   );
   const facts = {
     user,
@@ -41,7 +43,7 @@ export async function clientExplanation(
     ...fleetFacts(overview),
     connections,
     // Each edge has read all of them, some perhaps a moment earlier.
-    rulings: (rulings[0]?.json as { rulings: RulingFact[] } | undefined)?.rulings ?? null,
+    rulings: (rulings[0]?.json as { rulings?: RulingFact[] } | null | undefined)?.rulings ?? null,
   };
   return { subject: { client: user }, ...explainClient(facts), connections };
 }

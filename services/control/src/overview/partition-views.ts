@@ -20,7 +20,7 @@ export function partitionViews(overview: Overview): PartitionView[] {
   });
 }
 
-export function isStalled({ stalledMs }: PartitionReport): boolean {
+function isStalled({ stalledMs }: PartitionReport): boolean {
   return stalledMs >= LIMITS.stalledMs;
 }
 

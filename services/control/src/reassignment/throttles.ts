@@ -83,12 +83,13 @@ export class Throttles {
     const { clock, logger } = this.#options;
     while (!this.#stop.signal.aborted) {
       let isStanding = false;
+      // Before the look: what begins meanwhile wants another one soon.
+      this.#wake = new AbortController();
       try {
         isStanding = await this.#look();
       } catch (cause) {
         logger.debug({ err: cause }, "throttles can't be looked at now");
       }
-      this.#wake = new AbortController();
       const until = AbortSignal.any([this.#stop.signal, this.#wake.signal]);
       await delay(clock, isStanding ? LIMITS.reassignmentMs : LIMITS.watchMs, until);
     }
@@ -141,7 +142,9 @@ export class Throttles {
  * The old replicas are slowed as those that are read from, the new ones as those that read: the
  * replicas that stay in sync meanwhile are not (Kafka's documentation, 6.1 "Limiting bandwidth").
  */
-function throttleOf(moves: readonly ReplicaMove[], bytesPerSec: number): SettingsChange[] {
+function throttleOf(all: readonly ReplicaMove[], bytesPerSec: number): SettingsChange[] {
+  // Who only leads first from now on copies nothing.
+  const moves = all.filter((move) => added(move).length > 0);
   const topics = [...new Set(moves.map(({ topic }) => topic))];
   const brokers = [...new Set(moves.flatMap(({ from, to }) => [...from, ...to]))];
   const rate = String(bytesPerSec);

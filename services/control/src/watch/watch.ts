@@ -61,7 +61,7 @@ export class Watch {
     const short = partitions.filter(({ replicas, inSync }) => inSync.length < replicas.length);
     metrics.underReplicated.set(short.length);
     metrics.leaderless.set(partitions.filter(({ leader }) => leader < 0).length);
-    if (group.state === "Stable" || group.state === "Empty") {
+    if (["Stable", "Empty", "Dead"].includes(group.state)) {
       const owned = new Set(group.members.flatMap((member) => member.partitions));
       const ownerless = partitions.filter(({ partition }) => !owned.has(partition));
       metrics.ownerless.set(ownerless.length);

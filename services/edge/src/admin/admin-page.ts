@@ -35,7 +35,8 @@ const PATTERNS = ADMIN_ROUTES.map((route) => ({
 
 /**
  * What an operator may do, on a port of its own; `ADMIN_ROUTES` lists it. Each call needs a token of
- * the scope `millrace:admin` and leaves a line in the log, whatever came of it.
+ * the scope `millrace:admin` and leaves a line in the log, whatever came of it; what is asked all the time
+ * leaves it at the level of debugging, where it was answered.
  */
 export function startAdminPage(options: AdminPageOptions): Promise<AdminPage> {
   const server = createServer((request, response) => {
@@ -70,7 +71,8 @@ async function answerOf(options: AdminPageOptions, request: IncomingMessage): Pr
     const isTooLarge = body === undefined;
     const call = { operator, names, query: new URLSearchParams(query) };
     const answer = isTooLarge ? TOO_LARGE : await route.answer(services, { ...call, body });
-    logger.info({ ...audit, status: answer.status }, "audit");
+    const level = route.isPolled === true ? "debug" : "info";
+    logger[level]({ ...audit, status: answer.status }, "audit");
     return answer;
   } catch (cause) {
     const refusal = refusalOf(cause);

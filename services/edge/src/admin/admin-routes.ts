@@ -1,8 +1,23 @@
 import { refuse } from "../admission/refusal.ts";
-import { jsonAnswer } from "../http/http-answer.ts";
 import type { HttpAnswer } from "../http/http-exchange.ts";
 import { endAnswer, listAnswer } from "../http/session-answers.ts";
 import type { Sessions } from "../session/sessions.ts";
+import { type DrainServices, drainLift, drainPut } from "./drain-calls.ts";
+import {
+  type OrderServices,
+  liftOrder,
+  orderList,
+  pausePut,
+  pinPut,
+  rejoin,
+  weightPut,
+} from "./order-calls.ts";
+import {
+  type ReportServices,
+  connectionReports,
+  conversationReport,
+  edgeReport,
+} from "./report-calls.ts";
 import {
   type RulingServices,
   banPut,
@@ -17,11 +32,9 @@ import {
 export interface AdminServices {
   readonly sessions: Pick<Sessions, "list" | "end">;
   readonly rulings: RulingServices;
-  readonly stopping: {
-    readonly drainMs: number;
-    /** Undefined: whoever has started the edge ends it. */
-    readonly stop: (() => void) | undefined;
-  };
+  readonly reports: ReportServices;
+  readonly orders: OrderServices;
+  readonly stopping: DrainServices;
 }
 
 /** One call of an operator who was identified. */
@@ -34,10 +47,12 @@ export interface AdminCall {
 }
 
 export interface AdminRoute {
-  readonly method: "GET" | "PUT" | "DELETE";
+  readonly method: "GET" | "PUT" | "POST" | "DELETE";
   readonly path: string;
   /** What stands in the audit. */
   readonly action: string;
+  /** Asked every second by whoever watches: its line in the log is for debugging only. */
+  readonly isPolled?: true;
   readonly answer: (services: AdminServices, call: AdminCall) => Promise<HttpAnswer>;
 }
 
@@ -45,9 +60,26 @@ const USER_SESSIONS = "/v1/users/{user}/sessions";
 const BAN = "/v1/bans/{user}";
 const REMOVAL = "/v1/removals/{conversation}/{user}";
 const BEGINNING = "/v1/beginnings/{conversation}/{user}";
+const PIN = "/v1/pins/{partition}";
+const WEIGHT = "/v1/weights/{edge}";
+const PAUSE = "/v1/pauses/{partition}";
+const DRAIN = "/v1/drain";
 
 /** Everything an operator may call; each is described in docs/operations.md. */
 export const ADMIN_ROUTES: readonly AdminRoute[] = [
+  { method: "GET", path: "/v1/edge", action: "edge.report", isPolled: true, answer: edgeReport },
+  {
+    method: "GET",
+    path: "/v1/users/{user}/connections",
+    action: "connections.report",
+    answer: connectionReports,
+  },
+  {
+    method: "GET",
+    path: "/v1/conversations/{conversation}",
+    action: "conversation.report",
+    answer: conversationReport,
+  },
   { method: "GET", path: USER_SESSIONS, action: "sessions.list", answer: sessionList },
   {
     method: "DELETE",
@@ -62,7 +94,16 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   { method: "DELETE", path: REMOVAL, action: "removal.lift", answer: liftOf("removal") },
   { method: "PUT", path: BEGINNING, action: "beginning.put", answer: beginningPut },
   { method: "DELETE", path: BEGINNING, action: "beginning.lift", answer: liftOf("beginning") },
-  { method: "PUT", path: "/v1/drain", action: "drain", answer: drain },
+  { method: "GET", path: "/v1/orders", action: "orders.list", answer: orderList },
+  { method: "PUT", path: PIN, action: "pin.put", answer: pinPut },
+  { method: "DELETE", path: PIN, action: "pin.lift", answer: liftOrder("pin") },
+  { method: "PUT", path: WEIGHT, action: "weight.put", answer: weightPut },
+  { method: "DELETE", path: WEIGHT, action: "weight.lift", answer: liftOrder("weight") },
+  { method: "PUT", path: PAUSE, action: "pause.put", answer: pausePut },
+  { method: "DELETE", path: PAUSE, action: "pause.lift", answer: liftOrder("pause") },
+  { method: "POST", path: "/v1/rejoin", action: "rejoin", answer: rejoin },
+  { method: "PUT", path: DRAIN, action: "drain", answer: drainPut },
+  { method: "DELETE", path: DRAIN, action: "drain.lift", answer: drainLift },
 ];
 
 async function sessionList({ sessions }: AdminServices, { names }: AdminCall): Promise<HttpAnswer> {
@@ -73,11 +114,4 @@ async function sessionEnd({ sessions }: AdminServices, { names }: AdminCall): Pr
   const { session = "" } = names;
   if (!/^[A-Za-z0-9_-]{1,64}$/.test(session)) refuse(404, "this user has no such session");
   return endAnswer(await sessions.end(userOf(names["user"]), session));
-}
-
-/** Answered before the edge ends, and again while it does. */
-async function drain({ stopping: { drainMs, stop } }: AdminServices): Promise<HttpAnswer> {
-  if (stop === undefined) refuse(404, "this edge is ended by the process that it is part of");
-  stop();
-  return jsonAnswer(202, { drainMs });
 }

@@ -10,10 +10,11 @@ import type { Clock } from "@millrace/runtime";
 import { refuse } from "../admission/refusal.ts";
 import { failureAnswer, jsonAnswer } from "../http/http-answer.ts";
 import type { HttpAnswer } from "../http/http-exchange.ts";
-import { parseJsonBody } from "../http/json-body.ts";
-import type { RuleRefusal, RulingJournal } from "../rights/ruling-journal.ts";
+import type { RuleRefusal } from "../rights/control-appender.ts";
+import type { RulingJournal } from "../rights/ruling-journal.ts";
 import type { Rulings } from "../rights/rulings.ts";
 import type { AdminCall, AdminServices } from "./admin-routes.ts";
+import { fieldsOf } from "./call-fields.ts";
 
 export interface RulingServices {
   readonly journal: RulingJournal;
@@ -95,7 +96,8 @@ async function rule(
   return outcome.kind === "ruled" ? jsonAnswer(200, viewOf(record)) : refusalOf(outcome);
 }
 
-function refusalOf({ code, message, isUnknown }: RuleRefusal): HttpAnswer {
+/** What an operator is told whose word was not taken. */
+export function refusalOf({ code, message, isUnknown }: RuleRefusal): HttpAnswer {
   const retry = code === "unavailable" && { retryMs: RETRY_MS };
   return failureAnswer({ code, message, ...retry, ...(isUnknown && { unknown: true }) });
 }
@@ -117,17 +119,4 @@ function placeOf({ names }: AdminCall): Place {
 /** The user of a path or a query; refused with 400 when it is no user id. */
 export function userOf(text: string | undefined): UserId {
   return parseUserId(text) ?? refuse(400, "this is no user id");
-}
-
-/** A field that nobody knows is a mistake: here it could be a wish that is not carried out. */
-function fieldsOf(
-  { body }: AdminCall,
-  known: readonly string[],
-): Readonly<Record<string, unknown>> {
-  if (body.length === 0) return {};
-  const json = parseJsonBody(body);
-  if (json.kind === "refused") return refuse(400, json.failure.message);
-  const other = Object.keys(json.fields).find((name) => !known.includes(name));
-  if (other !== undefined) refuse(400, "the body has a field that is not known here");
-  return json.fields;
 }

@@ -73,6 +73,11 @@ export class CatchUp {
     return this.#lagging;
   }
 
+  /** Whether it was live before, and has fallen behind since. */
+  isLagging(subscriber: Subscriber): boolean {
+    return subscriber.state === "catching-up" && this.#joined.has(subscriber);
+  }
+
   /** Never rejects: what the log can't say at the moment is asked again until the socket ends. */
   async run(subscriber: Subscriber, outbox: Outbox): Promise<void> {
     const lagging = this.#joined.has(subscriber) ? 1 : 0;
@@ -205,6 +210,7 @@ export class CatchUp {
     if (outcome.kind !== "beyond-end") progress.beyondEndSinceMs = undefined;
     switch (outcome.kind) {
       case "chunk":
+        if (this.#isHeldBack(outcome, subscriber)) return RETRY_MS;
         await this.#options.gate.run(() => this.#takeChunk(outcome, subscriber, progress));
         // At the end and still behind the hub: the log lost its tail, and the tail will notice.
         return outcome.next === outcome.from ? RETRY_MS : 0;
@@ -219,6 +225,12 @@ export class CatchUp {
     }
   }
 
+  /** The partition is paused in another incarnation: of this one nothing was handed on here yet. */
+  #isHeldBack({ epoch }: LogChunk, { conversation }: Subscriber): boolean {
+    const held = this.#options.tails.pausedAt(conversation);
+    return held !== undefined && held.epoch !== epoch;
+  }
+
   /** Queues one helping; what is left of the chunk is read again, from the cache. */
   #takeChunk(chunk: LogChunk, subscriber: Subscriber, progress: Progress): void {
     const { epoch, partition } = chunk;
@@ -228,7 +240,9 @@ export class CatchUp {
     // It may have ended while it waited for its time.
     if (subscriber.isEnded) return;
     progress.isConfirmed = true;
+    const upTo = this.#endOf(chunk, subscriber, progress);
     for (const record of recordsOf(chunk, conversation)) {
+      if (record.offset >= upTo) break;
       const frame = this.#frames.of(record, place);
       if (frame === undefined) continue;
       const encoded = frame.encode(subscriber.queued.text);
@@ -237,7 +251,14 @@ export class CatchUp {
       bytes += encoded.length;
       if (bytes >= this.#options.limits.catchUpBytes) return;
     }
-    progress.cursor = told(epoch, partition, chunk.next);
+    progress.cursor = told(epoch, partition, upTo);
+  }
+
+  /** A paused partition has no history beyond the place where its delivery stands. */
+  #endOf(chunk: LogChunk, { conversation }: Subscriber, { cursor }: Progress): bigint {
+    const held = this.#options.tails.pausedAt(conversation);
+    if (held === undefined || held.offset >= chunk.next) return chunk.next;
+    return held.offset > cursor.offset ? held.offset : cursor.offset;
   }
 
   /** Retention has passed the cursor; where nothing of the conversation was lost there is no gap. */

@@ -1,10 +1,12 @@
 import {
   type CloseCode,
+  type ConnectionReport,
   type ConversationId,
   type DownFrame,
   type FrameRefusal,
   type ParsedFrame,
   type RequestId,
+  type SubscriptionReport,
   type UpFrame,
   type UserId,
   parseMessage,
@@ -18,6 +20,7 @@ import { FrameRate } from "../rates/frame-rate.ts";
 import type { PublishRate } from "../rates/publish-rates.ts";
 import type { CursorHolder, RulingSubject } from "@millrace/schemas/record";
 import type { ConnectionContext } from "./connection-context.ts";
+import { NO_SUBSCRIPTIONS, reportedNames } from "./connection-report.ts";
 import { Credential } from "./credential.ts";
 import { rateLimited } from "./frame-refusals.ts";
 import type { Line, Pulse } from "./heartbeats.ts";
@@ -82,6 +85,24 @@ export class Connection implements SocketListener, Owner {
     return identity.device === undefined
       ? { kind: "session", id: entry.sessionId }
       : { kind: "device", name: identity.device };
+  }
+
+  /** For operators; at most so many of its subscriptions are listed. */
+  report(subscriptionsMax: number): ConnectionReport {
+    return {
+      ...reportedNames(this.names),
+      openedAtMs: this.#session.sinceMs,
+      tokenExpiresInMs: this.#credential.expiresInMs,
+      quietMs: this.#pulse.quietMs,
+      bufferedBytes: this.bufferedBytes(),
+      waitingBytes: this.outbox.waitingBytes,
+      ...(this.#subscriptionsMade?.report(subscriptionsMax) ?? NO_SUBSCRIPTIONS),
+    };
+  }
+
+  /** Undefined: it has not subscribed it. */
+  stateOf(conversation: ConversationId): SubscriptionReport["state"] | undefined {
+    return this.#subscriptionsMade?.stateOf(conversation);
   }
 
   get isClosed(): boolean {

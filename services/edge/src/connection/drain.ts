@@ -19,29 +19,35 @@ export interface DrainOptions {
   readonly drainMs: number;
   /** When the drain began: its end stays where it is, however late clients are told. */
   readonly beganMs: number;
+  /** Taken back: nobody is closed from then on. */
+  readonly signal?: AbortSignal;
+  /** When each of those is closed whom another drain, with which this one goes on, has told to go. */
+  readonly closeAtMs?: Map<Connection, number>;
 }
 
 /**
  * Tells every client to connect elsewhere, each after its own delay, so that they arrive elsewhere
  * at an even rate; closes with 1001 whoever is left after its grace, or at the deadline. Resolves
- * when no connection is left.
+ * when no connection is left, or it is taken back.
  */
 export async function drainConnections(
   connections: ReadonlySet<Connection>,
   options: DrainOptions,
 ): Promise<void> {
-  const { clock, random, drainMs, beganMs } = options;
+  const { clock, random, drainMs, beganMs, signal, closeAtMs = new Map() } = options;
   const startMs = clock.nowMs();
   const lastMs = beganMs + drainMs * (1 - RESERVE_SHARE);
-  const closeAtMs = new Map<Connection, number>();
+  for (const [connection, atMs] of closeAtMs) closeAtMs.set(connection, Math.min(lastMs, atMs));
+  const untold = [...connections].filter((connection) => !closeAtMs.has(connection));
   // Each has a part of the time of its own: chance alone would crowd some of them together.
-  const partMs = (drainMs * SPREAD_SHARE) / connections.size;
-  for (const [part, connection] of [...connections].entries()) {
+  const partMs = (drainMs * SPREAD_SHARE) / untold.length;
+  for (const [part, connection] of untold.entries()) {
     const afterMs = Math.round((part + random()) * partMs);
     connection.send({ t: "goaway", afterMs, reason: "drain" });
     closeAtMs.set(connection, Math.min(lastMs, startMs + afterMs + GRACE_MS));
   }
-  while (connections.size > 0) {
+  const isOver = (): boolean => connections.size === 0 || signal?.aborted === true;
+  while (!isOver()) {
     const nowMs = clock.nowMs();
     for (const connection of connections) {
       // One that slipped in while the door was closing has no time of its own.

@@ -107,6 +107,11 @@ export class Pulse implements Alarm {
     wheel.set(this, nowMs + pingMs);
   }
 
+  /** How long ago anything came from the peer, or was taken by it. */
+  get quietMs(): number {
+    return this.#watch.clock.nowMs() - this.#aliveAtMs;
+  }
+
   /** Anything has come from the peer. */
   heard(): void {
     this.#aliveAtMs = this.#watch.clock.nowMs();

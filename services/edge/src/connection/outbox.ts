@@ -93,6 +93,11 @@ export class Outbox {
     return this.#sentBytes;
   }
 
+  /** What waits here because the socket takes nothing, or because the turn is not over. */
+  get waitingBytes(): number {
+    return this.#tellBytes + this.#answerBytes;
+  }
+
   /** How often tells were given back. */
   get timesFull(): number {
     return this.#timesFull;

@@ -1,4 +1,12 @@
-import type { ConversationId, DownFrame, ErrFrame, From, RequestId } from "@millrace/schemas";
+import type {
+  ConnectionReport,
+  ConversationId,
+  DownFrame,
+  ErrFrame,
+  From,
+  RequestId,
+  SubscriptionReport,
+} from "@millrace/schemas";
 import type { CatchUp } from "../catchup/catch-up.ts";
 import type { StartPoints } from "../catchup/start-point.ts";
 import type { Hubs } from "../hub/hubs.ts";
@@ -37,6 +45,11 @@ export interface SubscriptionsOwner {
 const RETRY_MS = 1_000;
 const UNREACHED = "the partition can't be read";
 
+type State = SubscriptionReport["state"];
+
+/** Whoever asks why nothing comes sees what is not as it should be before what is. */
+const STATES: readonly State[] = ["lagging", "finding", "catching-up", "live"];
+
 type Refusal = Pick<ErrFrame, "code" | "message" | "retryMs">;
 
 type SubRequest = {
@@ -69,6 +82,27 @@ export class Subscriptions {
 
   has(conversation: ConversationId): boolean {
     return this.#subscribers.has(conversation) || this.#tasks.has(conversation);
+  }
+
+  /** Undefined: it is not subscribed. */
+  stateOf(conversation: ConversationId): State | undefined {
+    const subscriber = this.#subscribers.get(conversation);
+    if (subscriber === undefined) return this.#tasks.has(conversation) ? "finding" : undefined;
+    if (this.#context.catchUp.isLagging(subscriber)) return "lagging";
+    return subscriber.state === "live" ? "live" : "catching-up";
+  }
+
+  /** For operators: at most so many are listed, those that are not live first. */
+  report(countMax: number): Pick<ConnectionReport, "subscriptions" | "subscriptionsTotal"> {
+    const names = [...new Set([...this.#subscribers.keys(), ...this.#tasks.keys()])];
+    const stated = names.map((name) => ({ name, state: this.stateOf(name) ?? "finding" }));
+    stated.sort((one, other) => STATES.indexOf(one.state) - STATES.indexOf(other.state));
+    const subscriptions = stated.slice(0, countMax).map(({ name, state }) => {
+      const told = this.#subscribers.get(name)?.told;
+      const partition = told?.partition ?? this.#context.tails.partitionOf(name) ?? null;
+      return { conversation: name, partition, state, told: told?.text ?? null };
+    });
+    return { subscriptionsTotal: names.length, subscriptions };
   }
 
   subscribe(request: SubRequest): Promise<void> {

@@ -19,6 +19,8 @@ export class Hubs {
   readonly #hubs = new Map<string, Hub>();
   /** Hubs of each bucket that has any. */
   readonly #inBucket = new Map<number, number>();
+  /** Of each partition: subscribers that hold one of its hubs. */
+  readonly #members = new Map<number, number>();
   readonly #logger: Logger;
   readonly #metrics: EdgeMetrics;
   readonly #watch: DeliveryWatch | undefined;
@@ -52,22 +54,34 @@ export class Hubs {
     const { conversation } = subscriber;
     let hub = this.#hubs.get(conversation);
     if (hub !== undefined && hub === subscriber.hub) return hub;
-    subscriber.detach();
+    this.#countMember(subscriber.detach(), -1);
     if (hub === undefined) {
       hub = new Hub(conversation, tail);
       this.#hubs.set(conversation, hub);
       this.#count(hub, 1);
     }
     subscriber.attach(hub);
+    this.#countMember(hub, 1);
     return hub;
   }
 
   /** With its last member the hub ends: a position that nobody keeps up to date is never joined. */
   detach(subscriber: Subscriber): void {
     const hub = subscriber.detach();
+    this.#countMember(hub, -1);
     if (hub === undefined || hub.members > 0) return;
     // A hub that was replaced after a break of its partition is no longer the one in the map.
     if (this.#hubs.get(hub.conversation) === hub) this.#delete(hub);
+  }
+
+  /** Of a conversation that has subscribers here. */
+  find(conversation: ConversationId): Hub | undefined {
+    return this.#hubs.get(conversation);
+  }
+
+  /** How many subscribers conversations of the partition have, each counted in each conversation. */
+  members(partition: number): number {
+    return this.#members.get(partition) ?? 0;
   }
 
   /** Whether conversations of that bucket of the partition have subscribers. */
@@ -141,6 +155,12 @@ export class Hubs {
     const count = (this.#inBucket.get(place) ?? 0) + by;
     if (count > 0) this.#inBucket.set(place, count);
     else this.#inBucket.delete(place);
+  }
+
+  #countMember(hub: Hub | undefined, by: 1 | -1): void {
+    if (hub === undefined) return;
+    const { partition } = hub;
+    this.#members.set(partition, this.members(partition) + by);
   }
 
   #decode(record: LogRecord, hub: Hub, position: Told): MessageFrame | undefined {

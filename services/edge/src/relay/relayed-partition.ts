@@ -8,8 +8,12 @@ import {
   type TailOrigin,
   type TailSink,
 } from "../tail/partition-tail.ts";
+import { Endings } from "../tail/endings.ts";
+import { PausedReader } from "../tail/paused-reader.ts";
+import { resuming } from "../tail/resumed-follower.ts";
 import type { PartitionSource } from "../tail/tails.ts";
 import { BucketMark, type Piece } from "./bucket-mark.ts";
+import { type FollowedBucket, followedFrom, isNeedy } from "./followed-bucket.ts";
 import { bucketOf } from "./relay-bucket.ts";
 import type { RelayPiece } from "./relay-piece.ts";
 import type { RelayReceiver } from "./relay-receiver.ts";
@@ -27,9 +31,6 @@ export interface RelayedPartitionOptions extends TailOptions {
   readonly keys: TailFollower;
   readonly receiver: RelayReceiver;
 }
-
-/** A bucket that heard nothing for that long is read from the log. */
-const SILENCE_MS = 1_000;
 
 /** For so long every bucket must have been relayed before the log is left alone again. */
 const CALM_MS = 1_000;
@@ -51,17 +52,6 @@ const DEAF_MS = 1_500;
 /** For so long the log is read for the keys after that was last needed. */
 const KEYS_MS = 20_000;
 
-interface Followed {
-  mark: BucketMark;
-  /** The owner's run that the last piece was of. */
-  run: string | undefined;
-  /** When the relay last said something that joins what is covered. */
-  relayedMs: number;
-  /** The relay said something that does not fit what is covered: only the log can tell. */
-  isDoubted: boolean;
-  wantedMs: number;
-}
-
 /**
  * One partition on an edge that is relayed to: of its buckets those with subscribers are followed.
  * Each has a mark of its own, which relayed pieces and direct reads both move.
@@ -70,18 +60,21 @@ interface Followed {
  * relayed (it is new, the relay is silent, a piece is missing, a run of an owner lies lower than
  * what is covered), and always while this edge owns the partition. What is heard twice the marks
  * drop, so that both ways may run side by side for as long as they like.
+ *
+ * Paused, no mark moves: what is relayed is not taken, and a direct tail stands at the lowest mark, which
+ * says how far the log goes and has nothing to relay. When it goes on every bucket has been silent for
+ * long, and is read from its own mark, as after any silence.
  */
 export class RelayedPartition implements PartitionSource {
   readonly partition: number;
   readonly #options: RelayedPartitionOptions;
-  readonly #followed = new Map<number, Followed>();
+  readonly #followed = new Map<number, FollowedBucket>();
   /** The newest place that the log is known to have reached: new buckets begin there. */
   #known: Told | undefined;
   #runStart: Told | undefined;
   #heardMs: number;
   #direct: PartitionTail | undefined;
-  /** Tails that were stopped, and may still be waiting for the log's last answer. */
-  readonly #ending = new Set<Promise<void>>();
+  readonly #endings = new Endings();
   #isOwner = false;
   /** Whether the present direct tail tells the keys what it reads. */
   #isFed = false;
@@ -97,6 +90,9 @@ export class RelayedPartition implements PartitionSource {
     passed: () => undefined,
   };
   #isStopped = false;
+  #isPaused = false;
+  /** Reads for the keys while it is paused. */
+  #reader: PausedReader | undefined;
 
   constructor(options: RelayedPartitionOptions) {
     this.partition = options.partition;
@@ -114,6 +110,7 @@ export class RelayedPartition implements PartitionSource {
   }
 
   get readPosition(): Told | undefined {
+    if (this.#isPaused) return this.#reader?.position;
     return this.#isFed ? this.#direct?.position : undefined;
   }
 
@@ -127,12 +124,28 @@ export class RelayedPartition implements PartitionSource {
     return lag;
   }
 
+  /** As far as the log is known to go, less what somebody here still waits for. */
+  get nextOffset(): bigint | undefined {
+    const end = this.endOffset;
+    return end === undefined ? undefined : end - BigInt(this.lag ?? 0);
+  }
+
+  get endOffset(): bigint | undefined {
+    const known = this.#known?.offset;
+    const read = this.#direct?.endOffset;
+    return known === undefined || (read !== undefined && read > known) ? read : known;
+  }
+
+  /** Where the relay stands still, the log is read. */
+  get lagMs(): number {
+    return this.#direct?.lagMs ?? 0;
+  }
+
   get silenceMs(): number {
     const silenceMs = this.#options.clock.nowMs() - this.#heardMs;
     return Math.min(silenceMs, this.#direct?.silenceMs ?? silenceMs);
   }
 
-  /** Where the relay stands still, the log is read. */
   get stalledMs(): number {
     return this.#direct?.stalledMs ?? 0;
   }
@@ -147,9 +160,13 @@ export class RelayedPartition implements PartitionSource {
     return this.#direct === undefined && this.#followed.size > 0;
   }
 
-  /** Whether the log itself answers here. */
+  /** Whether the log itself answers here, and is read. */
   get isHeard(): boolean {
-    return this.#direct !== undefined && this.#direct.silenceMs < DEAF_MS;
+    return !this.#isPaused && this.#direct !== undefined && this.#direct.silenceMs < DEAF_MS;
+  }
+
+  get isPaused(): boolean {
+    return this.#isPaused;
   }
 
   start(): void {
@@ -161,7 +178,8 @@ export class RelayedPartition implements PartitionSource {
     this.#isStopped = true;
     this.#timer?.cancel();
     this.#endDirect();
-    await Promise.all(this.#ending);
+    this.#endReader();
+    await this.#endings.whenOver();
   }
 
   own(isOwner: boolean): void {
@@ -172,9 +190,20 @@ export class RelayedPartition implements PartitionSource {
   read(): void {
     this.#keysUntilMs = this.#options.clock.nowMs() + KEYS_MS;
     if (this.#isFed || this.#isStopped) return;
+    if (this.#isPaused) return this.#readPaused();
     // The follower has to hear of a run from its beginning.
-    this.#endDirect();
-    this.#readDirectly();
+    this.#beginDirectAnew();
+  }
+
+  pause(): void {
+    this.#isPaused = true;
+    this.#beginDirectAnew();
+  }
+
+  resume(): void {
+    this.#isPaused = false;
+    this.#endReader();
+    this.#beginDirectAnew();
   }
 
   /** The mark of the key's bucket, which is followed from now on. */
@@ -187,7 +216,7 @@ export class RelayedPartition implements PartitionSource {
 
   relayed(bucket: number, piece: RelayPiece): void {
     const followed = this.#followed.get(bucket);
-    if (followed === undefined || this.#isStopped) return;
+    if (followed === undefined || this.#isStopped || this.#isPaused) return;
     const nowMs = this.#options.clock.nowMs();
     const { covered } = followed.mark;
     const verdict = followed.mark.take(piece);
@@ -210,17 +239,11 @@ export class RelayedPartition implements PartitionSource {
     });
   }
 
-  #follow(bucket: number, start: Told): Followed {
+  #follow(bucket: number, start: Told): FollowedBucket {
     const { clock, receiver } = this.#options;
     let followed = this.#followed.get(bucket);
     if (followed === undefined) {
-      followed = {
-        mark: new BucketMark(start.epoch, start.offset),
-        run: undefined,
-        relayedMs: Number.NEGATIVE_INFINITY,
-        isDoubted: false,
-        wantedMs: clock.nowMs(),
-      };
+      followed = followedFrom(start, clock.nowMs());
       this.#followed.set(bucket, followed);
       receiver.follow(this.partition, bucket);
       this.#readDirectly();
@@ -235,6 +258,7 @@ export class RelayedPartition implements PartitionSource {
     // Who relays on for a while after it has given the partition away must read on, too.
     const isRelaying = this.#isOwner || sender.isRelaying(this.partition);
     let isNeeded = isRelaying || this.#known === undefined || nowMs < this.#keysUntilMs;
+    isNeeded ||= this.#isPaused;
     for (const [bucket, followed] of this.#followed) {
       if (hubs.hasIn(this.partition, bucket)) followed.wantedMs = nowMs;
       if (nowMs - followed.wantedMs > INTEREST_MS) {
@@ -278,7 +302,7 @@ export class RelayedPartition implements PartitionSource {
     if (this.#direct !== undefined && isLow) return;
     this.#endDirect();
     const { sender, keys, followers = [], origin, clock, ...options } = this.#options;
-    this.#isFed = clock.nowMs() < this.#keysUntilMs;
+    this.#isFed = !this.#isPaused && clock.nowMs() < this.#keysUntilMs;
     const others = from === undefined ? followers : followers.map(resuming);
     this.#direct = new PartitionTail(this.partition, from ?? origin, {
       ...options,
@@ -287,7 +311,21 @@ export class RelayedPartition implements PartitionSource {
       hubs: { take: (chunk) => this.#take(chunk), break: () => this.#break() },
       followers: [this.#ear, sender, ...others, ...(this.#isFed ? [keys] : [])],
     });
+    if (this.#isPaused) this.#direct.pause();
     this.#direct.start();
+  }
+
+  #beginDirectAnew(): void {
+    this.#endDirect();
+    this.#readDirectly();
+  }
+
+  #readPaused(): void {
+    const { partition } = this;
+    const { keys: follower, ...tail } = this.#options;
+    const from = this.#known;
+    if (from === undefined || this.#reader !== undefined) return;
+    this.#reader = new PausedReader({ partition, from, follower, tail, isInformed: false });
   }
 
   #lowestNeeded(): Told | undefined {
@@ -303,12 +341,14 @@ export class RelayedPartition implements PartitionSource {
   }
 
   #endDirect(): void {
-    const ended = this.#direct?.stop();
+    this.#endings.add(this.#direct?.stop());
     this.#direct = undefined;
     this.#isFed = false;
-    if (ended === undefined) return;
-    this.#ending.add(ended);
-    void ended.finally(() => this.#ending.delete(ended));
+  }
+
+  #endReader(): void {
+    this.#endings.add(this.#reader?.stop());
+    this.#reader = undefined;
   }
 
   #take(chunk: LogChunk): void {
@@ -373,22 +413,4 @@ export class RelayedPartition implements PartitionSource {
     for (const bucket of this.#followed.keys()) receiver.unfollow(this.partition, bucket);
     this.#followed.clear();
   }
-}
-
-function isNeedy({ relayedMs, isDoubted }: Followed, nowMs: number): boolean {
-  return isDoubted || nowMs - relayedMs > SILENCE_MS;
-}
-
-/** A follower of a tail that begins where the log has lost nothing, until it jumps. */
-function resuming(follower: TailFollower): TailFollower {
-  if (follower.resumed === undefined) return follower;
-  let isFirst = true;
-  return {
-    began: (partition, position) => {
-      if (isFirst) follower.resumed?.(partition, position);
-      else follower.began(partition, position);
-      isFirst = false;
-    },
-    passed: (chunk) => follower.passed(chunk),
-  };
 }

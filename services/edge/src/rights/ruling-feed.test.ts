@@ -1,17 +1,21 @@
 import { type ForeignRecord, MemoryLog, MemoryTopic } from "@millrace/log";
 import { must, silentLogger } from "@millrace/runtime";
-import { type ConversationId, type UserId, parsePosition } from "@millrace/schemas";
+import { type ConversationId, type EdgeId, type UserId, parsePosition } from "@millrace/schemas";
 import {
+  type Order,
   type Ruling,
   type RulingSubject,
   controlRecordKey,
   encodeControl,
+  encodeOrder,
+  orderRecordKey,
   subjectText,
 } from "@millrace/schemas/record";
 import { FakeClock } from "@millrace/testkit";
 import * as fc from "fast-check";
 import { afterEach, describe, expect, it } from "vitest";
 import { createMetrics } from "../metrics.ts";
+import { Orders } from "../orders/orders.ts";
 import { RulingFeed } from "./ruling-feed.ts";
 import { Rulings } from "./rulings.ts";
 
@@ -32,6 +36,7 @@ class World {
   readonly topic = new MemoryTopic({ clock: this.clock });
   readonly metrics = createMetrics();
   readonly rulings: Rulings;
+  readonly orders = new Orders({ weightsMax: 2 });
   readonly feed: RulingFeed;
   /** What was told of, and whether the subject was ruled about in that moment. */
   readonly told: string[] = [];
@@ -45,6 +50,7 @@ class World {
     this.feed = new RulingFeed({
       log: this.#log,
       rulings: this.rulings,
+      orders: this.orders,
       clock,
       logger: silentLogger,
       metrics,
@@ -97,6 +103,15 @@ function ruled(ruling: Ruling, operator = "olga"): ForeignRecord {
 
 function lifted(subject: RulingSubject): ForeignRecord {
   return { key: controlRecordKey(subject), value: null };
+}
+
+function ordered(order: Order): ForeignRecord {
+  const value = encodeOrder({ order, operator: "olga", ruledAtMs: 1 });
+  return { key: orderRecordKey(order), value };
+}
+
+function withdrawn(order: Order): ForeignRecord {
+  return { key: orderRecordKey(order), value: null };
 }
 
 function ban(user: UserId, untilMs?: number): Ruling {
@@ -172,6 +187,25 @@ describe("the rulings of an edge", () => {
     await world.clock.advance(6 * SECOND_MS);
     expect(world.feed.isWhole).toBe(true);
     expect(world.held).toEqual(["ban/alice by olga", "removal/alice/room:1 by olga"]);
+  });
+
+  it("and orders share the topic alone: what was taken back before the start takes no effect", async () => {
+    const edge = "edge-1" as EdgeId;
+    const pin = { kind: "pin", partition: 7, edge } as const;
+    const pause = { kind: "pause", partition: 3 } as const;
+    const world = new World();
+    let changes = 0;
+    world.orders.onChange(() => (changes += 1));
+    world.append(ordered(pause), ruled(ban(ALICE)), ordered(pin), withdrawn(pause));
+    await world.start();
+    expect([world.orders.isPaused(3), world.orders.pins.get(7), changes]).toEqual([false, edge, 1]);
+    expect(world.held).toEqual(["ban/alice by olga"]);
+    world.append(ordered(pause), ruled(ban(BOB)), withdrawn(pin));
+    await world.clock.settle();
+    expect([world.orders.isPaused(3), world.orders.pins.size, changes]).toEqual([true, 0, 2]);
+    expect(world.told).toEqual(["ban/alice true", "ban/bob true"]);
+    const counted = await world.metrics.recordsSkipped.get();
+    expect(counted.values[0]?.value ?? 0).toBe(0);
   });
 
   it("of a start with too many are not served from", async () => {

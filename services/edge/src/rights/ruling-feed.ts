@@ -5,15 +5,20 @@ import {
   type ControlRecord,
   type RulingSubject,
   decodeControl,
+  orderText,
   subjectText,
 } from "@millrace/schemas/record";
 import type { EdgeMetrics } from "../metrics.ts";
+import type { OrderWord } from "../orders/orders.ts";
+import { CONTROL_PARTITION } from "./control-appender.ts";
 import type { Rulings } from "./rulings.ts";
 
 export interface RulingFeedOptions {
-  /** The topic of rulings. */
+  /** The topic of rulings, and of orders. */
   readonly log: Log;
   readonly rulings: Rulings;
+  /** Hears of the orders that stand among the rulings: at first of the whole, then as they come. */
+  readonly orders: { take(words: Iterable<OrderWord>): void };
   readonly clock: Clock;
   readonly logger: Logger;
   readonly metrics: Pick<EdgeMetrics, "recordsSkipped">;
@@ -30,12 +35,16 @@ interface Word {
   readonly record: ControlRecord | undefined;
 }
 
+/** What a chunk says, by what it is about. */
+interface Words {
+  readonly rulings: readonly Word[];
+  readonly orders: readonly OrderWord[];
+}
+
 interface Place {
   readonly epoch: EpochId;
   offset: bigint;
 }
-
-export const CONTROL_PARTITION = 0;
 
 const POLL_MS = 5_000;
 /** Well within the second in which a ruling takes effect once it can be read. */
@@ -51,7 +60,8 @@ const FULL_RETRY_MS = 5_000;
  * While the log can't be read what is known holds. The whole is gathered before any of it is
  * applied, so that no word that a later one has taken back takes effect. A log that is not the one
  * that was read (made anew, cut off) is read as a whole again, on top of what is known: nothing is
- * lifted because its record is gone.
+ * lifted because its record is gone. Orders share the topic, its one order and this invariant, and
+ * nothing else: they are kept elsewhere, and never stop an edge.
  */
 export class RulingFeed {
   readonly #options: RulingFeedOptions;
@@ -106,15 +116,18 @@ export class RulingFeed {
 
   /** Where it ends; undefined: not to the end. */
   async #readWhole(): Promise<Place | undefined> {
-    const { log, rulings, limits } = this.#options;
+    const { log, rulings, orders, limits } = this.#options;
     const bounds = await log.bounds(CONTROL_PARTITION);
     if (bounds.kind === "unavailable") return undefined;
     const place: Place = { epoch: bounds.epoch, offset: bounds.startOffset };
     const gathered = new Map<string, Word>();
+    const ordered = new Map<string, OrderWord>();
     for (let end = bounds.endOffset; place.offset < end;) {
       const chunk = await this.#read(place, 0);
       if (chunk === undefined) return undefined;
-      for (const word of this.#wordsIn(chunk)) {
+      const words = this.#wordsIn(chunk);
+      for (const word of words.orders) ordered.set(orderText(word.subject), word);
+      for (const word of words.rulings) {
         const text = subjectText(word.subject);
         const isOfUse = word.record !== undefined || rulings.has(word.subject);
         if (isOfUse) gathered.set(text, word);
@@ -125,6 +138,7 @@ export class RulingFeed {
       place.offset = chunk.next;
       if (chunk.endOffset < end) end = chunk.endOffset;
     }
+    orders.take(ordered.values());
     // What is lifted makes room for what is ruled.
     const words = [...gathered.values()].toSorted(
       (a, b) => Number(!!a.record) - Number(!!b.record),
@@ -141,7 +155,9 @@ export class RulingFeed {
     for (;;) {
       const chunk = await this.#read(place, POLL_MS);
       if (chunk === undefined) return;
-      if (!this.#apply(this.#wordsIn(chunk))) {
+      const words = this.#wordsIn(chunk);
+      this.#options.orders.take(words.orders);
+      if (!this.#apply(words.rulings)) {
         this.#overflow();
         return;
       }
@@ -169,13 +185,29 @@ export class RulingFeed {
     return undefined;
   }
 
-  *#wordsIn(chunk: LogChunk): Generator<Word> {
+  #wordsIn(chunk: LogChunk): Words {
+    const rulings: Word[] = [];
+    const orders: OrderWord[] = [];
     for (const record of chunk.records) {
       const outcome = decodeControl(record.key, record.value);
-      if (outcome.kind === "undecodable") this.#skip(record, outcome.why);
-      else if (outcome.kind === "lifted") yield { subject: outcome.subject, record: undefined };
-      else yield { subject: outcome.record.ruling, record: outcome.record };
+      switch (outcome.kind) {
+        case "ruled":
+          rulings.push({ subject: outcome.record.ruling, record: outcome.record });
+          break;
+        case "lifted":
+          rulings.push({ subject: outcome.subject, record: undefined });
+          break;
+        case "ordered":
+          orders.push({ subject: outcome.record.order, record: outcome.record });
+          break;
+        case "withdrawn":
+          orders.push({ subject: outcome.subject, record: undefined });
+          break;
+        case "undecodable":
+          this.#skip(record, outcome.why);
+      }
     }
+    return { rulings, orders };
   }
 
   /**

@@ -38,8 +38,11 @@ export interface ServerOptions {
 
 export interface Server {
   readonly port: number;
+  /** What the probe of readiness says. */
+  readonly isReady: boolean;
   /** Who is connected stays; new ones are told to go elsewhere. */
   refuseNewcomers(): void;
+  acceptNewcomers(): void;
   /** Whether connections are accepted at all; false: it could not listen again. */
   listen(isListening: boolean): boolean;
   close(): void;
@@ -106,8 +109,14 @@ export async function startServer(options: ServerOptions): Promise<Server> {
   await anchor.hold({ host: options.host, port });
   return {
     port,
+    get isReady() {
+      return isOpen() && options.hasRoom();
+    },
     refuseNewcomers: () => {
       isRefusing = true;
+    },
+    acceptNewcomers: () => {
+      isRefusing = false;
     },
     listen: (isListening) => {
       if (isListening) token ??= listen(app, { ...options, port });

@@ -45,6 +45,8 @@ export interface SessionsOptions {
 
 /** A session while a connection of this edge has it. */
 export interface SessionHold {
+  /** Since when, by the wall clock. */
+  readonly sinceMs: number;
   /** When something last came from its client, by the wall clock. */
   lastActiveMs: number;
 }
@@ -53,7 +55,6 @@ interface Held extends SessionHold {
   readonly owner: SessionOwner;
   readonly entry: SessionEntry;
   readonly connection: SessionConnection;
-  readonly sinceMs: number;
   touchedMs: number;
   /** Conversations, and after which position each was subscribed; made with the first. */
   subscriptions: Map<string, string> | undefined;

@@ -16,6 +16,9 @@ const BOUNDS_EVERY_MS = 15_000;
 /** A tail that has stood still for so long reads on another way than a long poll. */
 const STANDSTILL_MS = 1_000;
 
+/** A tail that is paused looks that often how long the log has become. */
+const PAUSED_LOOK_MS = 1_000;
+
 const RETRY_MS_MIN = 50;
 const RETRY_MS_MAX = 1_000;
 
@@ -64,6 +67,9 @@ export type TailOrigin = "end" | "start";
  *
  * What the tail can't read on from (retention passed it, the log lost its end, another incarnation)
  * is a break: the hubs are told first, then the tail goes on at a place that exists.
+ *
+ * Paused, it stands at its place, whatever a read that was under way may bring: the same is read again
+ * when it goes on. A place it finds all the same, so that whoever subscribes has one to begin at.
  */
 export class PartitionTail implements PartitionSource {
   readonly partition: number;
@@ -77,6 +83,8 @@ export class PartitionTail implements PartitionSource {
   #beyondEndSinceMs: number | undefined;
   readonly #progress: TailProgress;
   #boundsMs: number;
+  /** Aborted when it goes on; undefined while it is not paused. */
+  #pause: AbortController | undefined;
 
   constructor(partition: number, origin: TailOrigin | Told, options: TailOptions) {
     this.partition = partition;
@@ -90,6 +98,22 @@ export class PartitionTail implements PartitionSource {
   /** How many offsets it is behind the log's end; undefined until the partition was reached. */
   get lag(): number | undefined {
     return this.#progress.lag;
+  }
+
+  get nextOffset(): bigint | undefined {
+    return this.#position?.offset;
+  }
+
+  get endOffset(): bigint | undefined {
+    return this.#progress.endOffset;
+  }
+
+  get lagMs(): number {
+    return this.#progress.lagMs;
+  }
+
+  get isDirect(): boolean {
+    return true;
   }
 
   /** How long ago the log last answered for the partition. */
@@ -120,7 +144,22 @@ export class PartitionTail implements PartitionSource {
     return this.#position;
   }
 
+  get isPaused(): boolean {
+    return this.#pause !== undefined;
+  }
+
   read(): void {}
+
+  pause(): void {
+    this.#pause ??= new AbortController();
+    this.#progress.hold();
+  }
+
+  resume(): void {
+    this.#pause?.abort();
+    this.#pause = undefined;
+    this.#progress.goOn();
+  }
 
   positionOf(): Told | undefined {
     return this.#position;
@@ -132,14 +171,16 @@ export class PartitionTail implements PartitionSource {
 
   async stop(): Promise<void> {
     this.#stop.abort();
+    this.#pause?.abort();
     await this.#running;
   }
 
   async #run(): Promise<void> {
     while (!this.#stop.signal.aborted) {
       if (this.#position === undefined) await this.#reach();
+      else if (this.#pause !== undefined) await this.#rest(this.#position, this.#pause.signal);
       else this.#take(await this.#read(this.#position));
-      if (this.#retryMs > RETRY_MS_MIN) await this.#pause();
+      if (this.#retryMs > RETRY_MS_MIN) await this.#waitToRetry();
     }
   }
 
@@ -149,6 +190,17 @@ export class PartitionTail implements PartitionSource {
     const offset = this.#origin === "end" ? bounds.endOffset : bounds.startOffset;
     this.#progress.heard(bounds.endOffset);
     this.#goOnAt(told(bounds.epoch, this.partition, offset));
+  }
+
+  /** The look is not waited for: going on must not depend on a log that does not answer. */
+  #rest(at: Told, resumed: AbortSignal): Promise<void> {
+    const { clock, log } = this.#options;
+    this.#retryMs = RETRY_MS_MIN;
+    void log.bounds(this.partition).then((bounds) => {
+      const isSame = bounds.kind === "bounds" && bounds.epoch === at.epoch;
+      if (isSame) this.#progress.heard(bounds.endOffset);
+    });
+    return delay(clock, PAUSED_LOOK_MS, resumed);
   }
 
   #read(from: Told): Promise<ReadOutcome> {
@@ -178,7 +230,7 @@ export class PartitionTail implements PartitionSource {
   }
 
   #take(outcome: ReadOutcome): void {
-    if (this.#stop.signal.aborted) return;
+    if (this.#stop.signal.aborted || this.#pause !== undefined) return;
     if (outcome.kind !== "beyond-end") this.#beyondEndSinceMs = undefined;
     switch (outcome.kind) {
       case "chunk":
@@ -273,7 +325,7 @@ export class PartitionTail implements PartitionSource {
     this.#retryMs = Math.min(RETRY_MS_MAX, this.#retryMs * 2);
   }
 
-  #pause(): Promise<void> {
+  #waitToRetry(): Promise<void> {
     const { clock } = this.#options;
     return delay(clock, this.#retryMs, this.#stop.signal);
   }

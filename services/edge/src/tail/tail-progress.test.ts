@@ -53,3 +53,24 @@ it("knows nothing of another incarnation's end", async () => {
   await clock.advance(1_000);
   expect([progress.stalledMs, progress.lag]).toEqual([0, undefined]);
 });
+
+it("is behind since it was last at the end that it knew of, however fast it moves", async () => {
+  progress.at(0n);
+  progress.heard(0n);
+  await clock.advance(1_000);
+  expect(progress.lagMs).toBe(0);
+  progress.heard(4n);
+  for (let offset = 1n; offset < 4n; offset++) {
+    progress.at(offset);
+    await clock.advance(1_000);
+  }
+  expect([progress.lagMs, progress.stalledMs, progress.endOffset]).toEqual([3_000, 1_000, 4n]);
+  progress.at(4n);
+  expect(progress.lagMs).toBe(0);
+  await clock.advance(1_000);
+  progress.ends(5n);
+  await clock.advance(500);
+  expect(progress.lagMs).toBe(500);
+  progress.forgetEnd();
+  expect(progress.lagMs).toBe(0);
+});

@@ -12,6 +12,10 @@ export class TailProgress {
   #heardMs: number;
   /** Since when the log is known to go on where the tail stands. */
   #stalledSinceMs: number | undefined;
+  /** Since when it has not been at the end that was known at the time. */
+  #behindSinceMs: number | undefined;
+  /** The tail is told to stand where it is. */
+  #isHeld = false;
 
   constructor(clock: Clock) {
     this.#clock = clock;
@@ -24,6 +28,16 @@ export class TailProgress {
     return Math.max(0, Number(this.#endOffset - this.#offset));
   }
 
+  /** Where the log ends, as was last heard. */
+  get endOffset(): bigint | undefined {
+    return this.#endOffset;
+  }
+
+  /** For how long the tail has not been at the log's end, however fast it moves; 0 where it is there. */
+  get lagMs(): number {
+    return this.#behindSinceMs === undefined ? 0 : this.#clock.nowMs() - this.#behindSinceMs;
+  }
+
   /** How long ago the log last answered the tail. */
   get silenceMs(): number {
     return this.#clock.nowMs() - this.#heardMs;
@@ -31,7 +45,8 @@ export class TailProgress {
 
   /** For how long the tail has not moved although the log is known to go on; 0 where it is at the end. */
   get stalledMs(): number {
-    return this.#stalledSinceMs === undefined ? 0 : this.#clock.nowMs() - this.#stalledSinceMs;
+    if (this.#isHeld || this.#stalledSinceMs === undefined) return 0;
+    return this.#clock.nowMs() - this.#stalledSinceMs;
   }
 
   /**
@@ -48,6 +63,7 @@ export class TailProgress {
     this.#endOffset = endOffset;
     if (this.#isBehind) this.#stalledSinceMs ??= this.#clock.nowMs();
     else this.#stalledSinceMs = undefined;
+    this.#noteLag();
   }
 
   /** The tail goes on there; undefined: nowhere, until there is a partition again. */
@@ -55,12 +71,30 @@ export class TailProgress {
     if (offset === this.#offset) return;
     this.#offset = offset;
     this.#stalledSinceMs = this.#isBehind ? this.#clock.nowMs() : undefined;
+    this.#noteLag();
+  }
+
+  /** It stands because it was told to, and no longer. */
+  hold(): void {
+    this.#isHeld = true;
+  }
+
+  /** From now on a tail that does not move stands still by itself. */
+  goOn(): void {
+    this.#isHeld = false;
+    if (this.#stalledSinceMs !== undefined) this.#stalledSinceMs = this.#clock.nowMs();
   }
 
   /** Another incarnation, or a log that lost its end: what is known of its end holds no longer. */
   forgetEnd(): void {
     this.#endOffset = undefined;
     this.#stalledSinceMs = undefined;
+    this.#behindSinceMs = undefined;
+  }
+
+  #noteLag(): void {
+    if (this.#isBehind) this.#behindSinceMs ??= this.#clock.nowMs();
+    else this.#behindSinceMs = undefined;
   }
 
   get #isBehind(): boolean {

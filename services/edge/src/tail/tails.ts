@@ -19,27 +19,54 @@ export interface PartitionSource {
   readonly runStart: Told | undefined;
   /** Everything before it was read from the log and handed to the follower. */
   readonly readPosition: Told | undefined;
+  /** Everything before it was handed on here; undefined: not reached yet. */
+  readonly nextOffset: bigint | undefined;
+  /** Where the log ends, as was last heard. */
+  readonly endOffset: bigint | undefined;
   /** How many offsets it is behind the log's end. */
   readonly lag: number | undefined;
+  /** For how long it has not been at the log's end; 0 where it is. */
+  readonly lagMs: number;
   /** How long ago it last heard of the log. */
   readonly silenceMs: number;
   /** For how long it has stood still although the log is known to go on; 0 where it is at the end. */
   readonly stalledMs: number;
+  /** Whether the log is being read here. */
+  readonly isDirect: boolean;
   /** Everything of that key before it was handed to the hubs, and everything behind it will be. */
   positionOf(key: Uint8Array): Told | undefined;
+  /** Whether it stands where it is until it is resumed. */
+  readonly isPaused: boolean;
   /** The follower is needed: the log is read from now on, also where delivery does not need it. */
   read(): void;
+  /** Hands on nothing more, and keeps its place; what the follower needs is read all the same. */
+  pause(): void;
+  /** Goes on with the very next record. */
+  resume(): void;
   start(): void;
   stop(): Promise<void>;
 }
 
 /** How a partition's tail stands. */
-export type TailState = Pick<PartitionSource, "partition" | "lag" | "silenceMs" | "stalledMs">;
+export type TailState = Pick<
+  PartitionSource,
+  | "partition"
+  | "nextOffset"
+  | "endOffset"
+  | "lag"
+  | "lagMs"
+  | "silenceMs"
+  | "stalledMs"
+  | "isDirect"
+  | "isPaused"
+>;
 
 export interface TailsOptions {
   readonly log: Log;
   readonly clock: Clock;
   readonly sourceOf: (partition: number, origin: TailOrigin) => PartitionSource;
+  /** Whether operators have paused that partition. */
+  readonly isPaused?: (partition: number) => boolean;
 }
 
 /** All partitions' tails, and which of them a conversation is in. */
@@ -47,6 +74,7 @@ export class Tails {
   readonly #log: Log;
   readonly #clock: Clock;
   readonly #sourceOf: TailsOptions["sourceOf"];
+  readonly #isPaused: (partition: number) => boolean;
   readonly #tails: PartitionSource[] = [];
   readonly #stopListening: () => void;
 
@@ -54,6 +82,7 @@ export class Tails {
     this.#log = options.log;
     this.#clock = options.clock;
     this.#sourceOf = options.sourceOf;
+    this.#isPaused = options.isPaused ?? (() => false);
     this.#stopListening = options.log.onEpoch((epoch) => this.#extend(epoch));
     if (options.log.epoch !== undefined) this.#extend(options.log.epoch);
   }
@@ -89,6 +118,22 @@ export class Tails {
   /** How each partition's tail stands. */
   states(): readonly TailState[] {
     return this.#present();
+  }
+
+  isPaused(partition: number): boolean {
+    return this.#tails[partition]?.isPaused ?? false;
+  }
+
+  /** Where the conversation's delivery stands while its partition is paused; undefined: it is not. */
+  pausedAt(conversation: ConversationId): Told | undefined {
+    const partition = this.partitionOf(conversation);
+    const isPaused = partition !== undefined && this.isPaused(partition);
+    return isPaused ? this.positionOf(conversation) : undefined;
+  }
+
+  /** Which partitions are paused may have changed. */
+  obeyPauses(): void {
+    for (const tail of this.#tails) this.#obey(tail);
   }
 
   /** Partitions whose records do not come, though the log has them. */
@@ -149,7 +194,15 @@ export class Tails {
     for (let partition = this.#tails.length; partition < epoch.partitions; partition++) {
       const tail = this.#sourceOf(partition, origin);
       this.#tails.push(tail);
+      this.#obey(tail);
       tail.start();
     }
+  }
+
+  #obey(tail: PartitionSource): void {
+    const isPaused = this.#isPaused(tail.partition);
+    if (isPaused === tail.isPaused) return;
+    if (isPaused) tail.pause();
+    else tail.resume();
   }
 }

@@ -19,6 +19,9 @@ import { MemoryCursorStore, StoreLink } from "./memory-cursor-store.ts";
 import { MessageArchive, positionOf } from "./message-archive.ts";
 import type { TestClient } from "./test-client.ts";
 
+/** As many as a topic of a history may have. */
+const PARTITIONS_MAX = 3;
+
 /** One edge of the history, and what ties it to the others. */
 interface EdgeSeat {
   world: DeliveryWorld;
@@ -45,6 +48,7 @@ class DeliveryHistory {
   readonly #blocks = new MemoryBlockStore();
   readonly #edges: EdgeSeat[] = [];
   readonly #seats: ClientSeat[] = [];
+  readonly #pauses = new Set<number>();
   #asked = 0;
 
   constructor(given: Setting) {
@@ -80,6 +84,8 @@ class DeliveryHistory {
         return this.#clock.advance(action.byMs);
       case "available":
         return this.#topic.setAvailable(world.partition(action.conversation), action.is);
+      case "paused":
+        return this.#pause(world.partition(action.conversation), action.is);
       case "behind":
         return this.#leadFrom(world.partition(action.conversation), action.by);
       case "retain":
@@ -111,6 +117,7 @@ class DeliveryHistory {
   /** Everything comes to rest, and everybody has everything. */
   async finish(): Promise<void> {
     this.#store.isAway = false;
+    for (let partition = 0; partition < PARTITIONS_MAX; partition++) this.#pause(partition, false);
     for (const { world } of this.#edges) await world.rest();
     for (const { client } of this.#seats) {
       client.view.expectArrived();
@@ -121,6 +128,7 @@ class DeliveryHistory {
     }
     for (const { world } of this.#edges) {
       await world.stop();
+      assert(world.offence === undefined, world.offence ?? "");
       assert(world.hubs.size === 0, `${world.hubs.size} hubs are left`);
     }
   }
@@ -137,6 +145,7 @@ class DeliveryHistory {
       topic: this.#topic,
       archive: this.#archive,
       blocks: this.#blocks,
+      pauses: this.#pauses,
       store: link,
       latencyMs: () => latencies[this.#asked++ % latencies.length] ?? 0,
     });
@@ -232,6 +241,13 @@ class DeliveryHistory {
   #leadFrom(partition: number, by: number | undefined): void {
     const { endOffset } = this.#topic.range(partition);
     this.#topic.pretendEnd(partition, by === undefined ? by : endOffset - BigInt(by));
+  }
+
+  /** On every edge that there is, as by an order. */
+  #pause(partition: number, is: boolean): void {
+    if (is) this.#pauses.add(partition);
+    else this.#pauses.delete(partition);
+    for (const { world } of this.#edges) world.tails.obeyPauses();
   }
 
   #retain(partition: number, share: bigint): void {

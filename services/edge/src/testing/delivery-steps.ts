@@ -39,7 +39,7 @@ export type Step =
   | { readonly kind: "drain"; readonly client: number; readonly bytes: number }
   | { readonly kind: "advance"; readonly byMs: number }
   | { readonly kind: "settle" }
-  | { readonly kind: "available"; readonly conversation: string; readonly is: boolean }
+  | { readonly kind: "available" | "paused"; readonly conversation: string; readonly is: boolean }
   | { readonly kind: "retain"; readonly conversation: string; readonly share: number }
   | { readonly kind: "behind"; readonly conversation: string; readonly by: number | undefined }
   | { readonly kind: "recreate"; readonly partitions: number };
@@ -120,7 +120,10 @@ export const step: fc.Arbitrary<Step> = fc.oneof(
     }),
   },
   { weight: 12, arbitrary: fc.record({ kind: kinds("settle") }) },
-  { weight: 3, arbitrary: fc.record({ kind: kinds("available"), conversation, is: fc.boolean() }) },
+  {
+    weight: 3,
+    arbitrary: fc.record({ kind: kinds("available", "paused"), conversation, is: fc.boolean() }),
+  },
   {
     weight: 2,
     arbitrary: fc.record({

@@ -13,7 +13,8 @@ import { Acknowledgements } from "../session/acknowledgements.ts";
 import { CursorJournal } from "../session/cursor-journal.ts";
 import type { CursorStore } from "../session/cursor-store.ts";
 import { Cursors } from "../session/cursors.ts";
-import { PartitionTail } from "../tail/partition-tail.ts";
+import { DirectPartition } from "../tail/direct-partition.ts";
+import type { TailFollower, TailSink } from "../tail/partition-tail.ts";
 import { Tails } from "../tail/tails.ts";
 import { AckBook } from "./ack-book.ts";
 import { finderOn } from "./finder-on.ts";
@@ -34,6 +35,8 @@ const SMALL_LIMITS: EdgeLimits = {
   catchUpBytes: 700,
   readBytes: 900,
 };
+
+const NO_KEYS: TailFollower = { began: () => undefined, passed: () => undefined };
 
 /** So few that a handful of messages makes a block. */
 const BLOCK_OFFSETS = 8;
@@ -65,6 +68,7 @@ export class DeliveryWorld {
   readonly #catchUp: CatchUp;
   readonly #startPoints: StartPoints;
   readonly #clients = new Set<TestClient>();
+  #offence: string | undefined;
 
   constructor(options: {
     readonly clock: TestClock;
@@ -75,6 +79,9 @@ export class DeliveryWorld {
     readonly archive?: MessageArchive;
     readonly blocks?: MemoryBlockStore;
     readonly store?: CursorStore;
+    /** Partitions that are paused; `tails.obeyPauses` says that it has changed. */
+    readonly pauses?: ReadonlySet<number>;
+    readonly keys?: TailFollower;
   }) {
     const { clock, partitions = 1 } = options;
     const limits = { ...SMALL_LIMITS, ...options.limits };
@@ -96,11 +103,20 @@ export class DeliveryWorld {
       store: this.blocks,
       blockOffsets: BLOCK_OFFSETS,
     });
-    const tailOptions = { log, hubs, clock, logger, limits, followers: [index] };
+    const { pauses, keys = NO_KEYS } = options;
+    const sink: TailSink = {
+      take: (chunk) => {
+        if (pauses?.has(chunk.partition) === true) this.#offence ??= "handed on while it is paused";
+        hubs.take(chunk);
+      },
+      break: (partition) => hubs.break(partition),
+    };
+    const tailOptions = { log, hubs: sink, clock, logger, limits, keys, followers: [index] };
     this.tails = new Tails({
       log,
       clock,
-      sourceOf: (partition, origin) => new PartitionTail(partition, origin, tailOptions),
+      sourceOf: (partition, origin) => new DirectPartition({ ...tailOptions, partition, origin }),
+      isPaused: (partition) => pauses?.has(partition) ?? false,
     });
     this.#flusher = new Flusher(clock, limits.flushesPerTurn);
     const { tails } = this;
@@ -123,6 +139,11 @@ export class DeliveryWorld {
     const cursors = new Cursors({ store, journal, clock, limits });
     this.acknowledgements = new Acknowledgements({ log, tails, cursors });
     this.#startPoints = new StartPoints({ log, finder, cursors, limits });
+  }
+
+  /** What it has done though it must not, whatever clients saw of it. */
+  get offence(): string | undefined {
+    return this.#offence;
   }
 
   get clients(): ReadonlySet<TestClient> {

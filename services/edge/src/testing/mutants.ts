@@ -124,8 +124,14 @@ export const MUTANTS: readonly Mutant[] = [
   {
     name: "holes in the offsets are waited for",
     file: "catchup/catch-up.ts",
-    from: "    progress.cursor = told(epoch, partition, chunk.next);\n",
+    from: "    progress.cursor = told(epoch, partition, upTo);\n",
     to: "",
+  },
+  {
+    name: "what was being read when the pause came is handed on",
+    file: "tail/partition-tail.ts",
+    from: "this.#stop.signal.aborted || this.#pause !== undefined) return;",
+    to: "this.#stop.signal.aborted) return;",
   },
   {
     name: "the outbox sends on after a refusal",

@@ -21,7 +21,7 @@ export class Operator {
     return new Operator(port, token);
   }
 
-  call(method: "GET" | "PUT" | "DELETE", path: string, body?: object): Promise<HttpReply> {
+  call(method: "GET" | "PUT" | "POST" | "DELETE", path: string, body?: object): Promise<HttpReply> {
     return ask(this.#port, path, { token: this.#token, method, ...(body && { body }) });
   }
 

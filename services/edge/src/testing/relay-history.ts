@@ -6,7 +6,7 @@ import { CALM, KEYS, RelayWorld } from "./relay-world.ts";
 const EDGES = 3;
 
 /** What begins and ends for one edge alone. */
-const TROUBLES = ["freeze", "thaw", "deafen", "hear", "sever", "mend"] as const;
+const TROUBLES = ["freeze", "thaw", "deafen", "hear", "sever", "mend", "pause", "resume"] as const;
 
 type Step =
   | { readonly do: "append"; readonly key: number; readonly count: number }
@@ -101,6 +101,8 @@ async function act(world: RelayWorld, now: Step): Promise<void> {
       return world.edges[now.edge]?.[now.do](KEYS[now.key] ?? "");
     case "freeze":
     case "thaw":
+    case "pause":
+    case "resume":
       return world.edges[now.edge]?.[now.do]();
     case "deafen":
     case "hear":
@@ -129,6 +131,7 @@ async function live(steps: readonly Step[], seed: number): Promise<void> {
     for (const one of world.edges) {
       one.thaw();
       one.deafen(false);
+      one.resume();
     }
     world.weather = CALM;
     // Whoever is cut off from the log, owner or not, keeps nothing from the others.
@@ -148,7 +151,8 @@ function demand(offence: string | undefined): void {
 
 /**
  * Random histories of edges that relay to each other: owners come, go and double, processes freeze,
- * the network loses, doubles and delays, the log is cut at its start or made anew. Each edge hands on
+ * the network loses, doubles and delays, the log is cut at its start or made anew, operators pause single
+ * edges, as one does that hears late of an order. Each edge hands on
  * every record of what it follows once and in order, and at rest all of them.
  */
 export function checkRelay(options: {

@@ -44,7 +44,7 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
   },
   {
     name: "silence is no reason to look at the log",
-    file: PARTITION,
+    file: "relay/followed-bucket.ts",
     from: "return isDoubted || nowMs - relayedMs > SILENCE_MS;",
     to: "return isDoubted || nowMs < relayedMs;",
   },
@@ -64,6 +64,18 @@ export const RELAY_MUTANTS: readonly Mutant[] = [
     name: "marks survive a jump of the log",
     file: PARTITION,
     from: "      followed.mark = new BucketMark(position.epoch, position.offset);\n",
+    to: "",
+  },
+  {
+    name: "what is relayed is taken in a pause",
+    file: PARTITION,
+    from: "this.#isStopped || this.#isPaused) return;",
+    to: "this.#isStopped) return;",
+  },
+  {
+    name: "a tail that begins in a pause reads on",
+    file: PARTITION,
+    from: "    if (this.#isPaused) this.#direct.pause();\n",
     to: "",
   },
   {

@@ -116,6 +116,7 @@ export class RelayWorld {
     const epoch = this.topic.epoch.id;
     for (const [index, edge] of this.edges.entries()) {
       const isWhole = atRest && !edge.isSevered;
+      if (edge.hasDisobeyed) return `edge ${index} handed on while it was paused`;
       for (const [bucket, { from, offsets, epoch: of }] of edge.handed) {
         const wanted = this.#appended
           .filter((record) => record.bucket === bucket && record.offset >= from)
@@ -145,6 +146,8 @@ export class RelayEdge {
   readonly #receiver: RelayReceiver;
   readonly #partition: RelayedPartition;
   readonly #late: (() => void)[] = [];
+  /** Something was handed on while it was paused. */
+  hasDisobeyed = false;
   #isFrozen = false;
   #isDeaf = false;
   #isSevered = false;
@@ -248,6 +251,15 @@ export class RelayEdge {
     for (const run of this.#late.splice(0)) run();
   }
 
+  /** What is handed on meanwhile is an offence. */
+  pause(): void {
+    this.#partition.pause();
+  }
+
+  resume(): void {
+    this.#partition.resume();
+  }
+
   /** The link to Redis is cut: what is said meanwhile is lost to it. */
   deafen(isDeaf: boolean): void {
     this.#isDeaf = isDeaf;
@@ -284,6 +296,7 @@ export class RelayEdge {
   }
 
   #take({ records }: LogChunk): void {
+    this.hasDisobeyed ||= this.#partition.isPaused;
     for (const { key, offset } of records) {
       if (key === null) continue;
       const handed = this.handed.get(bucketOf(key));

@@ -94,6 +94,11 @@ export class TestClient {
     void this.#subscriptions.skip({ id, conversation: text as ConversationId });
   }
 
+  /** What operators are told of its subscriptions. */
+  report(countMax: number): ReturnType<Subscriptions["report"]> {
+    return this.#subscriptions.report(countMax);
+  }
+
   /** It holds, and what is open hears of it. */
   onRuled(text: string): void {
     this.#subscriptions.onRuled(text as ConversationId);

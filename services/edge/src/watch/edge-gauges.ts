@@ -24,6 +24,9 @@ export function sampleEdge(
   const { log, cursors, tails, catchUp, publisher, health, connections } = parts;
   onScrape(metrics.redisUp, (gauge) => gauge.set(health.isUp ? 1 : 0));
   onScrape(metrics.partitionsUnused, (gauge) => gauge.set(log.unusedPartitions));
+  onScrape(metrics.partitionsPaused, (gauge) =>
+    gauge.set(tails.states().filter(({ isPaused }) => isPaused).length),
+  );
   onScrape(metrics.cursorsPending, (gauge) => gauge.set(cursors.pending));
   onScrape(metrics.writerInFlight, (gauge) => gauge.set(publisher.inFlight));
   onScrape(metrics.catchUps, (gauge) => gauge.set(catchUp.running));
@@ -42,6 +45,9 @@ export function sampleEdge(
     });
   // Nothing is known of a partition that was never reached; its silence says so.
   byPartition(metrics.tailLag, ({ lag }) => lag);
+  byPartition(metrics.tailLagSeconds, ({ lag, lagMs }) =>
+    lag === undefined ? undefined : lagMs / 1_000,
+  );
   byPartition(metrics.tailStalled, ({ stalledMs }) => stalledMs / 1_000);
   byPartition(metrics.tailSilence, ({ silenceMs }) => silenceMs / 1_000);
 }
@@ -54,7 +60,7 @@ export function onScrape<Label extends string>(
   Object.assign(gauge, { collect: () => collect(gauge) });
 }
 
-function bufferedBytes(connections: ReadonlySet<Connection>): number {
+export function bufferedBytes(connections: ReadonlySet<Connection>): number {
   let bytes = 0;
   for (const connection of connections) bytes += connection.bufferedBytes();
   return bytes;

@@ -53,7 +53,8 @@ function beyondResolution(ns: number): number {
   return Math.max(0, ns / NS_PER_S - RESOLUTION_MS / 1_000);
 }
 
-function versionOf(): string {
+/** What runs here, as its package says. */
+export function versionOf(): string {
   const text = readFileSync(new URL("../../package.json", import.meta.url), "utf8");
   return (JSON.parse(text) as { readonly version: string }).version;
 }

@@ -9,6 +9,15 @@ import type {
 import { traceparentIn } from "../trace/traceparent.ts";
 import type { Tracing } from "../trace/tracing.ts";
 
+/** Every outcome is on the page from the start: a rate misses the step from nothing to one. */
+const OUTCOMES: readonly PublishOutcome["kind"][] = [
+  "appended",
+  "refused",
+  "not-appended",
+  "unknown",
+  "withdrawn",
+];
+
 /**
  * Follows a publish from its frame to its answer: how long it took, what its key's check said, and
  * its span, whose context goes into the record. While tracing is off, the client's own context is
@@ -28,6 +37,7 @@ export class PublishWatch {
     this.#clock = options.clock;
     this.#metrics = options.metrics;
     this.#tracing = options.tracing;
+    for (const outcome of OUTCOMES) this.#metrics.publishOutcomes.inc({ outcome }, 0);
   }
 
   begin(request: PublishRequest): PublishRequest {
@@ -39,6 +49,7 @@ export class PublishWatch {
       ...request,
       ...(traceparent !== undefined && { traceparent }),
       onOutcome: (outcome: PublishOutcome) => {
+        this.#metrics.publishOutcomes.inc({ outcome: outcome.kind });
         if (outcome.kind === "appended") {
           this.#metrics.publishSeconds.observe(this.#clock.nowMs() - startMs);
         }

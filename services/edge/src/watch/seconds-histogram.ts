@@ -42,6 +42,11 @@ export class SecondsHistogram {
     this.#sumMs += ms * times;
   }
 
+  /** How many observations each bucket has had, as of now; the last one is what no bucket holds. */
+  counts(): Float64Array {
+    return this.#counts.slice();
+  }
+
   /** As the library's registry asks each of its metrics. */
   get() {
     const values: { metricName: string; labels: { le?: string }; value: number }[] = [];
@@ -61,4 +66,27 @@ export class SecondsHistogram {
     this.#counts.fill(0);
     this.#sumMs = 0;
   }
+}
+
+/**
+ * A quantile of what was observed between two looks at a histogram, in milliseconds; undefined: there
+ * was nothing. Within a bucket the durations are taken as spread evenly, as Prometheus'
+ * `histogram_quantile` does it, so that it is right to the bucket and no better; what is beyond the
+ * last bound counts as that bound.
+ */
+export function quantileMs(
+  quantile: number,
+  { before, now }: { readonly before: Float64Array; readonly now: Float64Array },
+): number | undefined {
+  const counts = now.map((count, bucket) => count - (before[bucket] ?? 0));
+  const total = counts.reduce((sum, count) => sum + count, 0);
+  if (total <= 0) return undefined;
+  let wanted = quantile * total;
+  for (const [bucket, count] of counts.entries()) {
+    const low = BOUNDS_MS[bucket - 1] ?? 0;
+    const high = BOUNDS_MS[bucket] ?? low;
+    if (count > 0 && wanted <= count) return low + (high - low) * (wanted / count);
+    wanted -= count;
+  }
+  return BOUNDS_MS.at(-1);
 }

@@ -1,0 +1,30 @@
+import { parseConversation } from "@millrace/schemas";
+import { refuse } from "../admission/refusal.ts";
+import { jsonAnswer } from "../http/http-answer.ts";
+import type { HttpAnswer } from "../http/http-exchange.ts";
+import type { EdgeReports } from "../watch/edge-reports.ts";
+import type { AdminCall, AdminServices } from "./admin-routes.ts";
+import { userOf } from "./ruling-calls.ts";
+
+export type ReportServices = Pick<EdgeReports, "edge" | "connections" | "conversation">;
+
+export async function edgeReport({ reports }: AdminServices): Promise<HttpAnswer> {
+  return jsonAnswer(200, await reports.edge());
+}
+
+/** Of a user who is not connected here: none. */
+export async function connectionReports(
+  { reports }: AdminServices,
+  { names }: AdminCall,
+): Promise<HttpAnswer> {
+  return jsonAnswer(200, reports.connections(userOf(names["user"])));
+}
+
+export async function conversationReport(
+  { reports }: AdminServices,
+  { names }: AdminCall,
+): Promise<HttpAnswer> {
+  const conversation = parseConversation(names["conversation"])?.id;
+  if (conversation === undefined) refuse(400, "this is no conversation id");
+  return jsonAnswer(200, await reports.conversation(conversation));
+}
