@@ -15,7 +15,7 @@ import { printMeasured } from "../../services/edge/src/testing/measured.ts";
 import { AUDIENCE, ISSUER } from "../../services/edge/src/testing/test-issuer.ts";
 import { Crowd, mostWithin } from "../fleet/crowd.ts";
 import { Endpoints, metricsOf } from "./endpoints.ts";
-import { tellBuild } from "./machine.ts";
+import { tell } from "./machine.ts";
 import { type Manifest, textOf, renderOverlay } from "./overlay.ts";
 import { trialOf } from "./trial-overlay.ts";
 
@@ -68,7 +68,7 @@ export class Cluster {
 
   /** Resolves when as many edges are ready as the autoscaler wants at least. */
   static async open({ brokers, nodes }: ClusterOptions): Promise<Cluster> {
-    const plane = await ControlPlane.start(tellBuild);
+    const plane = await ControlPlane.start(tell);
     const { api } = plane;
     const redis = await RedisServer.start();
     const stage = await EdgeStage.open({ brokers, redisUrl: redis.url });

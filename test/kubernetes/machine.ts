@@ -7,11 +7,7 @@ export const skipsKubernetes = missing !== undefined;
 
 if (missing !== undefined) tell(`no Kubernetes here, its tests are skipped: ${missing}`);
 
-/** A build takes minutes: whoever waits sees what for. */
-export function tellBuild(line: string): void {
-  tell(line);
-}
-
-function tell(line: string): void {
+/** Whoever waits for a build sees what for. */
+export function tell(line: string): void {
   process.stdout.write(`${line}\n`);
 }
