@@ -12,6 +12,7 @@ export class RequestGate {
   readonly #clock: Pick<Clock, "nowMs">;
   /** Of names that the issuer has vouched for: few, and none that somebody has made up. */
   readonly #allowances = new Map<string, Allowance>();
+  readonly #waiting: (() => void)[] = [];
   #inFlight = 0;
 
   constructor(clock: Pick<Clock, "nowMs">) {
@@ -29,7 +30,13 @@ export class RequestGate {
       if (isOver) return;
       isOver = true;
       this.#inFlight -= 1;
+      if (this.#inFlight === 0) for (const resolve of this.#waiting.splice(0)) resolve();
     };
+  }
+
+  /** Resolves when none is in progress. */
+  async whenIdle(): Promise<void> {
+    if (this.#inFlight > 0) await new Promise<void>((resolve) => this.#waiting.push(resolve));
   }
 
   /** Throws a RefusalError where that operator has asked for too much. */

@@ -50,6 +50,7 @@ const HEADERS = {
 
 /** Rejects when the port can't be had. */
 export async function startServer(options: ApiServerOptions): Promise<ApiServer> {
+  const gate = new RequestGate(options.services.clock);
   const server = fastify({
     bodyLimit: LIMITS.bodyBytes,
     requestTimeout: LIMITS.requestMs,
@@ -65,11 +66,17 @@ export async function startServer(options: ApiServerOptions): Promise<ApiServer>
   answerFailures(server, options);
   servePage(server, options);
   serveProbes(server, options);
-  await server.register(async (api) => serveApi(api, options), { prefix: "" });
+  await server.register(async (api) => serveApi(api, options, gate), { prefix: "" });
   await server.listen({ host: options.host, port: options.port });
   return {
     port: (server.server.address() as AddressInfo).port,
-    close: () => server.close(),
+    close: async () => {
+      const closed = server.close();
+      await gate.whenIdle();
+      // Clients keep lines open on which nothing comes any more; some have not even begun to ask.
+      server.server.closeAllConnections();
+      await closed;
+    },
   };
 }
 
@@ -98,9 +105,12 @@ function serveProbes(server: FastifyInstance, { metrics }: ApiServerOptions): vo
   });
 }
 
-async function serveApi(api: FastifyInstance, options: ApiServerOptions): Promise<void> {
+async function serveApi(
+  api: FastifyInstance,
+  options: ApiServerOptions,
+  gate: RequestGate,
+): Promise<void> {
   const { services, operators, followers } = options;
-  const gate = new RequestGate(services.clock);
   const callers = new WeakMap<FastifyRequest, Operator>();
   api.addHook("onRequest", async (request, reply) => {
     reply.header("cache-control", "no-store");
