@@ -15,9 +15,7 @@ const executablePath = (process.env["PATH"] ?? "")
   .find((file) => existsSync(file));
 
 if (executablePath === undefined) {
-  console.warn(
-    "the live page is not tried: no Chromium on the PATH (Debian: apt-get install chromium)",
-  );
+  process.stderr.write("no Chromium on the PATH: the live page is not tried\n");
 }
 
 let product: StartedProduct;

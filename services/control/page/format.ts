@@ -28,10 +28,6 @@ export function duration(ms: number | null): string {
   return `${THOUSANDS.format(seconds / S_PER_HOUR)} h`;
 }
 
-export function percent(share: number): string {
-  return `${THOUSANDS.format(share * 100)} %`;
-}
-
 export function timeOfDay(atMs: number): string {
   return new Date(atMs).toLocaleTimeString("en-GB");
 }
