@@ -136,9 +136,9 @@ describe.skipIf(skipsKubernetes)("Edges in Kubernetes", () => {
       cluster.endpoints.ready.map((pod) => cluster.connectionsOf(pod)),
     );
     expect(counts.toSorted((a, b) => a - b)[0]).toBeGreaterThan(0);
-    more.close();
-    late.close();
+    await cluster.settle("up by the autoscaler", more);
+    for (const some of [more, late]) some.close();
     await cluster.whenServing(EDGES);
-    await cluster.settle("up and down again by the autoscaler", all);
+    await cluster.settle("down again by the autoscaler", all);
   });
 });

@@ -86,7 +86,7 @@ export class PodProcess {
     await child?.exited;
   }
 
-  /** preStop, SIGTERM, SIGKILL after the grace period; then the pod is deleted. It never rejects. */
+  /** preStop, SIGTERM, SIGKILL after the grace period; then the pod is deleted. */
   terminate(
     graceS = this.#options.pod.spec.terminationGracePeriodSeconds ?? GRACE_S,
   ): Promise<void> {
@@ -219,8 +219,9 @@ export class PodProcess {
     try {
       await api.delete(pathOf(pod), options);
     } catch (error) {
-      // Somebody was faster.
-      if (!(error instanceof ApiError && error.status === NOT_FOUND)) throw error;
+      // Somebody was faster, or all of it is being stopped.
+      const isGone = error instanceof ApiError && error.status === NOT_FOUND;
+      if (!isGone && !this.#end.signal.aborted) throw error;
     }
   }
 
