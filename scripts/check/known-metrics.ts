@@ -1,3 +1,4 @@
+import { controlMetricRows } from "../../services/control/src/metrics.ts";
 import { pageNames } from "../../services/edge/src/watch/process-gauges.ts";
 
 /** As the pages spell metrics of ours, of the process and of Node. */
@@ -5,18 +6,6 @@ const METRIC = /\b(?:millrace|process|nodejs)_[a-z0-9_]+/g;
 
 /** The series of a histogram, which its own name never is. */
 const SERIES = /_(?:bucket|sum|count)$/;
-
-/** What rules and dashboards use of control's page; of an edge's page the code itself tells. */
-const CONTROL_METRICS = [
-  "millrace_control_certificate_expires_seconds",
-  "millrace_control_certificate_probe_up",
-  "millrace_control_partitions_leaderless",
-  "millrace_control_partitions_under_replicated",
-  "millrace_control_topic_problems",
-];
-
-/** Edges get it with the report to operators: seconds between a tail and its log's end. */
-const TAIL_LAG = "millrace_tail_lag_seconds";
 
 /** The metrics of an expression, a histogram by its own name, each once. */
 export function metricsIn(expression: string, known = knownMetrics()): string[] {
@@ -33,6 +22,7 @@ export function unknownMetrics(expression: string): string[] {
 let names: ReadonlySet<string> | undefined;
 
 function knownMetrics(): ReadonlySet<string> {
-  names ??= new Set([...pageNames(), ...CONTROL_METRICS, TAIL_LAG]);
+  const control = controlMetricRows().map(([name = ""]) => name.replaceAll("`", ""));
+  names ??= new Set([...pageNames(), ...control]);
   return names;
 }

@@ -72,7 +72,7 @@ function Board(props: { readonly token: string; readonly refuse: (why: string) =
 
 function Head({ status, lost }: { readonly status: StatusView; readonly lost?: string }): unknown {
   const { topic, delivery, group, kafka, takenAtMs, edges, totals } = status;
-  const brokers = kafka.isUp ? `Kafka ${kafka.brokers} brokers` : "Kafka is away";
+  const brokers = kafka.isUp ? `Kafka brokers ${kafka.brokers}` : "Kafka is away";
   return html`<header class="head">
     <h1>Millrace</h1>
     <p>
