@@ -18,6 +18,7 @@ export { type OwnershipGroupOptions, createOwnershipGroup } from "./kafka/group/
 export { type KafkaLogOptions, createKafkaLog } from "./kafka/kafka-log.ts";
 export type { ReplicaWish } from "./kafka/protocol/alter-reassignments.ts";
 export type { SettingsChange } from "./kafka/protocol/incremental-alter-configs.ts";
+export type { PartitionReassignment } from "./kafka/protocol/list-reassignments.ts";
 export type { ClusterNode, PartitionPlacement } from "./kafka/protocol/metadata.ts";
 export type { TopicProblem, TopicPurpose } from "./kafka/topic-expectations.ts";
 export { LOG_CACHE_BYTES } from "./kafka/reader/kafka-reader.ts";

@@ -32,17 +32,10 @@ export interface TopicReport {
   readonly problems: readonly TopicProblem[];
 }
 
-export interface AdminOptions {
-  readonly brokers: readonly string[];
-  /** Of each connection and request, before it is said to have failed. */
-  readonly retries?: number;
-  /** Without it connections are plain. */
-  readonly credentials?: CredentialSource;
-}
-
 /** Node finds only some of the names in this CommonJS package. */
 const { ConfigResourceTypes, Kafka, logLevel } = kafkajs;
 
+/** Of each connection and request, before it is said to have failed. */
 const RETRIES = 5;
 
 /**
@@ -80,30 +73,46 @@ export function formatProblem(topic: string, problem: TopicProblem): string {
 }
 
 /** Not connected yet. */
-export function adminOf({ brokers, credentials, retries = RETRIES }: AdminOptions): Admin {
+function adminOf({
+  brokers,
+  credentials,
+}: Pick<EnsureTopicOptions, "brokers" | "credentials">): Admin {
   const kafka = new Kafka({
     ...kafkaSecurity(credentials),
     brokers: [...brokers],
     clientId: "millrace-admin",
     logLevel: logLevel.NOTHING,
-    retry: { retries },
+    retry: { retries: RETRIES },
   });
   return kafka.admin();
 }
 
-/** What a topic that may be missing can't keep; nothing is made or changed. */
-export async function checkTopic(
-  admin: Admin,
-  topic: string,
+/** What a topic that is not there can't keep. */
+export function missingTopic(purpose: TopicPurpose): readonly TopicProblem[] {
+  const { kept: promise } = TOPIC_SHAPES[purpose];
+  return [{ setting: "topic", value: "missing", wanted: "there", promise }];
+}
+
+/** A topic as the cluster tells of it. */
+interface ToldTopic {
+  /** Brokers of the cluster. */
+  readonly nodes: number;
+  /** Of each partition, how many. */
+  readonly replicas: readonly number[];
+  readonly settings: Iterable<readonly [string, string]>;
+}
+
+/** What a topic that is there can't keep. */
+export function problemsOf(
+  { nodes, replicas, settings }: ToldTopic,
   { purpose, isDevelopment }: { readonly purpose: TopicPurpose; readonly isDevelopment: boolean },
-): Promise<readonly TopicProblem[]> {
-  const nodes = (await admin.describeCluster()).brokers.length;
-  const shape = TOPIC_SHAPES[purpose];
-  if (!(await admin.listTopics()).includes(topic)) {
-    return [{ setting: "topic", value: "missing", wanted: "there", promise: shape.kept }];
-  }
-  const wish = topicWishFor(nodes, isDevelopment);
-  return topicProblems(await valuesOf(admin, topic), { ...wish, ...shape });
+): readonly TopicProblem[] {
+  const values = new Map([
+    ["partitions", String(replicas.length)],
+    ["replication.factor", String(Math.min(...replicas))],
+    ...settings,
+  ]);
+  return topicProblems(values, { ...topicWishFor(nodes, isDevelopment), ...TOPIC_SHAPES[purpose] });
 }
 
 /** False when somebody else has made it meanwhile. */

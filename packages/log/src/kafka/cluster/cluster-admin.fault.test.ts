@@ -10,6 +10,8 @@ const PARTITIONS = 4;
 
 let cluster: KafkaCluster;
 let admin: ClusterAdmin;
+/** One that keeps its leaders when the third broker is gone. */
+let other: string;
 
 beforeAll(async () => {
   cluster = await KafkaCluster.start({ brokers: 3 });
@@ -119,10 +121,29 @@ describe("what operators see of a cluster, and change in it", () => {
       },
       { what: "both are where they were moved to" },
     );
+    const half = [0, PARTITIONS].map((partition) => ({ topic, partition, replicas: [1, 2] }));
+    await expect(admin.reassign(half)).rejects.toThrow(`1 of 2 have begun; ${topic} ${PARTITIONS}`);
+  });
+
+  it("waits longer for a change than looks at the same broker wait", async () => {
+    const topic = await topicOn([1, 2]);
+    const patient = new ClusterAdmin({ brokers: cluster.brokers, clientId: "test" });
+    const rate = { "leader.replication.throttled.rate": "1000000" };
+    const change = { kind: "BROKER", name: "2", settings: rate } as const;
+    await patient.changeSettings([change]);
+    cluster.pause(1);
+    const changed = patient.changeSettings([change]);
+    // A look that gives up meanwhile does not end the change.
+    await expect(patient.settingsOf("BROKER", ["2"])).rejects.toThrow("no answer in time");
+    await patient.describe([topic]);
+    cluster.resume(1);
+    await changed;
+    patient.close();
   });
 
   it("tells of a partition that has no leader, and of brokers that are gone", async () => {
     const topic = await topicOn([3]);
+    other = await topicOn([1, 2]);
     expect((await admin.describe([topic, "nowhere"])).topics.has("nowhere")).toBe(false);
     await cluster.kill(2);
     const placement = await waitFor(
@@ -134,5 +155,27 @@ describe("what operators see of a cluster, and change in it", () => {
       { what: "it is led by nobody" },
     );
     expect(placement).toMatchObject({ leader: -1, replicas: [3] });
+  });
+
+  it("tells of everything else while a partition has no leader", async () => {
+    const topic = other;
+    const { brokers } = await admin.describe([]);
+    expect(brokers.map(({ id }) => id).toSorted()).toEqual([1, 2]);
+    expect(await admin.topics()).toContain(topic);
+    expect(await admin.reassignments()).toEqual([]);
+    const ofTopics = await admin.settingsOf("TOPIC", [topic, "nowhere"]);
+    expect([...ofTopics].map(([name, settings]) => [name, [...settings]])).toEqual([
+      [topic, [["retention.ms", "86400000"]]],
+    ]);
+    expect([...(await admin.settingsOf("BROKER", ["1", "2"])).keys()]).toEqual(["1", "2"]);
+    const purpose = { purpose: "messages", isDevelopment: true } as const;
+    expect((await admin.checkTopic(topic, purpose)).length).toBeGreaterThan(0);
+    expect(await admin.checkTopic("nowhere", purpose)).toMatchObject([{ value: "missing" }]);
+    const groupId = ownershipGroupOf(topic);
+    const group = await waitFor(
+      () => admin.describeOwnership(groupId, topic).catch(() => undefined),
+      { what: "the coordinator answers" },
+    );
+    expect(group).toEqual({ state: "Dead", members: [] });
   });
 });

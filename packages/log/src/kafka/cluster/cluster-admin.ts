@@ -1,10 +1,16 @@
-import kafkajs, { type Admin } from "kafkajs";
+import kafkajs from "kafkajs";
 import { type Clock, type CredentialSource, systemClock } from "@millrace/runtime";
-import { checkTopic } from "../admin.ts";
+import { missingTopic, problemsOf } from "../admin.ts";
 import { type MemberWords, memberWordsOf } from "../group/membership.ts";
 import { type ReplicaWish, alterReassignmentsRequest } from "../protocol/alter-reassignments.ts";
+import { type DescribedSettings, describeConfigsRequest } from "../protocol/describe-configs.ts";
+import { describeGroupRequest, findCoordinatorRequest } from "../protocol/describe-group.ts";
 import { KAFKA_ERRORS, kafkaErrorName } from "../protocol/error-codes.ts";
 import { type SettingsChange, alterConfigsRequest } from "../protocol/incremental-alter-configs.ts";
+import {
+  type PartitionReassignment,
+  listReassignmentsRequest,
+} from "../protocol/list-reassignments.ts";
 import {
   type ClusterNode,
   type PartitionPlacement,
@@ -12,9 +18,8 @@ import {
 } from "../protocol/metadata.ts";
 import type { TopicProblem, TopicPurpose } from "../topic-expectations.ts";
 import { BrokerChannels } from "./broker-channels.ts";
-import { KeptAdmin } from "./kept-admin.ts";
 
-const { AssignerProtocol, ConfigResourceTypes } = kafkajs;
+const { AssignerProtocol } = kafkajs;
 
 export interface ClusterAdminOptions {
   readonly brokers: readonly string[];
@@ -45,49 +50,26 @@ export interface OwnershipMemberDescription {
   readonly partitions: readonly number[];
 }
 
-/** Replicas of one partition on their way; `replicas` are the old and the new ones. */
-export interface PartitionReassignment {
-  readonly topic: string;
-  readonly partition: number;
-  readonly replicas: readonly number[];
-  readonly adding: readonly number[];
-  readonly removing: readonly number[];
-}
-
-interface MovingTopics {
-  readonly topics: readonly {
-    readonly name: string;
-    readonly partitions: readonly {
-      readonly partition: number;
-      readonly replicas: number[];
-      readonly addingReplicas: number[];
-      readonly removingReplicas: number[];
-    }[];
-  }[];
-}
-
 /** Where Kafka says that a setting comes from: from the topic or the broker itself (KIP-226). */
 const DYNAMIC_SOURCES = { TOPIC: 1, BROKER: 2 } as const;
 
 /**
  * What operators look at and change in the cluster, beside what it stores. Everything rejects where
  * the cluster does not answer or does not let us; nothing is tried again here.
+ *
+ * Nothing of it is asked through kafkajs, whose questions all fail while one partition anywhere in the
+ * cluster has no leader, which is when operators need the answers most.
  */
 export class ClusterAdmin {
-  readonly #admin: KeptAdmin;
   readonly #channels: BrokerChannels;
 
   constructor(options: ClusterAdminOptions) {
     const { clock = systemClock } = options;
-    this.#admin = new KeptAdmin(options, clock);
     this.#channels = new BrokerChannels({ ...options, clock });
   }
 
-  /**
-   * Brokers, and where the partitions are. Asked without kafkajs, which tells nothing of a topic of
-   * which one partition has no leader.
-   */
-  async describe(topics: readonly string[]): Promise<ClusterDescription> {
+  /** Brokers, and where the partitions are. */
+  async describe(topics: readonly string[] | "all"): Promise<ClusterDescription> {
     const { nodes, topics: answers } = await this.#channels.askAny(topicsMetadataRequest(topics));
     this.#channels.take(nodes);
     const there = answers.filter(({ errorCode }) => isThere(errorCode));
@@ -97,50 +79,88 @@ export class ClusterAdmin {
     };
   }
 
-  describeOwnership(groupId: string, topic: string): Promise<OwnershipDescription> {
-    return this.#admin.use((admin) => ownershipIn(admin, groupId, topic));
+  /** The coordinator is asked for each time: it changes with the brokers. */
+  async describeOwnership(groupId: string, topic: string): Promise<OwnershipDescription> {
+    const { errorCode, id } = await this.#channels.askAny(findCoordinatorRequest(groupId));
+    assertNone(errorCode, `the coordinator of ${groupId}`);
+    await this.describe([]);
+    const group = await this.#channels.ask(id, describeGroupRequest(groupId));
+    assertNone(group.errorCode, `the group ${groupId}`);
+    return {
+      state: group.state,
+      members: group.members.map(({ host, metadata, assignment }) => ({
+        host: host.replace(/^\//, ""),
+        words: memberWordsOf(metadata),
+        partitions: assignmentIn(assignment)[topic] ?? [],
+      })),
+    };
   }
 
-  checkTopic(
+  async checkTopic(
     topic: string,
     options: { readonly purpose: TopicPurpose; readonly isDevelopment: boolean },
   ): Promise<readonly TopicProblem[]> {
-    return this.#admin.use((admin) => checkTopic(admin, topic, options));
+    const { brokers, topics } = await this.describe([topic]);
+    const partitions = topics.get(topic);
+    if (partitions === undefined) return missingTopic(options.purpose);
+    const [described] = await this.#channels.askAny(describeConfigsRequest("TOPIC", [topic]));
+    assertDescribed(described);
+    const replicas = partitions.map((one) => one.replicas.length);
+    const settings = (described?.settings ?? []).map(
+      ({ name, value }) => [name, value ?? ""] as const,
+    );
+    return problemsOf({ nodes: brokers.length, replicas, settings }, options);
   }
 
   /** Replicas that are on their way, of all topics. */
-  reassignments(): Promise<PartitionReassignment[]> {
-    return this.#admin.use(async (admin) => {
-      // kafkajs names the fields otherwise than its types say.
-      const { topics } = (await admin.listPartitionReassignments({})) as unknown as MovingTopics;
-      return topics.flatMap(({ name: topic, partitions }) =>
-        partitions.map(({ partition, replicas, addingReplicas, removingReplicas }) => {
-          const moving = { adding: addingReplicas, removing: removingReplicas };
-          return { topic, partition, replicas, ...moving };
-        }),
-      );
-    });
+  async reassignments(): Promise<readonly PartitionReassignment[]> {
+    const answer = await this.#channels.askAny(listReassignmentsRequest());
+    const { errorCode, errorMessage, partitions } = answer;
+    if (errorCode !== KAFKA_ERRORS.NONE) throw new Error(errorMessage ?? kafkaErrorName(errorCode));
+    return partitions;
   }
 
-  /** Replicas begin to move; one that is on its way already takes the new way, or is called off. */
+  /**
+   * Replicas begin to move; one that is on its way already takes the new way, or is called off. Rejects
+   * also where some of them have begun.
+   */
   async reassign(wishes: readonly ReplicaWish[]): Promise<void> {
-    const answer = await this.#channels.askAny(alterReassignmentsRequest(wishes));
+    const answer = await this.#channels.changeByAny(alterReassignmentsRequest(wishes));
     const { errorCode, errorMessage, failed } = answer;
     if (errorCode !== KAFKA_ERRORS.NONE) throw new Error(errorMessage ?? kafkaErrorName(errorCode));
     const [first] = failed;
     if (first === undefined) return;
     const why = first.errorMessage ?? kafkaErrorName(first.errorCode);
-    throw new Error(`${first.topic} ${first.partition} can't be moved: ${why}`);
+    const begun = `${wishes.length - failed.length} of ${wishes.length} have begun`;
+    throw new Error(`${begun}; ${first.topic} ${first.partition} can't be moved: ${why}`);
   }
 
-  /** All that there are, Kafka's own included. */
-  topics(): Promise<readonly string[]> {
-    return this.#admin.use((admin) => admin.listTopics());
+  /** All that there are and that we may look at, Kafka's own included. */
+  async topics(): Promise<readonly string[]> {
+    return [...(await this.describe("all")).topics.keys()];
   }
 
-  /** Those that were set dynamically for the topic or the broker itself, and no defaults. */
-  settingsOf(kind: SettingsChange["kind"], names: readonly string[]): Promise<SettingsByName> {
-    return this.#admin.use((admin) => dynamicSettings(admin, kind, names));
+  /**
+   * Those that were set dynamically for the topic or the broker itself, and no defaults. Topics that are
+   * gone, or whose settings we may not see, are left out.
+   */
+  async settingsOf(
+    kind: SettingsChange["kind"],
+    names: readonly string[],
+  ): Promise<SettingsByName> {
+    const answers = kind === "TOPIC" ? await this.#ofTopics(names) : await this.#ofBrokers(names);
+    const seen = answers.filter(({ errorCode }) => !UNSEEN.includes(errorCode));
+    for (const answer of seen) assertDescribed(answer);
+    return new Map(
+      seen.map(({ name, settings }) => [
+        name,
+        new Map(
+          settings
+            .filter(({ source }) => source === DYNAMIC_SOURCES[kind])
+            .map((setting) => [setting.name, setting.value ?? ""] as const),
+        ),
+      ]),
+    );
   }
 
   /** Only what is named; each broker is told itself, as Kafka wants it. */
@@ -148,21 +168,40 @@ export class ClusterAdmin {
     const topics = changes.filter(({ kind }) => kind === "TOPIC");
     const brokers = changes.filter(({ kind }) => kind === "BROKER");
     if (topics.length > 0) {
-      assertTaken(await this.#channels.askAny(alterConfigsRequest(topics)));
+      assertTaken(await this.#channels.changeByAny(alterConfigsRequest(topics)));
     }
     // Where a broker is may have changed since somebody has asked.
     if (brokers.length > 0) await this.describe([]);
     for (const change of brokers) {
       const request = alterConfigsRequest([change]);
-      assertTaken(await this.#channels.ask(Number(change.name), request));
+      assertTaken(await this.#channels.change(Number(change.name), request));
     }
   }
 
   close(): void {
-    this.#admin.close();
     this.#channels.close();
   }
+
+  async #ofTopics(names: readonly string[]): Promise<readonly DescribedSettings[]> {
+    if (names.length === 0) return [];
+    return this.#channels.askAny(describeConfigsRequest("TOPIC", names));
+  }
+
+  /** Each is asked itself: none knows the settings of another one. */
+  async #ofBrokers(names: readonly string[]): Promise<readonly DescribedSettings[]> {
+    await this.describe([]);
+    const asked = names.map((name) =>
+      this.#channels.ask(Number(name), describeConfigsRequest("BROKER", [name])),
+    );
+    return (await Promise.all(asked)).flat();
+  }
 }
+
+/** What is said of topics that are gone, or that we may not look at. */
+const UNSEEN: readonly number[] = [
+  KAFKA_ERRORS.UNKNOWN_TOPIC_OR_PARTITION,
+  KAFKA_ERRORS.TOPIC_AUTHORIZATION_FAILED,
+];
 
 /** By resource name, then by setting. */
 export type SettingsByName = ReadonlyMap<string, ReadonlyMap<string, string>>;
@@ -172,50 +211,22 @@ function isThere(errorCode: number): boolean {
   return errorCode === KAFKA_ERRORS.NONE || errorCode === KAFKA_ERRORS.LEADER_NOT_AVAILABLE;
 }
 
-async function ownershipIn(
-  admin: Admin,
-  groupId: string,
-  topic: string,
-): Promise<OwnershipDescription> {
-  const { groups } = await admin.describeGroups([groupId]);
-  const [group] = groups;
-  const { state = "Dead", members = [] } = group ?? {};
-  return {
-    state,
-    members: members.map(({ clientHost, memberMetadata, memberAssignment }) => ({
-      host: clientHost.replace(/^\//, ""),
-      words: memberWordsOf(memberMetadata),
-      partitions: assignmentIn(memberAssignment)[topic] ?? [],
-    })),
-  };
-}
-
 /** Empty while the group is being distributed. */
 function assignmentIn(bytes: Buffer): Readonly<Record<string, number[]>> {
   if (bytes.length === 0) return {};
   return AssignerProtocol.MemberAssignment.decode(bytes)?.assignment ?? {};
 }
 
-async function dynamicSettings(
-  admin: Admin,
-  kind: SettingsChange["kind"],
-  names: readonly string[],
-): Promise<SettingsByName> {
-  const type = ConfigResourceTypes[kind];
-  const { resources } = await admin.describeConfigs({
-    includeSynonyms: false,
-    resources: names.map((name) => ({ type, name })),
-  });
-  return new Map(
-    resources.map(({ resourceName, configEntries }) => [
-      resourceName,
-      new Map(
-        configEntries
-          .filter(({ configSource }) => (configSource as number) === DYNAMIC_SOURCES[kind])
-          .map(({ configName, configValue }) => [configName, configValue] as const),
-      ),
-    ]),
-  );
+function assertNone(errorCode: number, what: string): void {
+  if (errorCode === KAFKA_ERRORS.NONE) return;
+  throw new Error(`${what} is not told: ${kafkaErrorName(errorCode)}`);
+}
+
+function assertDescribed(answer: DescribedSettings | undefined): void {
+  const { errorCode = KAFKA_ERRORS.NONE, errorMessage = null, name = "" } = answer ?? {};
+  if (errorCode === KAFKA_ERRORS.NONE) return;
+  const why = errorMessage ?? kafkaErrorName(errorCode);
+  throw new Error(`the settings of ${name} are not told: ${why}`);
 }
 
 function assertTaken(

@@ -1,5 +1,5 @@
 import { ByteWriter } from "./byte-writer.ts";
-import { API_KEYS, type WireRequest } from "./wire-request.ts";
+import { API_KEYS, NULL_ARRAY, type WireRequest } from "./wire-request.ts";
 
 /** Where the replicas of a partition shall be; the preferred leader stands first. */
 export interface ReplicaWish {
@@ -21,7 +21,6 @@ export interface ReassignmentAnswer {
 }
 
 const TIMEOUT_MS = 10_000;
-const NULL_ARRAY = 0;
 
 /**
  * AlterPartitionReassignments v0 (KIP-455), which kafkajs can't be told to call off.

@@ -1,6 +1,6 @@
 import type { ByteReader } from "./byte-reader.ts";
 import { ByteWriter } from "./byte-writer.ts";
-import { API_KEYS, type WireRequest } from "./wire-request.ts";
+import { API_KEYS, NULL_ARRAY, type WireRequest } from "./wire-request.ts";
 
 export const TOPIC_ID_BYTES = 16;
 
@@ -50,10 +50,21 @@ export function metadataRequest(topic: string): WireRequest<Metadata> {
   };
 }
 
-/** The same of several; a topic that is not there comes with an error code of its own. */
-export function topicsMetadataRequest(topics: readonly string[]): WireRequest<TopicsMetadata> {
-  const body = new ByteWriter().noTags().compactCount(topics.length);
-  for (const topic of topics) body.raw(Buffer.alloc(TOPIC_ID_BYTES)).compactString(topic).noTags();
+/**
+ * The same of several, or of all that may be described; one that is named and not there comes with an
+ * error code of its own.
+ */
+export function topicsMetadataRequest(
+  topics: readonly string[] | "all",
+): WireRequest<TopicsMetadata> {
+  const body = new ByteWriter().noTags();
+  if (topics === "all") body.uvarint(NULL_ARRAY);
+  else {
+    body.compactCount(topics.length);
+    for (const topic of topics) {
+      body.raw(Buffer.alloc(TOPIC_ID_BYTES)).compactString(topic).noTags();
+    }
+  }
   return {
     apiKey: API_KEYS.METADATA,
     apiName: "Metadata",

@@ -15,11 +15,18 @@ export const API_KEYS = {
   FETCH: 1,
   LIST_OFFSETS: 2,
   METADATA: 3,
+  FIND_COORDINATOR: 10,
+  DESCRIBE_GROUPS: 15,
   API_VERSIONS: 18,
   INIT_PRODUCER_ID: 22,
+  DESCRIBE_CONFIGS: 32,
   INCREMENTAL_ALTER_CONFIGS: 44,
   ALTER_PARTITION_REASSIGNMENTS: 45,
+  LIST_PARTITION_REASSIGNMENTS: 46,
 } as const;
+
+/** Where an array of a flexible version may be null: in the place of its count. */
+export const NULL_ARRAY = 0;
 
 /** The only isolation level that is read with: records of aborted transactions never appear. */
 export const READ_COMMITTED = 1;
