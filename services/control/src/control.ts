@@ -86,6 +86,7 @@ function openServices(config: ControlConfig, { logger, clock }: ControlParts): O
   const admin = new ClusterAdmin(client);
   const auditTopic = { ...client, topic: auditTopicOf(topic), isDevelopment, logger };
   const log = openAuditLog(auditTopic, end.signal);
+  const audit = new AuditJournal({ log, clock, logger });
   const services: ControlServices = {
     topic,
     admin,
@@ -96,9 +97,9 @@ function openServices(config: ControlConfig, { logger, clock }: ControlParts): O
     directory: new EdgeDirectory({ edges: config.edges, clock }),
     cluster: new Cluster({ admin, topic, clock }),
     topicChecks: new TopicChecks({ admin, topic, isDevelopment }),
-    audit: new AuditJournal({ log, clock, logger }),
+    audit,
     auditReader: new AuditReader({ log, clock, logger }),
-    throttles: new Throttles({ admin, clock, logger }),
+    throttles: new Throttles({ admin, audit, clock, logger }),
   };
   return {
     services,

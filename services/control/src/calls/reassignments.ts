@@ -1,5 +1,7 @@
 import type { PlanView } from "../api/views.ts";
 import { type ReplicaMove, spreadReplicas } from "../reassignment/replica-plan.ts";
+import { isStanding } from "../reassignment/throttle-settings.ts";
+import type { MovingReplicas } from "../reassignment/throttles.ts";
 import { refuse } from "../refusal.ts";
 import { fieldsOf } from "./call-words.ts";
 import type { CallContext, OperatorCall, PreparedCall } from "./operator-call.ts";
@@ -31,55 +33,118 @@ export const REASSIGNMENT_CALLS: readonly OperatorCall[] = [
     method: "DELETE",
     path: PATH,
     action: "reassign.cancel",
-    prepare: (call) => {
-      fieldsOf(call, []);
-      return CANCEL;
-    },
+    prepare: (call) => cancel(topicsIn(fieldsOf(call, ["topics"])["topics"])),
   },
 ];
-
-const CANCEL: PreparedCall = {
-  parameters: {},
-  plan: async ({ services }) => {
-    const { partitions, throttleBytesPerSec } = await services.throttles.view();
-    const throttle = throttleBytesPerSec === null ? "No throttle stands." : "The throttle goes.";
-    return {
-      action: "call off the reassignment",
-      effects: [
-        `${partitions.length} partitions on their way go back to the brokers they came from; what was copied is thrown away.`,
-        throttle,
-      ],
-      moves: [],
-      reconnects: 0,
-      isDangerous: false,
-    };
-  },
-  run: async ({ services }) => {
-    const count = await services.throttles.cancel();
-    return { done: `${count} partitions were called back; no throttle stands.` };
-  },
-};
 
 function reassign(wish: Wish): PreparedCall {
   return {
     parameters: { ...wish },
-    plan: async (context) => planOf(wish, await movesFor(context, wish)),
-    run: async (context) => {
-      const { throttles } = context.services;
+    plan: async (context) => {
       const moves = await movesFor(context, wish);
-      if ((await throttles.view()).isRunning) {
-        refuse(409, "replicas are moving already: wait, or `millrace reassign --cancel` first");
-      }
-      if (moves.length === 0) return { done: "All replicas are where they should be." };
-      await throttles.begin(moves, wish.throttleBytesPerSec);
-      const pace = wish.throttleBytesPerSec === undefined ? "" : ", throttled until they are there";
-      return { done: `${moves.length} partitions are on their way${pace}.` };
+      await assertPossible(context, wish, moves);
+      return planOf(wish, moves);
+    },
+    run: ({ services }) => services.throttles.alone(() => runReassign({ services }, wish)),
+  };
+}
+
+type Services = Pick<CallContext, "services">;
+
+async function runReassign(context: Services, wish: Wish): Promise<{ readonly done: string }> {
+  const moves = await movesFor(context, wish);
+  await assertPossible(context, wish, moves, { isAlone: true });
+  if (moves.length === 0) return { done: "All replicas are where they should be." };
+  await context.services.throttles.begin(moves, wish.throttleBytesPerSec);
+  const pace = wish.throttleBytesPerSec === undefined ? "" : ", throttled until they are there";
+  return { done: `${moves.length} partitions are on their way${pace}.` };
+}
+
+/** Throws a RefusalError where replicas move already, or others' throttle stands in the way of ours. */
+async function assertPossible(
+  { services }: Services,
+  wish: Wish,
+  moves: readonly ReplicaMove[],
+  { isAlone = false }: { readonly isAlone?: boolean } = {},
+): Promise<void> {
+  if (!isAlone) services.throttles.assertFree();
+  const { partitions, foreign } = await services.throttles.moving();
+  if (partitions.length > 0) {
+    const topics = topicsOf(partitions);
+    refuse(
+      409,
+      `replicas of ${topics.join(", ")} are moving already: wait, or call it off first: ` +
+        `\`millrace reassign --cancel${topics.map((topic) => ` --topic ${topic}`).join("")}\``,
+    );
+  }
+  if (wish.throttleBytesPerSec === undefined) return;
+  const concerned = new Set(moves.map(({ topic }) => topic));
+  const topics = foreign.topics.filter((topic) => concerned.has(topic));
+  if (foreign.brokers.length === 0 && topics.length === 0) return;
+  const where = [
+    ...foreign.brokers.map((broker) => `broker ${broker}`),
+    ...topics.map((topic) => `topic ${topic}`),
+  ];
+  refuse(
+    409,
+    `another tool throttles replicas (${where.join(", ")}): wait until it has taken that away, or take ` +
+      "it away with Kafka's kafka-configs.sh (*.replication.throttled.*), or reassign without --throttle",
+  );
+}
+
+/** Without topics, the product's own: what others move is not ours to call off. */
+function cancel(named: readonly string[] | undefined): PreparedCall {
+  const topicsFor = ({ services }: Services): readonly string[] =>
+    named ?? services.topicChecks.topics;
+  return {
+    parameters: { ...(named !== undefined && { topics: named }) },
+    plan: async ({ services }) => {
+      services.throttles.assertFree();
+      return cancelPlan(await services.throttles.moving(), topicsFor({ services }));
+    },
+    run: async ({ services }) => {
+      const { throttles } = services;
+      const topics = topicsFor({ services });
+      const { count, isThrottled } = await throttles.alone(() => throttles.cancel(topics));
+      const throttle = isThrottled
+        ? "the throttle stays until the others are there"
+        : "no throttle stands";
+      return { done: `${count} partitions were called back; ${throttle}.` };
     },
   };
 }
 
+function cancelPlan({ partitions, ours }: MovingReplicas, topics: readonly string[]): PlanView {
+  const those = partitions.filter(({ topic }) => topics.includes(topic));
+  const others = topicsOf(partitions.filter((one) => !those.includes(one)));
+  const effects = topicsOf(those).map((topic) => {
+    const numbers = those.filter((one) => one.topic === topic).map(({ partition }) => partition);
+    return `${topic}: called off for ${numbers.length} partitions (${numbers.join(", ")}).`;
+  });
+  const isKept = others.some((topic) => ours.topics.includes(topic));
+  const gone = isStanding(ours) ? "The throttle goes." : "No throttle of ours stands.";
+  return {
+    action: "call off the reassignment",
+    effects: [
+      `${those.length} partitions on their way go back to the brokers they came from; what was copied is thrown away.`,
+      ...effects,
+      ...(others.length > 0
+        ? [`Replicas of ${others.join(", ")} move on: name these topics to call them off, too.`]
+        : []),
+      isKept ? "The throttle stays until the others are there." : gone,
+    ],
+    moves: [],
+    reconnects: 0,
+    isDangerous: those.length > 0,
+  };
+}
+
+function topicsOf(partitions: readonly { readonly topic: string }[]): string[] {
+  return [...new Set(partitions.map(({ topic }) => topic))];
+}
+
 /** Throws a RefusalError where a broker or a topic is not there, or brokers are too few. */
-async function movesFor({ services }: CallContext, wish: Wish): Promise<ReplicaMove[]> {
+async function movesFor({ services }: Services, wish: Wish): Promise<ReplicaMove[]> {
   const { admin, topicChecks } = services;
   const { brokers, topics } = await admin.describe(wish.topics ?? topicChecks.topics);
   const known = new Set(brokers.map(({ id }) => id));
@@ -117,6 +182,7 @@ function planOf(wish: Wish, moves: readonly ReplicaMove[]): PlanView {
         : [
             `${moves.length} partitions change brokers or preferred leader; ${copied.length} replicas are copied, each the whole of its partition. How many bytes that is, is not known here.`,
             pace,
+            "Racks are not looked at: replicas of one partition may come to stand in the same rack.",
             ...shown,
             ...more,
           ],
@@ -127,21 +193,25 @@ function planOf(wish: Wish, moves: readonly ReplicaMove[]): PlanView {
 }
 
 function wishOf(fields: Readonly<Record<string, unknown>>): Wish {
-  const { brokers, topics, throttleBytesPerSec: rate } = fields;
+  const { brokers, throttleBytesPerSec: rate } = fields;
+  const topics = topicsIn(fields["topics"]);
   if (!isListOf(brokers, isBroker, BROKERS_MAX) || new Set(brokers).size !== brokers.length) {
     return refuse(400, "`brokers` must be a list of brokers' numbers, each once, such as [1,2,3]");
-  }
-  if (topics !== undefined && !isListOf(topics, isTopic, TOPICS_MAX)) {
-    return refuse(400, "`topics` must be a list of topics' names");
   }
   if (rate !== undefined && !isRate(rate)) {
     return refuse(400, `\`throttleBytesPerSec\` must be a whole number from ${THROTTLE_MIN} on`);
   }
   return {
     brokers,
-    ...(topics !== undefined && { topics: [...new Set(topics)] }),
+    ...(topics !== undefined && { topics }),
     ...(rate !== undefined && { throttleBytesPerSec: rate }),
   };
+}
+
+function topicsIn(topics: unknown): readonly string[] | undefined {
+  if (topics === undefined) return undefined;
+  if (isListOf(topics, isTopic, TOPICS_MAX)) return [...new Set(topics)];
+  return refuse(400, "`topics` must be a list of topics' names");
 }
 
 function isListOf<Item>(

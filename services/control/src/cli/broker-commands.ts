@@ -44,7 +44,7 @@ export function addReassign(parent: Command, surroundings: Surroundings, give: G
     )
     .action((words: ReassignWords, command: Command) => {
       refuseContradiction(words);
-      if (words.cancel === true) return give(command, ORDER_CALLS.cancelReassignment());
+      if (words.cancel === true) return give(command, ORDER_CALLS.cancelReassignment(words.topic));
       const invocation = new Invocation(surroundings, command);
       if (words.brokers === undefined) return look(invocation, words.watch === true);
       const call = ORDER_CALLS.reassign(bodyOf(words.brokers, words));
@@ -63,8 +63,9 @@ function bodyOf(brokers: readonly number[], { topic, throttle }: ReassignWords) 
 function refuseContradiction({ brokers, topic, throttle, cancel }: ReassignWords): void {
   const isOrder = brokers !== undefined;
   if (isOrder && cancel === true) refuse("--brokers and --cancel contradict each other.");
-  if (!isOrder && (topic !== undefined || throttle !== undefined)) {
-    refuse("--topic and --throttle need --brokers.");
+  if (!isOrder && throttle !== undefined) refuse("--throttle needs --brokers.");
+  if (!isOrder && cancel !== true && topic !== undefined) {
+    refuse("--topic needs --brokers or --cancel.");
   }
 }
 

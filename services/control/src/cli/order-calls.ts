@@ -43,5 +43,9 @@ export const ORDER_CALLS = {
     readonly topics?: readonly string[];
     readonly throttleBytesPerSec?: number;
   }): ControlCall => ({ method: "POST", path: "/v1/reassignments", body }),
-  cancelReassignment: (): ControlCall => ({ method: "DELETE", path: "/v1/reassignments" }),
+  cancelReassignment: (topics?: readonly string[]): ControlCall => ({
+    method: "DELETE",
+    path: "/v1/reassignments",
+    ...(topics !== undefined && { body: { topics } }),
+  }),
 } as const;

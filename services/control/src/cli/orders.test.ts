@@ -90,6 +90,7 @@ describe("what is harmless", () => {
       ' {"brokers":[1,2],"topics":["a","b"],"throttleBytesPerSec":10000000}',
     ],
     ["reassign --cancel", "DELETE /v1/reassignments", ""],
+    ["reassign --cancel --topic a", "DELETE /v1/reassignments", ' {"topics":["a"]}'],
   ])("%s is one call, and says what was done", async (line, call, body) => {
     takes(call);
     expect(await run(line)).toEqual({
@@ -212,7 +213,8 @@ describe("what is wrong is told in one sentence, and what to do in another", () 
     ["weight edge-1", "Either a weight or --clear is needed."],
     ["weight edge-1 3 --clear", "Either a weight or --clear is needed."],
     ["explain alice", "It has to be said whether it is a client or a conversation."],
-    ["reassign --throttle 3MB", "--topic and --throttle need --brokers."],
+    ["reassign --throttle 3MB", "--throttle needs --brokers."],
+    ["reassign --topic a", "--topic needs --brokers or --cancel."],
     ["reassign --brokers 1,1", "--brokers <ids>, 1,1: a broker stands there twice."],
     ["tail dm:alice", "<conversation> dm:alice: it is no conversation id; room:lobby is one."],
     ["statsu", "Unknown command 'statsu'; did you mean status?"],

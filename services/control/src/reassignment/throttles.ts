@@ -1,43 +1,67 @@
-import type { ClusterAdmin, SettingsChange } from "@millrace/log";
+import type { ClusterAdmin, PartitionReassignment } from "@millrace/log";
 import { type Clock, type Logger, delay } from "@millrace/runtime";
 import type { ReassignmentView } from "../api/views.ts";
+import type { AuditJournal } from "../audit/audit-journal.ts";
 import { LIMITS } from "../limits.ts";
+import { refusalOf, refuse } from "../refusal.ts";
 import type { ReplicaMove } from "./replica-plan.ts";
-
-const RATES = ["leader.replication.throttled.rate", "follower.replication.throttled.rate"] as const;
-const REPLICAS = [
-  "leader.replication.throttled.replicas",
-  "follower.replication.throttled.replicas",
-] as const;
+import {
+  RATES,
+  REPLICAS,
+  type StandingThrottles,
+  type Throttle,
+  isStanding,
+  removalOf,
+  throttleOf,
+  throttlesIn,
+} from "./throttle-settings.ts";
 
 export interface ThrottlesOptions {
-  readonly admin: ClusterAdmin;
+  readonly admin: Pick<
+    ClusterAdmin,
+    "describe" | "settingsOf" | "changeSettings" | "reassign" | "reassignments"
+  >;
+  readonly audit: Pick<AuditJournal, "begin" | "end">;
   readonly clock: Clock;
   readonly logger: Logger;
 }
 
-interface Standing {
-  readonly bytesPerSec: number | null;
-  readonly brokers: readonly string[];
-  readonly topics: readonly string[];
+/** All replicas that move, and what slows them. */
+export interface MovingReplicas extends StandingThrottles {
+  readonly partitions: readonly PartitionReassignment[];
 }
 
-const NONE: Standing = { bytesPerSec: null, brokers: [], topics: [] };
+export interface CalledOff {
+  readonly count: number;
+  /** Others still move behind it. */
+  readonly isThrottled: boolean;
+}
+
+/** Looks in a row that find nothing on its way before the throttle goes. */
+const IDLE_LOOKS = 2;
+
+/** Where another control may just be setting it, which takes it up to 15 s a step. */
+const IDLE_LOOKS_OF_OTHERS = 10;
 
 /**
- * Moves replicas, throttled where that is wished, and takes the throttle away when nothing moves any
- * more: left standing it would slow down brokers that come back after a failure.
+ * Moves replicas, throttled where that is wished, and takes the throttle away when nothing moves behind
+ * it any more: left standing it would slow down brokers that come back after a failure.
  *
  * What stands is read from the cluster itself, so that it is taken away also by a control that was
- * started anew, or by another one. It counts as ours where a broker has both rates, which is how it is
- * set here. It is taken away when nothing moved in two looks in a row: between the first replica's
- * throttle and the first replica's move somebody else may be looking.
+ * started anew, or by another one. Only what has the mark of control is taken away, never what other
+ * tools have set (throttle-settings.ts).
+ *
+ * Invariant: in this process nothing is begun, called off or taken away at the same time.
  */
 export class Throttles {
   readonly #options: ThrottlesOptions;
   readonly #stop = new AbortController();
   #wake = new AbortController();
   #idleLooks = 0;
+  #isBusy = false;
+  /** What stands was set by this process, which knows that it is whole. */
+  #isOwn = false;
+  #removing: Promise<void> | undefined;
 
   constructor(options: ThrottlesOptions) {
     this.#options = options;
@@ -45,53 +69,80 @@ export class Throttles {
 
   /** As the cluster has it. Rejects while it does not answer. */
   async view(): Promise<ReassignmentView> {
-    const [partitions, { bytesPerSec }] = await Promise.all([
-      this.#options.admin.reassignments(),
-      this.#standing(),
-    ]);
-    return { isRunning: partitions.length > 0, throttleBytesPerSec: bytesPerSec, partitions };
+    const { partitions, ours, foreign } = await this.moving();
+    const throttleBytesPerSec = ours.bytesPerSec ?? foreign.bytesPerSec;
+    return { isRunning: partitions.length > 0, throttleBytesPerSec, partitions };
   }
 
-  /** The throttle first: a move that has begun without would fill the net. */
-  async begin(moves: readonly ReplicaMove[], bytesPerSec?: number): Promise<void> {
+  /** The same in full. */
+  async moving(): Promise<MovingReplicas> {
     const { admin } = this.#options;
-    this.#idleLooks = 0;
-    if (bytesPerSec !== undefined) await admin.changeSettings(throttleOf(moves, bytesPerSec));
+    const [partitions, standing] = await Promise.all([admin.reassignments(), this.#standing()]);
+    return { partitions, ...standing };
+  }
+
+  /** Throws a RefusalError while `alone` runs something. */
+  assertFree(): void {
+    if (!this.#isBusy) return;
+    refuse(409, "replicas are being sent or called back by somebody just now: try again soon");
+  }
+
+  /** Two who look and then begin would both find that nothing moves. Rejects as `assertFree`. */
+  async alone<Result>(run: () => Promise<Result>): Promise<Result> {
+    this.assertFree();
+    this.#isBusy = true;
     try {
-      const wishes = moves.map(({ topic, partition, to: replicas }) => {
-        return { topic, partition, replicas };
-      });
-      await admin.reassign(wishes);
+      await this.#removing?.catch(() => undefined);
+      return await run();
     } finally {
+      this.#isBusy = false;
       this.#idleLooks = 0;
       this.#wake.abort();
     }
   }
 
-  /** What is on its way goes back; the throttle goes with it. */
-  async cancel(): Promise<number> {
+  /** Within `alone`. The throttle first: a move that has begun without would fill the net. */
+  async begin(moves: readonly ReplicaMove[], bytesPerSec?: number): Promise<void> {
     const { admin } = this.#options;
-    const moving = await admin.reassignments();
-    const wishes = moving.map(({ topic, partition }) => ({ topic, partition, replicas: null }));
+    const { ours, live } = await this.#standing();
+    // Of a move that has come to its end.
+    await this.#remove(ours);
+    if (bytesPerSec !== undefined) await this.#set(moves, { bytesPerSec, live });
+    this.#isOwn = bytesPerSec !== undefined;
+    const wishes = moves.map(({ topic, partition, to: replicas }) => {
+      return { topic, partition, replicas };
+    });
+    // Whether it has begun may not be known where it rejects; the watch sees it.
+    await admin.reassign(wishes);
+  }
+
+  /** Within `alone`. Of these topics; the throttle goes with the last one that needs it. */
+  async cancel(topics: readonly string[]): Promise<CalledOff> {
+    const { admin } = this.#options;
+    const { partitions, ours } = await this.moving();
+    const those = partitions.filter(({ topic }) => topics.includes(topic));
+    const wishes = those.map(({ topic, partition }) => ({ topic, partition, replicas: null }));
     if (wishes.length > 0) await admin.reassign(wishes);
-    await this.#remove(await this.#standing());
-    return moving.length;
+    const others = partitions.filter((one) => !those.includes(one));
+    const isThrottled = isBehind(ours, others);
+    if (!isThrottled) await this.#remove(ours);
+    return { count: those.length, isThrottled };
   }
 
   /** Until `close`. Never rejects. */
   async watch(): Promise<void> {
     const { clock, logger } = this.#options;
     while (!this.#stop.signal.aborted) {
-      let isStanding = false;
+      let isThere = false;
       // Before the look: what begins meanwhile wants another one soon.
       this.#wake = new AbortController();
       try {
-        isStanding = await this.#look();
+        isThere = await this.#look();
       } catch (cause) {
         logger.debug({ err: cause }, "throttles can't be looked at now");
       }
       const until = AbortSignal.any([this.#stop.signal, this.#wake.signal]);
-      await delay(clock, isStanding ? LIMITS.reassignmentMs : LIMITS.watchMs, until);
+      await delay(clock, isThere ? LIMITS.reassignmentMs : LIMITS.watchMs, until);
     }
   }
 
@@ -99,91 +150,82 @@ export class Throttles {
     this.#stop.abort();
   }
 
-  /** Whether a throttle stands. */
+  /** Whether a throttle of ours stands. */
   async #look(): Promise<boolean> {
-    const standing = await this.#standing();
-    if (standing.bytesPerSec === null) return false;
-    const isMoving = (await this.#options.admin.reassignments()).length > 0;
-    this.#idleLooks = isMoving ? 0 : this.#idleLooks + 1;
-    if (this.#idleLooks < 2) return true;
-    await this.#remove(standing);
+    const { partitions, ours } = await this.moving();
+    const isIdle = isStanding(ours) && !isBehind(ours, partitions) && !this.#isBusy;
+    this.#idleLooks = isIdle ? this.#idleLooks + 1 : 0;
+    if (!isStanding(ours)) {
+      this.#isOwn = false;
+      return false;
+    }
+    const looks = this.#isOwn ? IDLE_LOOKS : IDLE_LOOKS_OF_OTHERS;
+    if (this.#idleLooks < looks) return true;
+    this.#removing = this.#removeAudited(ours);
+    await this.#removing;
+    this.#idleLooks = 0;
+    this.#isOwn = false;
     return false;
   }
 
-  async #remove({ brokers, topics }: Standing): Promise<void> {
-    const changes = [
-      ...topics.map((name) => changeOf("TOPIC", name, noneOf(REPLICAS))),
-      ...brokers.map((name) => changeOf("BROKER", name, noneOf(RATES))),
-    ];
-    if (changes.length === 0) return;
-    await this.#options.admin.changeSettings(changes);
+  /** Nobody has called for it: it stands in the audit as what control itself does. */
+  async #removeAudited(ours: Throttle): Promise<void> {
+    const { audit } = this.#options;
+    const { brokers, topics } = ours;
+    const entry = await audit.begin({
+      operator: "control",
+      address: "-",
+      action: "throttle.remove",
+      parameters: { brokers: brokers.map(Number), topics },
+    });
+    try {
+      await this.#remove(ours);
+      await audit.end(entry, { status: 200, outcome: "Nothing moves behind it any more." });
+    } catch (cause) {
+      const { status, message } = refusalOf(cause);
+      await audit.end(entry, { status, outcome: message });
+      throw cause;
+    }
+  }
+
+  async #remove(ours: Throttle): Promise<void> {
+    if (!isStanding(ours)) return;
+    await this.#options.admin.changeSettings(removalOf(ours));
+    const { brokers, topics } = ours;
     this.#options.logger.info({ brokers, topics }, "the throttle of moved replicas was removed");
   }
 
-  async #standing(): Promise<Standing> {
+  /** Either all of it stands, or, as far as brokers let us, none. */
+  async #set(
+    moves: readonly ReplicaMove[],
+    pace: { readonly bytesPerSec: number; readonly live: readonly number[] },
+  ): Promise<void> {
+    const { admin, logger } = this.#options;
+    try {
+      await admin.changeSettings(throttleOf(moves, pace));
+    } catch (cause) {
+      try {
+        await this.#remove((await this.#standing()).ours);
+      } catch (err) {
+        logger.warn({ err }, "half a throttle stands; it is removed as soon as brokers answer");
+      }
+      throw cause;
+    }
+  }
+
+  async #standing(): Promise<StandingThrottles & { readonly live: readonly number[] }> {
     const { admin } = this.#options;
-    const { brokers } = await admin.describe([]);
-    const ids = brokers.map(({ id }) => String(id));
-    const ofBrokers = await admin.settingsOf("BROKER", ids);
-    const throttled = [...ofBrokers].filter(([, settings]) => RATES.every((n) => settings.has(n)));
-    if (throttled.length === 0) return NONE;
-    const ofTopics = await admin.settingsOf("TOPIC", await admin.topics());
-    return {
-      bytesPerSec: Number(throttled[0]?.[1].get(RATES[0])),
-      brokers: throttled.map(([name]) => name),
-      topics: [...ofTopics]
-        .filter(([, settings]) => REPLICAS.every((name) => settings.has(name)))
-        .map(([name]) => name),
-    };
+    const { brokers, topics } = await admin.describe("all");
+    const live = brokers.map(({ id }) => id);
+    const [ofBrokers, ofTopics] = await Promise.all([
+      admin.settingsOf("BROKER", live.map(String), RATES),
+      admin.settingsOf("TOPIC", [...topics.keys()], REPLICAS),
+    ]);
+    return { ...throttlesIn(ofBrokers, ofTopics), live };
   }
 }
 
-/**
- * The old replicas are slowed as those that are read from, the new ones as those that read: the
- * replicas that stay in sync meanwhile are not (Kafka's documentation, 6.1 "Limiting bandwidth").
- */
-function throttleOf(all: readonly ReplicaMove[], bytesPerSec: number): SettingsChange[] {
-  // Who only leads first from now on copies nothing.
-  const moves = all.filter((move) => added(move).length > 0);
-  const topics = [...new Set(moves.map(({ topic }) => topic))];
-  const brokers = [...new Set(moves.flatMap(({ from, to }) => [...from, ...to]))];
-  const rate = String(bytesPerSec);
-  return [
-    ...brokers.map((broker) => {
-      return changeOf("BROKER", String(broker), { [RATES[0]]: rate, [RATES[1]]: rate });
-    }),
-    ...topics.map((topic) => {
-      const those = moves.filter((move) => move.topic === topic);
-      return changeOf("TOPIC", topic, {
-        [REPLICAS[0]]: replicaList(those, ({ from }) => from),
-        [REPLICAS[1]]: replicaList(those, added),
-      });
-    }),
-  ];
-}
-
-function added({ from, to }: ReplicaMove): number[] {
-  return to.filter((broker) => !from.includes(broker));
-}
-
-/** `partition:broker`, as Kafka wants it. */
-function replicaList(
-  moves: readonly ReplicaMove[],
-  brokersOf: (move: ReplicaMove) => readonly number[],
-): string {
-  return moves
-    .flatMap((move) => brokersOf(move).map((broker) => `${move.partition}:${broker}`))
-    .join(",");
-}
-
-function noneOf(names: readonly string[]): Readonly<Record<string, null>> {
-  return Object.fromEntries(names.map((name) => [name, null]));
-}
-
-function changeOf(
-  kind: SettingsChange["kind"],
-  name: string,
-  settings: SettingsChange["settings"],
-): SettingsChange {
-  return { kind, name, settings };
+/** Whether one of them is slowed by it. */
+function isBehind({ topics }: Throttle, partitions: readonly PartitionReassignment[]): boolean {
+  return partitions.some(({ topic }) => topics.includes(topic));
 }

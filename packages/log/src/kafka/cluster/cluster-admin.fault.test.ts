@@ -11,7 +11,7 @@ const PARTITIONS = 4;
 let cluster: KafkaCluster;
 let admin: ClusterAdmin;
 /** One that keeps its leaders when the third broker is gone. */
-let other: string;
+let healthy: string;
 
 beforeAll(async () => {
   cluster = await KafkaCluster.start({ brokers: 3 });
@@ -126,7 +126,6 @@ describe("what operators see of a cluster, and change in it", () => {
   });
 
   it("waits longer for a change than looks at the same broker wait", async () => {
-    const topic = await topicOn([1, 2]);
     const patient = new ClusterAdmin({ brokers: cluster.brokers, clientId: "test" });
     const rate = { "leader.replication.throttled.rate": "1000000" };
     const change = { kind: "BROKER", name: "2", settings: rate } as const;
@@ -134,16 +133,16 @@ describe("what operators see of a cluster, and change in it", () => {
     cluster.pause(1);
     const changed = patient.changeSettings([change]);
     // A look that gives up meanwhile does not end the change.
-    await expect(patient.settingsOf("BROKER", ["2"])).rejects.toThrow("no answer in time");
-    await patient.describe([topic]);
+    const look = await patient.settingsOf("BROKER", ["2"]).catch((cause: Error) => cause.message);
     cluster.resume(1);
+    expect(look).toMatch("no answer");
     await changed;
     patient.close();
   });
 
   it("tells of a partition that has no leader, and of brokers that are gone", async () => {
     const topic = await topicOn([3]);
-    other = await topicOn([1, 2]);
+    healthy = await topicOn([1, 2]);
     expect((await admin.describe([topic, "nowhere"])).topics.has("nowhere")).toBe(false);
     await cluster.kill(2);
     const placement = await waitFor(
@@ -158,9 +157,9 @@ describe("what operators see of a cluster, and change in it", () => {
   });
 
   it("tells of everything else while a partition has no leader", async () => {
-    const topic = other;
+    const topic = healthy;
     const { brokers } = await admin.describe([]);
-    expect(brokers.map(({ id }) => id).toSorted()).toEqual([1, 2]);
+    expect(new Set(brokers.map(({ id }) => id))).toEqual(new Set([1, 2]));
     expect(await admin.topics()).toContain(topic);
     expect(await admin.reassignments()).toEqual([]);
     const ofTopics = await admin.settingsOf("TOPIC", [topic, "nowhere"]);

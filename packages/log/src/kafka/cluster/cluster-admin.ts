@@ -126,8 +126,12 @@ export class ClusterAdmin {
    */
   async reassign(wishes: readonly ReplicaWish[]): Promise<void> {
     const answer = await this.#channels.changeByAny(alterReassignmentsRequest(wishes));
-    const { errorCode, errorMessage, failed } = answer;
+    const { errorCode, errorMessage } = answer;
     if (errorCode !== KAFKA_ERRORS.NONE) throw new Error(errorMessage ?? kafkaErrorName(errorCode));
+    // Whatever was to be called off may have arrived meanwhile.
+    const failed = answer.failed.filter((one) => {
+      return one.errorCode !== KAFKA_ERRORS.NO_REASSIGNMENT_IN_PROGRESS;
+    });
     const [first] = failed;
     if (first === undefined) return;
     const why = first.errorMessage ?? kafkaErrorName(first.errorCode);
@@ -142,13 +146,15 @@ export class ClusterAdmin {
 
   /**
    * Those that were set dynamically for the topic or the broker itself, and no defaults. Topics that are
-   * gone, or whose settings we may not see, are left out.
+   * gone, or whose settings we may not see, are left out. `only` names the settings, else all are told.
    */
   async settingsOf(
     kind: SettingsChange["kind"],
     names: readonly string[],
+    only?: readonly string[],
   ): Promise<SettingsByName> {
-    const answers = kind === "TOPIC" ? await this.#ofTopics(names) : await this.#ofBrokers(names);
+    const ask = kind === "TOPIC" ? this.#ofTopics(names, only) : this.#ofBrokers(names, only);
+    const answers = await ask;
     const seen = answers.filter(({ errorCode }) => !UNSEEN.includes(errorCode));
     for (const answer of seen) assertDescribed(answer);
     return new Map(
@@ -182,16 +188,22 @@ export class ClusterAdmin {
     this.#channels.close();
   }
 
-  async #ofTopics(names: readonly string[]): Promise<readonly DescribedSettings[]> {
+  async #ofTopics(
+    names: readonly string[],
+    only?: readonly string[],
+  ): Promise<readonly DescribedSettings[]> {
     if (names.length === 0) return [];
-    return this.#channels.askAny(describeConfigsRequest("TOPIC", names));
+    return this.#channels.askAny(describeConfigsRequest("TOPIC", names, only));
   }
 
   /** Each is asked itself: none knows the settings of another one. */
-  async #ofBrokers(names: readonly string[]): Promise<readonly DescribedSettings[]> {
+  async #ofBrokers(
+    names: readonly string[],
+    only?: readonly string[],
+  ): Promise<readonly DescribedSettings[]> {
     await this.describe([]);
     const asked = names.map((name) =>
-      this.#channels.ask(Number(name), describeConfigsRequest("BROKER", [name])),
+      this.#channels.ask(Number(name), describeConfigsRequest("BROKER", [name], only)),
     );
     return (await Promise.all(asked)).flat();
   }

@@ -21,7 +21,7 @@ export interface DescribedSetting {
 const ALL_SETTINGS = -1;
 
 /**
- * DescribeConfigs v1: all settings of topics, or of brokers, of which each tells only its own. kafkajs
+ * DescribeConfigs v1: settings of topics, or of brokers, of which each tells only its own. kafkajs
  * looks at the metadata of every topic before it asks, and asks nothing where one partition of the
  * cluster has no leader.
  *
@@ -30,9 +30,16 @@ const ALL_SETTINGS = -1;
 export function describeConfigsRequest(
   kind: keyof typeof CONFIG_RESOURCES,
   names: readonly string[],
+  only?: readonly string[],
 ): WireRequest<DescribedSettings[]> {
   const body = new ByteWriter().int32(names.length);
-  for (const name of names) body.int8(CONFIG_RESOURCES[kind]).string(name).int32(ALL_SETTINGS);
+  for (const name of names) {
+    body
+      .int8(CONFIG_RESOURCES[kind])
+      .string(name)
+      .int32(only?.length ?? ALL_SETTINGS);
+    for (const setting of only ?? []) body.string(setting);
+  }
   return {
     apiKey: API_KEYS.DESCRIBE_CONFIGS,
     apiName: "DescribeConfigs",
