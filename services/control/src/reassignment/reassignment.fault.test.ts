@@ -77,6 +77,26 @@ function settingsNow(): Promise<string[]> {
   });
 }
 
+/** As a control sets it, or another tool. */
+async function throttle(to: {
+  readonly replicas: string | null;
+  readonly rates: readonly [string | null, string | null];
+}): Promise<void> {
+  const { replicas, rates } = to;
+  const [leader, follower] = ["leader", "follower"].map((side) => `${side}.replication.throttled`);
+  const admin = new ClusterAdmin({ brokers: cluster.brokers, clientId: "test" });
+  const lists = { [`${leader}.replicas`]: replicas, [`${follower}.replicas`]: replicas };
+  await admin.changeSettings([
+    { kind: "TOPIC", name: stage.topic, settings: lists },
+    {
+      kind: "BROKER",
+      name: "2",
+      settings: { [`${leader}.rate`]: rates[0], [`${follower}.rate`]: rates[1] },
+    },
+  ]);
+  admin.close();
+}
+
 async function viewNow(): Promise<ReassignmentView> {
   return stage.get<ReassignmentView>(PATH);
 }
@@ -90,6 +110,7 @@ describe("replicas that are spread over other brokers", () => {
     const plan = planned.json as unknown as PlanView;
     expect(plan.isDangerous).toBe(true);
     expect(plan.effects.join(" ")).toContain("brokers 1, 2 →");
+    expect(plan.effects.join(" ")).toContain("Racks are not looked at");
     expect((await viewNow()).isRunning).toBe(false);
 
     const { status, json } = await stage.call("POST", PATH, { body });
@@ -100,7 +121,16 @@ describe("replicas that are spread over other brokers", () => {
     const running = await viewNow();
     expect(running).toMatchObject({ isRunning: true, throttleBytesPerSec: 1_000_000 });
     expect(running.partitions.flatMap(({ adding }) => adding)).toContain(3);
-    expect((await stage.call("POST", PATH, { body })).status).toBe(409);
+    for (const path of [PATH, `${PATH}?dryRun=true`]) {
+      expect((await stage.call("POST", path, { body })).status).toBe(409);
+    }
+    const cancel = (await stage.call("DELETE", `${PATH}?dryRun=true`)).json as unknown as PlanView;
+    expect(cancel.isDangerous).toBe(true);
+    expect(cancel.effects.join(" ")).toContain(`${stage.topic}: called off for 3 partitions`);
+    const elsewhere = await stage.call("DELETE", PATH, { body: { topics: ["elsewhere"] } });
+    expect(elsewhere.json["done"]).toBe(
+      "0 partitions were called back; the throttle stays until the others are there.",
+    );
     await waitFor(async () => (await settingsNow()).join() === "retention.ms=86400000", {
       what: "only the setting that was there is left",
       timeoutMs: 120_000,
@@ -112,6 +142,10 @@ describe("replicas that are spread over other brokers", () => {
     });
     const again = await stage.call("POST", PATH, { body });
     expect(again.json["done"]).toBe("All replicas are where they should be.");
+    const { audit } = await stage.get<{ audit: AuditView[] }>("/v1/audit");
+    expect(audit).toContainEqual(
+      expect.objectContaining({ operator: "control", action: "throttle.remove", status: 200 }),
+    );
   });
 
   it("come back when they are called off, and the throttle goes", async () => {
@@ -134,18 +168,48 @@ describe("replicas that are spread over other brokers", () => {
   });
 
   it("leave no throttle behind when nothing moves, also one of a control that has ended", async () => {
-    const names = ["leader.replication.throttled", "follower.replication.throttled"];
-    const of = (end: string, value: string) => names.map((name) => [`${name}.${end}`, value]);
-    const admin = new ClusterAdmin({ brokers: cluster.brokers, clientId: "test" });
-    await admin.changeSettings([
-      { kind: "TOPIC", name: stage.topic, settings: Object.fromEntries(of("replicas", "0:1")) },
-      { kind: "BROKER", name: "2", settings: Object.fromEntries(of("rate", "100000")) },
-    ]);
-    admin.close();
+    await throttle({ replicas: "0:2147483647,0:1", rates: ["100000", "100001"] });
     await waitFor(async () => (await settingsNow()).length === 5, { what: "the throttle stands" });
     await start();
     await waitFor(async () => (await settingsNow()).join() === "retention.ms=86400000", {
       what: "the throttle is gone",
+      timeoutMs: 60_000,
     });
+  });
+
+  it("do not begin behind a throttle that another tool has set", async () => {
+    await throttle({ replicas: "0:1", rates: ["100000", "100000"] });
+    await waitFor(async () => (await settingsNow()).length === 5, { what: "the throttle stands" });
+    const body = { brokers: [1, 2], topics: [stage.topic], throttleBytesPerSec: 1_000_000 };
+    const { status, json } = await stage.call("POST", PATH, { body });
+    expect([status, json["message"]]).toEqual([
+      409,
+      expect.stringContaining(`another tool throttles replicas (broker 2, topic ${stage.topic})`),
+    ]);
+    expect((await stage.call("DELETE", PATH)).status).toBe(200);
+    expect(await settingsNow()).toHaveLength(5);
+    await throttle({ replicas: null, rates: [null, null] });
+    await waitFor(async () => (await settingsNow()).length === 1, { what: "the tool is done" });
+  });
+
+  it("leave a broker that is dead, also while it has taken a partition's only replica with it", async () => {
+    await makeTopic(cluster.brokers, {
+      topic: "lost",
+      replicaAssignment: [{ partition: 0, replicas: [3] }],
+    });
+    await cluster.kill(2);
+    const body = { brokers: [1, 2], topics: [stage.topic], throttleBytesPerSec: 1_000_000 };
+    await waitFor(
+      async () => {
+        const { status, json } = await stage.call("POST", PATH, { body });
+        return status === 200 && String(json["done"]).includes("on their way");
+      },
+      { what: "the replicas are on their way" },
+    );
+    await waitFor(async () => (await viewNow()).throttleBytesPerSec === null, {
+      what: "they are there, and the throttle is gone",
+      timeoutMs: 120_000,
+    });
+    expect((await viewNow()).isRunning).toBe(false);
   });
 });

@@ -143,13 +143,15 @@ describe("the throttle of moved replicas", () => {
 
   it("is not taken away while it is being set, however long that takes", async () => {
     void throttles.watch();
-    let go = (): void => undefined;
-    const isLet = new Promise<void>((resolve) => (go = resolve));
+    const hold = new AbortController();
+    const isLet = new Promise<void>((resolve) => {
+      hold.signal.addEventListener("abort", () => resolve());
+    });
     admin.beforeChange = ({ kind }) => (kind === "TOPIC" ? isLet : undefined);
     const begun = begin();
     await looks(20);
     expect(admin.throttled).toEqual(["BROKER 1", "BROKER 2"]);
-    go();
+    hold.abort();
     await begun;
     await looks(20);
     expect(admin.throttled).toHaveLength(3);
