@@ -19,7 +19,7 @@ import {
 } from "../../services/edge/src/testing/edge-stage.ts";
 import { ask } from "../../services/edge/src/testing/http-client.ts";
 import { byPartition, metricOf } from "../../services/edge/src/testing/metric-of.ts";
-import { Operator } from "../../services/edge/src/testing/operator.ts";
+import { Operator, thenBody } from "../../services/edge/src/testing/operator.ts";
 import type { RawClient } from "../../services/edge/src/testing/raw-client.ts";
 
 const { Kafka, logLevel } = kafkajs;
@@ -257,11 +257,6 @@ async function say(client: RawClient, c: string, bodies: readonly string[]): Pro
     };
     await waitFor(isTaken, { what: text, ...SECONDS });
   }
-}
-
-/** The body of a drain: as a literal it would look like a promise. */
-function thenBody(word: string): object {
-  return JSON.parse(`{"then":"${word}"}`) as object;
 }
 
 function partitionOf(client: RawClient, c: string): number {

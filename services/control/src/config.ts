@@ -16,7 +16,7 @@ import { MESSAGES_TOPIC } from "@millrace/schemas";
 export const CONTROL_PREFIX = "CONTROL_";
 
 const HOST_AND_PORT = /^([^\s:,[\]]+|\[[\da-fA-F:.]+\]):\d{1,5}$/;
-const CLIENT_URL = /^wss?:\/\/[^\s,]+$/;
+const CLIENT_URL = /^wss?:\/\/[^\s,]+\/v1\/connect$/;
 
 /** Every option of control; `npm run check -- --write` puts it into docs/operations.md. */
 export const CONTROL_OPTIONS = {
@@ -58,7 +58,7 @@ export const CONTROL_OPTIONS = {
       "addresses that clients connect to, separated by commas: for `millrace tail` and `send`; of each `wss:` one the certificate is watched",
     fallback: [],
     item: CLIENT_URL,
-    wanted: "ws:// or wss:// addresses, several separated by commas",
+    wanted: "ws:// or wss:// addresses that end with /v1/connect, several separated by commas",
   }),
   isDevelopment: booleanOption({
     meaning: "topics need no more replicas than there are brokers",

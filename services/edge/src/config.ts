@@ -132,7 +132,7 @@ export const EDGE_OPTIONS = {
   }),
   weight: countOption({
     meaning:
-      "its share of the partitions that are relayed, beside the other edges' weights; 0: none while others have more",
+      "its share of the partitions that edges own, beside the other edges' weights; 0: none while others have more",
     fallback: 1,
     min: 0,
     max: WEIGHT_MAX,

@@ -52,7 +52,8 @@ beforeEach(() => {
     },
   };
   const server = {
-    refuseNewcomers: () => void calls.push("refuse"),
+    refuseNewcomers: ({ alsoCalls }: { readonly alsoCalls: boolean }) =>
+      void calls.push(alsoCalls ? "refuse all" : "refuse"),
     acceptNewcomers: () => void calls.push("accept"),
   };
   drain = new EdgeDrain({

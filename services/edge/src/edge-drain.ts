@@ -15,7 +15,10 @@ export interface EdgeDrainOptions {
   readonly drainMs: number;
   readonly ownership: Ownership;
   readonly connections: ReadonlySet<Connection>;
-  readonly server: { refuseNewcomers(): void; acceptNewcomers(): void };
+  readonly server: {
+    refuseNewcomers(wish: { readonly alsoCalls: boolean }): void;
+    acceptNewcomers(): void;
+  };
   /** So long after it has left the group the edge is still needed by others. */
   readonly handoverMs: number;
 }
@@ -45,6 +48,7 @@ export class EdgeDrain {
   #round: Round | undefined;
   #state: DrainState = "serving";
   #isEnding = false;
+  #isOpen = false;
   #handedOver: Promise<void> = Promise.resolve();
 
   constructor(options: EdgeDrainOptions) {
@@ -57,6 +61,7 @@ export class EdgeDrain {
 
   /** The edge serves from now on, unless it was told to stand aside while it started. */
   open(): void {
+    this.#isOpen = true;
     if (this.#round === undefined) this.#options.ownership.join();
   }
 
@@ -67,7 +72,9 @@ export class EdgeDrain {
     const round = { over: new AbortController(), closeAtMs: new Map<Connection, number>() };
     this.#round = round;
     void this.#moveAway(round, this.#options.clock.nowMs()).then(() => {
-      if (!round.over.signal.aborted) this.#state = "drained";
+      if (round.over.signal.aborted) return;
+      this.#state = "drained";
+      round.closeAtMs.clear();
     });
     return true;
   }
@@ -81,7 +88,8 @@ export class EdgeDrain {
     this.#round = undefined;
     this.#state = "serving";
     server.acceptNewcomers();
-    ownership.join();
+    // Before it knows the log and the orders, it could only distribute nothing.
+    if (this.#isOpen) ownership.join();
     return true;
   }
 
@@ -106,7 +114,7 @@ export class EdgeDrain {
   async #moveAway({ over: { signal }, closeAtMs }: Round, beganMs: number): Promise<void> {
     const { clock, random, drainMs, connections, server } = this.#options;
     this.#state = "draining";
-    server.refuseNewcomers();
+    server.refuseNewcomers({ alsoCalls: this.#isEnding });
     await within(clock, drainMs * LEAVE_SHARE, this.#leave()).catch(() => undefined);
     if (signal.aborted) return;
     const times = { clock, random, drainMs, beganMs };

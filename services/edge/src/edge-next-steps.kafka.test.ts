@@ -171,6 +171,8 @@ const REFUSED: Readonly<Record<RefusalStatus, () => Promise<Tried>>> = {
   409: async () => {
     const first = await stage.connect(edge, "alice");
     const { session } = first.frames[0] ?? {};
+    // Newer than the client's next attempt will be, too: that one it asks about.
+    await stage.connectWith(edge, "alice", { session: String(session), attempt: "5" });
     return tried(`${edge.ws}?session=${session}&attempt=0`, await tokenOf());
   },
   429: async () => {

@@ -92,7 +92,8 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
   });
   onScrape(metrics.deliveryMode, (gauge) => {
     const all = [...partitions.values()];
-    gauge.set({ mode: "direct" }, all.filter(({ isDirect }) => isDirect).length);
+    const direct = all.filter(({ isDirect, isPaused }) => isDirect && !isPaused);
+    gauge.set({ mode: "direct" }, direct.length);
     gauge.set({ mode: "relay" }, all.filter(({ isRelayed }) => isRelayed).length);
   });
   sender.start();

@@ -17,8 +17,10 @@ export interface HttpApiOptions {
   readonly logger: Logger;
   readonly limits: EdgeLimits;
   readonly admission: Admission;
-  /** False answers all but the probes with 503. */
+  /** What the probe of readiness says: whether new connections are taken. */
   readonly isOpen: () => boolean;
+  /** False answers all but the probes with 503; true also for an edge that takes no new connections and stays. */
+  readonly isServing: () => boolean;
   /** False: who is connected is served, but nobody should come here. */
   readonly hasRoom: () => boolean;
   /** Partitions whose records do not come: no reason to send clients elsewhere, but to look. */
@@ -70,8 +72,9 @@ export class HttpApi {
 
   /** Never rejects. */
   async #run(exchange: HttpExchange, route: Route, parameter: string): Promise<void> {
-    const { limits, logger, isOpen, services } = this.#options;
-    if (!isOpen()) return this.#respond(exchange, refusalAnswer(NOT_READY));
+    const { limits, logger, isOpen, isServing, services } = this.#options;
+    const isTaken = route.isOfNewcomers === true ? isOpen() : isServing();
+    if (!isTaken) return this.#respond(exchange, refusalAnswer(NOT_READY));
     if (this.#running >= limits.httpRequestsMax) return this.#respond(exchange, busy());
     // Before anything is awaited, or it would be lost.
     const body = route.hasBody ? exchange.readBody(limits.announced.frameBytes) : NO_BODY;

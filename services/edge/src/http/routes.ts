@@ -33,6 +33,8 @@ export interface Route {
   /** As the OpenAPI description spells it. */
   readonly path: string;
   readonly hasBody?: true;
+  /** It is about a connection, and refused where those are. */
+  readonly isOfNewcomers?: true;
   readonly answer: (services: HttpServices, call: Call) => Promise<HttpAnswer>;
 }
 
@@ -41,7 +43,7 @@ const MESSAGES = "/v1/conversations/{c}/messages";
 
 /** Every request that is answered with something; probes are answered by the API itself. */
 export const ROUTES: readonly Route[] = [
-  { method: "GET", path: "/v1/connect", answer: connectStatus },
+  { method: "GET", path: "/v1/connect", isOfNewcomers: true, answer: connectStatus },
   { method: "GET", path: "/v1/openapi.json", answer: description },
   { method: "POST", path: "/v1/tickets", answer: ticket },
   { method: "GET", path: "/v1/sessions", answer: sessionList },

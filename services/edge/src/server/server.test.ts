@@ -206,7 +206,16 @@ describe("the handshake", () => {
     expect(await plainStatus({ path: "/v1/connect?token=x" })).toBe(400);
     expect(await plainStatus({ path: "/healthz" })).toBe(200);
     expect(await plainStatus({ path: "/readyz" })).toBe(200);
-    server.refuseNewcomers();
+    server.refuseNewcomers({ alsoCalls: false });
+    expect(await plainStatus({ token: await issuer.token() })).toBe(503);
+    expect(await plainStatus({ path: "/readyz" })).toBe(503);
+    // Whoever calls over HTTP can't be moved away: they are asked for their token, as ever.
+    for (const { method, path, isOfNewcomers = false } of ROUTES) {
+      const url = `http://127.0.0.1:${server.port}${path.replace("{c}", "room")}`;
+      const { status: got } = await fetch(url, { method });
+      expect([path, got === 503]).toEqual([path, isOfNewcomers]);
+    }
+    server.refuseNewcomers({ alsoCalls: true });
     for (const { method, path } of ROUTES) {
       const url = `http://127.0.0.1:${server.port}${path.replace("{c}", "room")}`;
       const { status: got, headers } = await fetch(url, { method });

@@ -40,8 +40,8 @@ export interface Server {
   readonly port: number;
   /** What the probe of readiness says. */
   readonly isReady: boolean;
-  /** Who is connected stays; new ones are told to go elsewhere. */
-  refuseNewcomers(): void;
+  /** Who is connected stays; new ones are told to go elsewhere, and so are calls over HTTP where the edge ends. */
+  refuseNewcomers(wish: { readonly alsoCalls: boolean }): void;
   acceptNewcomers(): void;
   /** Whether connections are accepted at all; false: it could not listen again. */
   listen(isListening: boolean): boolean;
@@ -92,13 +92,16 @@ const SEND_OUTCOMES: Readonly<Record<number, SendOutcome>> = {
  */
 export async function startServer(options: ServerOptions): Promise<Server> {
   let isRefusing = false;
+  let isRefusingCalls = false;
   const isOpen = (): boolean => !isRefusing && options.isReady();
   const app = uWS.App();
   const anchor = new CorkAnchor();
   const upgrade = upgradeOf(options, isOpen, anchor);
   app.ws<Admitted>("/*", { ...behaviorOf(options), upgrade });
   app.get(anchor.path, (response) => anchor.take(response));
-  const api = new HttpApi({ ...options, isOpen });
+  // Who calls over HTTP has nowhere to be moved from: balancers go on sending such calls here.
+  const isServing = (): boolean => !isRefusingCalls && options.isReady();
+  const api = new HttpApi({ ...options, isOpen, isServing });
   app.any("/*", (response, request) => api.handle(new LibraryExchange(response, request)));
   let token: uWS.us_listen_socket | undefined = listen(app, options);
   if (token === undefined) {
@@ -112,11 +115,13 @@ export async function startServer(options: ServerOptions): Promise<Server> {
     get isReady() {
       return isOpen() && options.hasRoom();
     },
-    refuseNewcomers: () => {
+    refuseNewcomers: ({ alsoCalls }) => {
       isRefusing = true;
+      isRefusingCalls = alsoCalls;
     },
     acceptNewcomers: () => {
       isRefusing = false;
+      isRefusingCalls = false;
     },
     listen: (isListening) => {
       if (isListening) token ??= listen(app, { ...options, port });

@@ -122,6 +122,10 @@ export class DirectPartition implements PartitionSource {
   }
 
   resume(): void {
+    const at = this.#tail.position;
+    const isLost = this.#reader !== undefined && this.#reader.position === undefined;
+    // What the reader told the keys beyond a jump is not there any more; the tail itself may see no jump.
+    if (isLost && at !== undefined) this.#follower.began(this.partition, at);
     this.#endReader();
     this.#tail.resume();
   }

@@ -186,6 +186,8 @@ export class PartitionTail implements PartitionSource {
 
   async #reach(): Promise<void> {
     const bounds = await this.#inTime(this.#options.log.bounds(this.partition), 0);
+    // Another tail may have gone on meanwhile: an answer of before would set its followers back.
+    if (this.#stop.signal.aborted) return;
     if (bounds.kind === "unavailable") return this.#backOff();
     const offset = this.#origin === "end" ? bounds.endOffset : bounds.startOffset;
     this.#progress.heard(bounds.endOffset);

@@ -83,6 +83,7 @@ export class TailProgress {
   goOn(): void {
     this.#isHeld = false;
     if (this.#stalledSinceMs !== undefined) this.#stalledSinceMs = this.#clock.nowMs();
+    if (this.#behindSinceMs !== undefined) this.#behindSinceMs = this.#clock.nowMs();
   }
 
   /** Another incarnation, or a log that lost its end: what is known of its end holds no longer. */

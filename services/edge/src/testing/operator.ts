@@ -66,3 +66,8 @@ export class Operator {
 function place(c: string, user: string): string {
   return `${encodeURIComponent(c)}/${encodeURIComponent(user)}`;
 }
+
+/** The body of a drain: as a literal it would look like a promise. */
+export function thenBody(word: string): object {
+  return JSON.parse(`{"then":"${word}"}`) as object;
+}

@@ -45,8 +45,9 @@ export function sampleEdge(
     });
   // Nothing is known of a partition that was never reached; its silence says so.
   byPartition(metrics.tailLag, ({ lag }) => lag);
-  byPartition(metrics.tailLagSeconds, ({ lag, lagMs }) =>
-    lag === undefined ? undefined : lagMs / 1_000,
+  // A partition that is paused is behind because somebody wants it to be.
+  byPartition(metrics.tailLagSeconds, ({ lag, lagMs, isPaused }) =>
+    lag === undefined ? undefined : isPaused ? 0 : lagMs / 1_000,
   );
   byPartition(metrics.tailStalled, ({ stalledMs }) => stalledMs / 1_000);
   byPartition(metrics.tailSilence, ({ silenceMs }) => silenceMs / 1_000);

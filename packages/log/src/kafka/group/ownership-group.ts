@@ -203,6 +203,8 @@ class OwnershipGroup implements Ownership {
       rebalanceTimeout: REBALANCE_MS,
       heartbeatInterval: HEARTBEAT_MS,
       maxWaitTimeInMs: HEARTBEAT_MS,
+      // A topic that is deleted to be made anew must not come back with the broker's own settings.
+      allowAutoTopicCreation: false,
       retry: { retries: 5, restartOnFailure: async () => false },
     });
   }
