@@ -65,9 +65,17 @@ async function readFeed(
 async function* eventsIn(body: ReadableStream<Uint8Array>): AsyncGenerator<StreamEvent> {
   const reader = new EventStreamReader();
   const decoder = new TextDecoder();
-  // Streams of the browser can be iterated, which its types do not say everywhere.
-  for await (const bytes of body as unknown as AsyncIterable<Uint8Array>) {
-    yield* reader.take(decoder.decode(bytes, { stream: true }));
+  // Not every browser can iterate a stream.
+  const source = body.getReader();
+  try {
+    for (;;) {
+      const { done, value } = await source.read();
+      if (done) return;
+      yield* reader.take(decoder.decode(value, { stream: true }));
+    }
+  } finally {
+    // Whoever stops listening hangs up; a stream that has failed can't be cancelled, and needs not.
+    await source.cancel().catch(() => undefined);
   }
 }
 

@@ -1,3 +1,4 @@
+import { get } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { StatusView } from "./api/views.ts";
 import { LIMITS } from "./limits.ts";
@@ -87,6 +88,24 @@ describe("the doors of control", () => {
       expect(policy).not.toContain("unsafe");
     }
     expect((await stage.call("GET", "/v1/entry")).headers.get("cache-control")).toBe("no-store");
+  });
+
+  it("let no name through that would lead to another call of an edge", async () => {
+    await stage.start({ edges: [edge.address], brokers: NO_BROKER });
+    const authorization = `Bearer ${await stage.issuer.token()}`;
+    for (const name of ["%2e%2e", "%2e", ".."]) {
+      // `fetch` would take the step itself.
+      const path = `/v1/explain/clients/${name}`;
+      const status = await new Promise((resolve, reject) => {
+        const asking = get(stage.url, { path, headers: { authorization } }, (response) => {
+          response.resume();
+          resolve(response.statusCode);
+        });
+        asking.once("error", reject);
+      });
+      expect([name, status]).toEqual([name, 400]);
+    }
+    expect(edge.asked).toEqual([]);
   });
 
   it("take bodies up to their bound", async () => {

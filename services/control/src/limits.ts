@@ -25,8 +25,11 @@ export const LIMITS = {
   clusterMs: 3_000,
   /** For a call that waits for the log, which an edge gives 5 s. */
   orderMs: 7_000,
+  /** An order is taken to no further edge by then: the one that was asked last has `orderMs`. */
+  ordersMs: 14_000,
   /** One edge's answer; a report of 1,000 partitions has about 1 MB. */
   edgeBytes: 4_194_304,
+  /** Addresses that are asked; status says when there are more. */
   edges: 256,
   /** For so long a move waits for the group. */
   moveMs: 10_000,

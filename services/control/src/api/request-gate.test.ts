@@ -18,6 +18,18 @@ describe("the gate of control", () => {
     expect(() => gate.charge("otto")).toThrow("wait a second");
   });
 
+  it("forgives nobody because others ask, too, however many they are", () => {
+    const gate = new RequestGate(new FakeClock());
+    const names = Array.from(
+      { length: LIMITS.operatorsCounted },
+      (_, index) => `operator-${index}`,
+    );
+    for (let count = 1; count < LIMITS.requestBurst; count++) gate.charge("operator-0");
+    for (const name of names) gate.charge(name);
+    gate.charge("operator-1");
+    expect(() => gate.charge("operator-0")).toThrow("wait a second");
+  });
+
   it("lets so many requests be in progress, and takes another one once one is answered", () => {
     const gate = new RequestGate(new FakeClock());
     const leaves = Array.from({ length: LIMITS.requestsInFlight }, () => gate.enter());

@@ -42,14 +42,17 @@ export class RequestGate {
   /** Throws a RefusalError where that operator has asked for too much. */
   charge(operator: string): void {
     const nowMs = this.#clock.nowMs();
-    const allowance = this.#allowances.get(operator) ?? {
+    const known = this.#allowances.get(operator);
+    if (known === undefined && this.#allowances.size >= LIMITS.operatorsCounted) {
+      this.#allowances.clear();
+    }
+    const allowance = known ?? {
       left: LIMITS.requestBurst,
       filledMs: nowMs,
     };
     const gained = ((nowMs - allowance.filledMs) / 1_000) * LIMITS.requestsPerSec;
     allowance.left = Math.min(LIMITS.requestBurst, allowance.left + gained);
     allowance.filledMs = nowMs;
-    if (this.#allowances.size >= LIMITS.operatorsCounted) this.#allowances.clear();
     this.#allowances.set(operator, allowance);
     if (allowance.left < 1) {
       refuse(429, "more requests a second than control takes of one operator: wait a second");

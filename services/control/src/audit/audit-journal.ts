@@ -19,6 +19,17 @@ export const AUDIT_PARTITION = 0;
 
 const ID_BYTES = 4;
 
+const NOT_DONE = {
+  status: 503,
+  outcome: "nothing was done, since this was not known to be written in time",
+};
+
+interface Failure {
+  readonly why: string;
+  /** It may be written all the same. */
+  readonly isUnknown: boolean;
+}
+
 /**
  * Writes what operators do into its topic, and into the log lines. Nothing is done that could not be
  * written before; an outcome that can't be written is in the log lines alone.
@@ -38,10 +49,12 @@ export class AuditJournal {
     const record: AuditRecord = { id, atMs, ...intent };
     const failure = await this.#write(record);
     if (failure !== undefined) {
-      logger.warn({ audit: id, ...intent, status: 503, why: failure }, "audit");
+      // It may stand there all the same, and would look as if nobody knew how it ended.
+      if (failure.isUnknown) void this.#write({ ...record, end: NOT_DONE });
+      logger.warn({ audit: id, ...intent, status: 503, why: failure.why }, "audit");
       refuse(
         503,
-        `nothing was done, since it could not be written to the audit (${failure}): ` +
+        `nothing was done, since it could not be written to the audit (${failure.why}): ` +
           "look at Kafka, and try again. The edges' own operators' ports work without it",
       );
     }
@@ -57,14 +70,16 @@ export class AuditJournal {
     const { logger } = this.#options;
     const { id, operator, action } = record;
     const failure = await this.#write({ ...record, end });
-    const lost = failure !== undefined && { unwritten: failure };
+    const lost = failure !== undefined && { unwritten: failure.why };
     logger.info({ audit: id, operator, action, ...end, ...lost }, "audit");
   }
 
   /** Undefined: it is written. */
-  #write(record: AuditRecord): Promise<string | undefined> {
+  #write(record: AuditRecord): Promise<Failure | undefined> {
     const { log, clock } = this.#options;
-    if (log.epoch === undefined) return Promise.resolve("its topic was not reached yet");
+    if (log.epoch === undefined) {
+      return Promise.resolve({ why: "its topic was not reached yet", isUnknown: false });
+    }
     return new Promise((resolve) => {
       log.append({
         partition: AUDIT_PARTITION,
@@ -73,7 +88,8 @@ export class AuditJournal {
         headers: [],
         deadlineMs: clock.nowMs() + LIMITS.auditMs,
         onOutcome: ({ kind }) => {
-          resolve(kind === "appended" ? undefined : "the log did not take it in time");
+          const why = "the log did not take it in time";
+          resolve(kind === "appended" ? undefined : { why, isUnknown: kind === "unknown" });
         },
       });
     });

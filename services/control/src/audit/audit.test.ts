@@ -1,6 +1,6 @@
-import { type MemoryLog, createMemoryLog } from "@millrace/log";
+import { type AppendRequest, type Log, type MemoryLog, createMemoryLog } from "@millrace/log";
 import { silentLogger, systemClock } from "@millrace/runtime";
-import type { AuditRecord } from "@millrace/schemas/record";
+import { type AuditRecord, decodeAudit } from "@millrace/schemas/record";
 import { waitFor } from "@millrace/testkit";
 import { beforeEach, describe, expect, it } from "vitest";
 import type { AuditView } from "../api/views.ts";
@@ -80,6 +80,27 @@ describe("the audit", () => {
     });
     await expect(away.begin(INTENT)).rejects.toThrow("nothing was done");
     expect((await reader.page(10)).audit).toEqual([]);
+  });
+
+  it("says of what it may have taken too late that nothing was done", async () => {
+    const written: AuditRecord[] = [];
+    const slow = {
+      epoch: "e",
+      append: ({ value, onOutcome }: AppendRequest) => {
+        const record = value === null ? undefined : decodeAudit(value);
+        if (record !== undefined) written.push(record);
+        onOutcome({ kind: "unknown" });
+      },
+    } as unknown as Log;
+    const late = new AuditJournal({ log: slow, clock: systemClock, logger: silentLogger });
+    await expect(late.begin(INTENT)).rejects.toThrow("nothing was done");
+    expect(written).toMatchObject([
+      INTENT,
+      {
+        id: written[0]?.id,
+        end: { status: 503, outcome: expect.stringMatching(/^nothing was done/) },
+      },
+    ]);
   });
 
   it("tells whoever follows as things happen", async () => {

@@ -1,6 +1,7 @@
 import type { ApiCall } from "../api/routes.ts";
 import type { Overview } from "../overview/overview.ts";
 import { partitionCount } from "../overview/owners.ts";
+import { isPathName } from "../path-name.ts";
 import { refuse } from "../refusal.ts";
 
 const PARTITIONS_MAX = 1_000_000;
@@ -35,7 +36,9 @@ export function partitionIn(value: unknown): number {
 
 export function edgeIn(value: unknown): string {
   const isName = typeof value === "string" && value !== "" && value.length <= EDGE_LENGTH_MAX;
-  return isName ? value : refuse(400, "`edge` must be an edge's id, such as edge-2");
+  return isName && isPathName(value)
+    ? value
+    : refuse(400, "`edge` must be an edge's id, such as edge-2");
 }
 
 export function weightIn(value: unknown): number {

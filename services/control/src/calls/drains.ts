@@ -1,5 +1,12 @@
 import type { PlanView } from "../api/views.ts";
-import { type SeenEdge, edgeOf, isGood, whyNot } from "../edges/edge-directory.ts";
+import {
+  type SeenEdge,
+  edgeOf,
+  isGood,
+  isUnknownAfter,
+  refusalStatus,
+  whyNot,
+} from "../edges/edge-directory.ts";
 import type { EdgeRequest } from "../edges/edge-client.ts";
 import type { Overview } from "../overview/overview.ts";
 import { NOT_FORETOLD, clients, movesSentence } from "../plan/plan-sentences.ts";
@@ -64,10 +71,15 @@ async function tell(
 ): Promise<void> {
   const edge = edgeOf(overview.edges, id);
   const answer = await services.directory.ask(edge, operator.token, request);
-  const isConflict = answer.kind === "answered" && answer.status === 409;
   if (isGood(answer)) return;
-  const status = isConflict ? 409 : 502;
-  refuse(status, `${id} has not done it: ${whyNot(answer)}`);
+  const why = whyNot(answer);
+  if (isUnknownAfter(answer)) {
+    refuse(
+      502,
+      `${id} has not confirmed it (${why}), and may do it all the same: \`millrace edges\``,
+    );
+  }
+  refuse(refusalStatus(answer), `${id} has not done it: ${why}`);
 }
 
 function drainPlan(overview: Overview, id: string, then: Then): PlanView {

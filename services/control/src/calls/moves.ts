@@ -1,12 +1,13 @@
 import type { PlanView } from "../api/views.ts";
 import { edgeOf } from "../edges/edge-directory.ts";
 import { LIMITS } from "../limits.ts";
+import { overviewOf } from "../overview/overview.ts";
 import { ownersIn } from "../overview/owners.ts";
 import { HARMLESS, NOT_FORETOLD, movesSentence } from "../plan/plan-sentences.ts";
 import { isGroupKnown, movesOf } from "../plan/redistribution.ts";
 import { refuse } from "../refusal.ts";
 import { assertPartition, edgeIn, fieldsOf, partitionIn } from "./call-words.ts";
-import { order, pinRequest } from "./edge-orders.ts";
+import { order, pinRequest, tryOrder } from "./edge-orders.ts";
 import type { CallContext, OperatorCall, PreparedCall } from "./operator-call.ts";
 import { isOwnedInTime } from "./ownership-wait.ts";
 
@@ -64,16 +65,19 @@ function prepared(wish: Wish, { verb, run }: Way): PreparedCall {
       return planOf(overview, wish, verb);
     },
     run: async (context) => {
-      const { overview } = context;
-      const { moving } = context.services;
-      assertPossible(overview, wish);
+      const { services, operator } = context;
+      const { moving } = services;
+      assertPossible(context.overview, wish);
       const { partition } = wish;
       if (moving.has(partition)) {
         refuse(409, `partition ${partition} is being moved already: wait until that is done`);
       }
       moving.add(partition);
       try {
-        const done = await run(context, wish);
+        // What was seen before may be the pin of a move that has ended meanwhile; from here on there is none.
+        const overview = await overviewOf(services, { token: operator.token, isFresh: true });
+        assertPossible(overview, wish);
+        const done = await run({ ...context, overview }, wish);
         const from = ownersIn(overview).get(partition) ?? null;
         return { done, moves: from === wish.edge ? [] : [{ partition, from, to: wish.edge }] };
       } finally {
@@ -133,7 +137,7 @@ async function runMove(context: CallContext, { partition, edge }: Wish): Promise
   if (before === null && ownersIn(context.overview).get(partition) === edge) {
     return `Partition ${partition} was owned by ${edge} already; nothing was done.`;
   }
-  await order(context, pinRequest(partition, edge), edge);
+  await pinForNow(context, { partition, edge }, before);
   const isThere = await isOwnedInTime(context, partition, edge);
   if (isThere && before !== null) {
     return `Partition ${partition} is owned by ${edge}; it was pinned, and is pinned to ${edge} now.`;
@@ -142,13 +146,35 @@ async function runMove(context: CallContext, { partition, edge }: Wish): Promise
   const moved = `Partition ${partition} is owned by ${edge}`;
   if (isThere && isRestored) return `${moved}.`;
   if (isThere) {
-    return `${moved}. Its pin could not be lifted again: \`millrace unpin ${partition}\`.`;
+    return `${moved}. It was not confirmed that its pin is lifted again: ${undoText(partition, null)}.`;
   }
   return refuse(503, failureText({ partition, edge }, isRestored, before));
 }
 
+/** A pin that nobody has confirmed may hold: it must not outlive the move that it was for. */
+async function pinForNow(
+  context: CallContext,
+  { partition, edge }: Wish,
+  before: string | null,
+): Promise<void> {
+  const request = pinRequest(partition, edge);
+  const outcome = await tryOrder(context, request, edge);
+  if (outcome.kind === "taken") return;
+  if (outcome.kind === "refused") {
+    const { status, why } = outcome;
+    refuse(status, `no edge takes the pin to ${edge} (${why}), and nothing was changed`);
+  }
+  const head = `no edge has confirmed the pin to ${edge} (${outcome.why})`;
+  if (await restore(context, { partition, edge: before })) {
+    refuse(502, `${head}; ${restoredText(before)}. Look at \`millrace status\`, and try again`);
+  }
+  refuse(502, `${head}; it may hold all the same: ${undoText(partition, before)}`);
+}
+
 async function runPin(context: CallContext, { partition, edge }: Wish): Promise<string> {
-  await order(context, pinRequest(partition, edge), edge);
+  const stood = context.overview.edges.orders?.pins.find((one) => one.partition === partition);
+  const undo = undoText(partition, stood?.edge ?? null);
+  await order(context, pinRequest(partition, edge), { about: edge, undo });
   if (await isOwnedInTime(context, partition, edge)) {
     return `Partition ${partition} is owned by ${edge}, and pinned to it.`;
   }
@@ -172,7 +198,7 @@ async function restore(
   { partition, edge }: { readonly partition: number; readonly edge: string | null },
 ): Promise<boolean> {
   try {
-    await order(context, pinRequest(partition, edge), edge ?? undefined);
+    await order(context, pinRequest(partition, edge), edge === null ? {} : { about: edge });
     return true;
   } catch (cause) {
     context.services.logger.warn({ err: cause, partition }, "a pin could not be put back");
@@ -187,9 +213,21 @@ function failureText(
   before: string | null,
 ): string {
   const head = `${edge} does not own partition ${partition} after ${SECONDS} s`;
-  if (!isRestored) return `${head}, and its pin to ${edge} stands: \`millrace unpin ${partition}\``;
-  const stands = before === null ? "the pin was lifted again" : `it is pinned to ${before} again`;
-  return `${head}; ${stands}, and nothing else was changed. Look at \`millrace status\``;
+  if (!isRestored) {
+    return `${head}, and its pin to ${edge} may stand: ${undoText(partition, before)}`;
+  }
+  return `${head}; ${restoredText(before)}, and nothing else was changed. Look at \`millrace status\``;
+}
+
+function restoredText(before: string | null): string {
+  return before === null ? "the pin was lifted again" : `it is pinned to ${before} again`;
+}
+
+/** What puts back by hand what stood before. */
+function undoText(partition: number, before: string | null): string {
+  return before === null
+    ? `\`millrace unpin ${partition}\``
+    : `\`millrace pin ${partition} ${before}\``;
 }
 
 function unpin(partition: number): PreparedCall {

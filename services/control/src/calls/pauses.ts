@@ -1,4 +1,5 @@
 import type { PlanView } from "../api/views.ts";
+import { counted } from "../counted.ts";
 import { partitionViews } from "../overview/partition-views.ts";
 import type { Overview } from "../overview/overview.ts";
 import { assertPartition, fieldsOf, partitionIn } from "./call-words.ts";
@@ -42,7 +43,9 @@ function prepared(partition: number, { isPause }: { readonly isPause: boolean })
 async function run(context: CallContext, partition: number, isPause: boolean) {
   assertPartition(context.overview, partition);
   const path = `/v1/pauses/${partition}`;
-  await order(context, { method: isPause ? "PUT" : "DELETE", path });
+  if (isPause)
+    await order(context, { method: "PUT", path }, { undo: `\`millrace resume ${partition}\`` });
+  else await order(context, { method: "DELETE", path });
   const done = isPause
     ? `Partition ${partition} is paused on every edge until it is resumed.`
     : `Partition ${partition} is delivered again, from where it stopped.`;
@@ -54,7 +57,7 @@ function pausePlan(overview: Overview, partition: number): PlanView {
   return {
     action: `pause partition ${partition}`,
     effects: [
-      `Nothing of partition ${partition} is delivered on any edge until it is resumed: ${subscribers} subscribers hear nothing of ${Math.round(recordsPerSec)} records a second.`,
+      `Nothing of partition ${partition} is delivered on any edge until it is resumed: ${hearers(subscribers)} nothing of ${counted(Math.round(recordsPerSec), "record")} a second.`,
       "What is published meanwhile is stored, and delivered in order when it is resumed. It must be resumed before the topic's retention has passed what waits.",
       "No client has to connect again.",
     ],
@@ -70,11 +73,20 @@ function resumePlan(overview: Overview, partition: number): PlanView {
     action: `resume partition ${partition}`,
     effects: [
       view?.isPaused === true
-        ? `Partition ${partition} is delivered again, from where it stopped: ${view.lag ?? "all"} records are waiting.`
+        ? `Partition ${partition} is delivered again, from where it stopped: ${waiting(view.lag)}.`
         : `Partition ${partition} is not paused.`,
     ],
     moves: [],
     reconnects: 0,
     isDangerous: false,
   };
+}
+
+function hearers(subscribers: number): string {
+  return `${counted(subscribers, "subscriber")} ${subscribers === 1 ? "hears" : "hear"}`;
+}
+
+function waiting(lag: number | null): string {
+  if (lag === null) return "all records that came meanwhile are waiting";
+  return `${counted(lag, "record")} ${lag === 1 ? "is" : "are"} waiting`;
 }

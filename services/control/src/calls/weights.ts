@@ -23,7 +23,8 @@ export const WEIGHT_CALLS: readonly OperatorCall[] = [
         run: async (context) => {
           edgeOf(context.overview.edges, edge);
           const path = `/v1/weights/${encodeURIComponent(edge)}`;
-          await order(context, { method: "PUT", path, body: { weight } }, edge);
+          const undo = `\`millrace weight ${edge} --clear\``;
+          await order(context, { method: "PUT", path, body: { weight } }, { about: edge, undo });
           return { done: `${edge} has the weight ${weight}.` };
         },
       };
@@ -41,7 +42,7 @@ export const WEIGHT_CALLS: readonly OperatorCall[] = [
         plan: ({ overview }) => liftPlan(overview, edge),
         run: async (context) => {
           const path = `/v1/weights/${encodeURIComponent(edge)}`;
-          await order(context, { method: "DELETE", path }, edge);
+          await order(context, { method: "DELETE", path }, { about: edge });
           return { done: `${edge} has the weight of its own options again.` };
         },
       };

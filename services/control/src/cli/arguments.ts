@@ -1,4 +1,6 @@
 import { InvalidArgumentError } from "commander";
+import { LIMITS } from "../limits.ts";
+import { isPathName } from "../path-name.ts";
 import { parseBytes } from "./amounts.ts";
 
 const WEIGHT_MAX = 1_000;
@@ -8,11 +10,19 @@ export function parsePartition(text: string): number {
 }
 
 export function parseWeight(text: string): number {
-  return wholeNumber(text, { min: 1, max: WEIGHT_MAX });
+  return wholeNumber(text, { min: 0, max: WEIGHT_MAX });
 }
 
 export function parseLimit(text: string): number {
-  return wholeNumber(text, { min: 1, max: 1_000 });
+  return wholeNumber(text, { min: 1, max: LIMITS.auditLimit });
+}
+
+/** What stands in a path of the API: an edge, a user, a conversation. */
+export function parseName(text: string): string {
+  if (isPathName(text)) return text;
+  throw new InvalidArgumentError(
+    "HTTP takes it for a folder, so nobody of that name can be named.",
+  );
 }
 
 /** As milliseconds. */

@@ -46,7 +46,7 @@ it("bash completes commands, what stands below them, and their options", async (
   expect(await offered("plan", "un")).toEqual(["unpin", "undrain"]);
   expect(await offered("--json", "explain", "c")).toEqual(["client", "conversation"]);
   expect(await offered("drain", "edge-2", "--e")).toEqual(["--end"]);
-  expect(await offered("move", "7", "edge-2", "--no-w")).toEqual(["--no-wait"]);
+  expect(await offered("drain", "edge-2", "--no-w")).toEqual(["--no-wait"]);
   expect(await offered("completion", "z")).toEqual(["zsh"]);
   expect(await offered("status", "--w")).toEqual(["--watch"]);
   expect(await offered("topics", "")).toContain("check");

@@ -1,4 +1,5 @@
 import type { DoneView, PlanView } from "../api/views.ts";
+import { type JsonShape, missingField } from "../json-shape.ts";
 import { CliFailure, EXIT } from "./failure.ts";
 
 /** A call that changes something, as the API spells it. */
@@ -16,6 +17,41 @@ export interface ControlCallsOptions {
 /** Control may ask all edges and Kafka before it answers. */
 const ANSWER_MS = 30_000;
 
+/**
+ * Longer than the API takes at the worst: the audit, looks, an order that edge after edge leaves
+ * unanswered, and a move's wait. Who gave up before would not know what was done.
+ */
+const ACT_MS = 180_000;
+
+/** What is read of each answer, by the word behind `/v1/`. */
+const VIEWS: Readonly<Record<string, JsonShape>> = {
+  status: {
+    edges: "list",
+    unreachable: "list",
+    problems: "list",
+    kafka: "object",
+    group: "object",
+    totals: "object",
+  },
+  edges: { edges: "list" },
+  partitions: { partitions: "list" },
+  explain: { verdict: "string", findings: "list" },
+  topics: { topics: "list" },
+  audit: { audit: "list" },
+  reassignments: { partitions: "list" },
+  entry: { urls: "list" },
+};
+const PLAN: JsonShape = { action: "string", effects: "list", moves: "list" };
+const DONE: JsonShape = { auditId: "string", done: "string" };
+
+interface Question {
+  readonly method: "GET" | ControlCall["method"];
+  readonly path: string;
+  readonly body?: object;
+  readonly timeoutMs: number;
+  readonly shape: JsonShape;
+}
+
 const ADVICE_TOKEN =
   'Give another one with --token or MILLRACE_TOKEN; its scope must have "millrace:admin".';
 
@@ -28,18 +64,21 @@ export class ControlCalls {
   }
 
   read<View>(path: string): Promise<View> {
-    return this.#ask("GET", path) as Promise<View>;
+    const shape = VIEWS[path.split(/[/?]/)[2] ?? ""] ?? {};
+    return this.#ask({ method: "GET", path, timeoutMs: ANSWER_MS, shape }) as Promise<View>;
   }
 
-  plan({ method, path, body }: ControlCall): Promise<PlanView> {
-    return this.#ask(method, `${path}?dryRun=true`, body) as Promise<PlanView>;
+  plan(call: ControlCall): Promise<PlanView> {
+    const path = `${call.path}?dryRun=true`;
+    const question = { ...call, path, timeoutMs: ANSWER_MS, shape: PLAN };
+    return this.#ask(question) as Promise<PlanView>;
   }
 
-  act({ method, path, body }: ControlCall): Promise<DoneView> {
-    return this.#ask(method, path, body) as Promise<DoneView>;
+  act(call: ControlCall): Promise<DoneView> {
+    return this.#ask({ ...call, timeoutMs: ACT_MS, shape: DONE }) as Promise<DoneView>;
   }
 
-  async #ask(method: string, path: string, body?: object): Promise<unknown> {
+  async #ask({ method, path, body, timeoutMs, shape }: Question): Promise<unknown> {
     const { url, token } = this.#options;
     let response: Response;
     let text: string;
@@ -53,20 +92,20 @@ export class ControlCalls {
         ...(body && { body: JSON.stringify(body) }),
         // The token is for this address and no other.
         redirect: "error",
-        signal: AbortSignal.timeout(ANSWER_MS),
+        signal: AbortSignal.timeout(timeoutMs),
       });
       text = await response.text();
     } catch (cause) {
-      throw this.#unreachable(cause);
+      throw this.#unreachable(cause, timeoutMs);
     }
     const answer = parsed(text);
-    if (response.ok && answer !== undefined) return answer;
+    if (response.ok && missingField(answer, shape) === undefined) return answer;
     throw this.#refused(response.status, answer);
   }
 
-  #unreachable(cause: unknown): CliFailure {
+  #unreachable(cause: unknown, timeoutMs: number): CliFailure {
     const { url } = this.#options;
-    return new CliFailure(`Control does not answer at ${url} (${reasonOf(cause)}).`, {
+    return new CliFailure(`Control does not answer at ${url} (${reasonOf(cause, timeoutMs)}).`, {
       advice: "Start it (npm start in a checkout), or name another one with --control URL.",
       cause,
     });
@@ -74,7 +113,7 @@ export class ControlCalls {
 
   #refused(status: number, answer: unknown): CliFailure {
     const { url } = this.#options;
-    const message = sentenceOf(answer);
+    const message = status < 400 ? undefined : sentenceOf(answer);
     if (message === undefined) {
       return new CliFailure(`What answers at ${url} is not Millrace's control (HTTP ${status}).`, {
         advice: "Name the right address with --control URL.",
@@ -117,9 +156,9 @@ function sentence(text: string): string {
 }
 
 /** Of Node's fetch, which hides it in the cause. */
-function reasonOf(error: unknown): string {
+function reasonOf(error: unknown, timeoutMs: number): string {
   if (!(error instanceof Error)) return "no answer";
-  if (error.name === "TimeoutError") return `no answer within ${ANSWER_MS / 1_000} s`;
+  if (error.name === "TimeoutError") return `no answer within ${timeoutMs / 1_000} s`;
   const { cause } = error;
   if (cause instanceof Error) return "code" in cause ? String(cause.code) : cause.message;
   return error.message;

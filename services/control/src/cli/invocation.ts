@@ -1,7 +1,7 @@
 import type { Command } from "commander";
 import { ControlCalls } from "./control-calls.ts";
 import { CliFailure, EXIT } from "./failure.ts";
-import { type Paint, colours, noPaint } from "./paint.ts";
+import { type Paint, colours, jsonFor, noPaint } from "./paint.ts";
 import type { FoundProduct, Output, Surroundings } from "./surroundings.ts";
 import type { Layout } from "./table.ts";
 
@@ -57,7 +57,7 @@ export class Invocation {
   answer(view: object, text: () => string): void {
     const { stdout } = this.surroundings;
     if (!this.isJson) return this.say(text());
-    this.say(JSON.stringify(view, undefined, stdout.isTTY === true ? 2 : undefined));
+    this.say(jsonFor(stdout, view, stdout.isTTY === true ? 2 : undefined));
   }
 
   say(text: string): void {

@@ -1,11 +1,11 @@
 import type { Command } from "commander";
-import { parsePartition, parseSeconds, parseWeight } from "./arguments.ts";
+import { parseName, parsePartition, parseSeconds, parseWeight } from "./arguments.ts";
 import type { ControlCall } from "./control-calls.ts";
 import { examples } from "./examples.ts";
 import { CliFailure, EXIT } from "./failure.ts";
 import { ORDER_CALLS } from "./order-calls.ts";
 import type { Foresee } from "./order.ts";
-import { type Waiting, untilDrained, untilEnded, untilOwned } from "./progress.ts";
+import { type Waiting, untilDrained, untilEnded } from "./progress.ts";
 
 /** What becomes of an order: it is given, or only planned. */
 export type Give = (command: Command, call: ControlCall, foresee?: Foresee) => Promise<void>;
@@ -16,7 +16,6 @@ interface WaitOptions {
 }
 
 const DRAIN_MS = 600_000;
-const MOVE_MS = 60_000;
 
 /** What operators may order of edges and partitions, below `millrace` and below `millrace plan`. */
 export function addOrders(parent: Command, give: Give): void {
@@ -33,20 +32,16 @@ export function addOrders(parent: Command, give: Give): void {
 }
 
 function addMove(parent: Command, give: Give): void {
-  const move = parent
+  parent
     .command("move")
     .description("hand one partition over to another edge, and wait until it has it")
     .argument("<partition>", "its number", parsePartition)
     .argument("<edge>", "the edge that takes it")
-    .addHelpText("after", examples(parent, "move 7 edge-2", "move 7 edge-2 --no-wait"));
-  withWaiting(move, MOVE_MS).action(
-    (partition: number, edge: string, options: WaitOptions, command: Command) =>
-      give(
-        command,
-        ORDER_CALLS.move(partition, edge),
-        waited(options, MOVE_MS, (waiting) => () => untilOwned(partition, edge, waiting)),
-      ),
-  );
+    .addHelpText("after", examples(parent, "move 7 edge-2"))
+    // The API answers when the edge has it: there is nothing more to wait for.
+    .action((partition: number, edge: string, _options, command: Command) =>
+      give(command, ORDER_CALLS.move(partition, edge)),
+    );
 }
 
 function addPins(parent: Command, give: Give): void {
@@ -73,7 +68,7 @@ function addWeight(parent: Command, give: Give): void {
   parent
     .command("weight")
     .description("give an edge a larger or a smaller share of the partitions")
-    .argument("<edge>", "whose share it is")
+    .argument("<edge>", "whose share it is", parseName)
     .argument("[weight]", "its share, beside the others'", parseWeight)
     .option("--clear", "back to what the edge was started with")
     .addHelpText("after", examples(parent, "weight edge-2 3", "weight edge-2 --clear"))
@@ -101,13 +96,13 @@ function addDrains(parent: Command, give: Give): void {
   const drain = parent
     .command("drain")
     .description("take an edge out: its partitions and its clients go to the others")
-    .argument("<edge>", "the edge to take out")
+    .argument("<edge>", "the edge to take out", parseName)
     .option("--end", "and end its process; what supervises it starts another")
     .addHelpText("after", examples(parent, "drain edge-2", "drain edge-2 --end --yes"));
-  withWaiting(drain, DRAIN_MS).action(
+  withWaiting(drain).action(
     (edge: string, options: WaitOptions & { readonly end?: boolean }, command: Command) => {
       const isEnd = options.end === true;
-      const foresee = waited(options, DRAIN_MS, (waiting) =>
+      const foresee = waited(options, (waiting) =>
         isEnd ? untilEnded(edge, waiting) : () => untilDrained(edge, waiting),
       );
       return give(command, ORDER_CALLS.drain(edge, isEnd ? "end" : "stay"), foresee);
@@ -116,7 +111,7 @@ function addDrains(parent: Command, give: Give): void {
   parent
     .command("undrain")
     .description("take a drained edge back in")
-    .argument("<edge>", "the edge to take back")
+    .argument("<edge>", "the edge to take back", parseName)
     .addHelpText("after", examples(parent, "undrain edge-2"))
     .action((edge: string, _options, command: Command) => give(command, ORDER_CALLS.undrain(edge)));
 }
@@ -141,17 +136,16 @@ function addPauses(parent: Command, give: Give): void {
 }
 
 /** A plan is never waited for. */
-function withWaiting(command: Command, defaultMs: number): Command {
+function withWaiting(command: Command): Command {
   if (command.parent?.name() === "plan") return command;
   return command
     .option("--no-wait", "do not wait until it has come true")
-    .option("--timeout <seconds>", `how long to wait (default ${defaultMs / 1_000})`, parseSeconds);
+    .option("--timeout <seconds>", `how long to wait (default ${DRAIN_MS / 1_000})`, parseSeconds);
 }
 
 function waited(
   { wait = true, timeout }: WaitOptions,
-  defaultMs: number,
   foresee: (waiting: Waiting) => Foresee,
 ): Foresee | undefined {
-  return wait ? foresee({ timeoutMs: timeout ?? defaultMs }) : undefined;
+  return wait ? foresee({ timeoutMs: timeout ?? DRAIN_MS }) : undefined;
 }

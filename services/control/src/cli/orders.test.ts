@@ -2,7 +2,7 @@ import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { DoneView } from "../api/views.ts";
 import { type CliSetting, runMillrace } from "./testing/cli-run.ts";
 import { StubControl } from "./testing/stub-control.ts";
-import { edgeView, partitionView, planView } from "./testing/views.ts";
+import { edgeView, planView } from "./testing/views.ts";
 
 let control: StubControl;
 beforeEach(async () => {
@@ -77,12 +77,13 @@ describe("what is harmless", () => {
     ["pin 7 edge-2", "PUT /v1/pins/7", ' {"edge":"edge-2"}'],
     ["unpin 7", "DELETE /v1/pins/7", ""],
     ["weight edge/2 3", "PUT /v1/weights/edge%2F2", ' {"weight":3}'],
+    ["weight edge-2 0", "PUT /v1/weights/edge-2", ' {"weight":0}'],
     ["weight edge-2 --clear", "DELETE /v1/weights/edge-2", ""],
     ["rebalance", "POST /v1/rebalance", ""],
     ["undrain edge-2", "DELETE /v1/drains/edge-2", ""],
     ["pause 7", "PUT /v1/pauses/7", ""],
     ["resume 7", "DELETE /v1/pauses/7", ""],
-    ["move 7 edge-2 --no-wait", "POST /v1/moves", ' {"partition":7,"edge":"edge-2"}'],
+    ["move 7 edge-2", "POST /v1/moves", ' {"partition":7,"edge":"edge-2"}'],
     ["drain edge-2 --end --no-wait", DRAIN, ' {"then":"end"}'],
     [
       "reassign --brokers 1,2 --topic a --topic b --throttle 10MB",
@@ -151,21 +152,6 @@ edge-2 is drained.
 `);
   });
 
-  it("a move is waited for until the edge has the partition, quietly with --json", async () => {
-    const done = { auditId: "18", done: "It moves." };
-    takes("POST /v1/moves", HARMLESS, done);
-    const owners = ["edge-1", null, "edge-2"];
-    control.when("GET /v1/partitions", () => ({
-      body: { partitions: [partitionView({ partition: 7, owner: owners.shift() ?? null })] },
-    }));
-    expect(await run("move 7 edge-2 --json")).toEqual({
-      code: 0,
-      out: `${JSON.stringify(done)}\n`,
-      err: "",
-    });
-    expect(owners).toEqual([]);
-  });
-
   it("an edge that ends has ended when another process is in its place", async () => {
     takes(DRAIN);
     const starts = [100, 100, 200];
@@ -174,6 +160,19 @@ edge-2 is drained.
     }));
     const { code, err } = await run("drain edge-2 --end");
     expect([code, err.split("\n").at(-2)]).toEqual([0, "edge-2 has ended."]);
+  });
+
+  it("an edge that misses a look has not ended; one that is gone has", async () => {
+    takes(DRAIN);
+    const there = edgeView({ id: "edge-2", startedAtMs: 100 });
+    const looks = [there, undefined, there, undefined, undefined, undefined, undefined, there];
+    control.when("GET /v1/edges", () => {
+      const edge = looks.shift();
+      return { body: { edges: edge === undefined ? [] : [edge] } };
+    });
+    const { code, err } = await run("drain edge-2 --end");
+    expect([code, err.split("\n").at(-2)]).toEqual([0, "edge-2 has ended."]);
+    expect(looks).toEqual([there]);
   });
 
   it("is given up in time, and it is said that it goes on", async () => {
@@ -210,6 +209,11 @@ describe("what is wrong is told in one sentence, and what to do in another", () 
   it.each([
     ["move x edge-1", "<partition> x: a whole number from 0 to 100000 is needed."],
     ["move 7", "Missing required argument 'edge'."],
+    ["move 7 edge-2 --no-wait", "Unknown option '--no-wait'"],
+    ["audit --limit 501", "a whole number from 1 to 500 is needed."],
+    ["explain client ..", "<user> ..: HTTP takes it for a folder"],
+    ["explain conversation .", "<id> .: HTTP takes it for a folder"],
+    ["weight .. --clear", "<edge> ..: HTTP takes it for a folder"],
     ["weight edge-1", "Either a weight or --clear is needed."],
     ["weight edge-1 3 --clear", "Either a weight or --clear is needed."],
     ["explain alice", "It has to be said whether it is a client or a conversation."],
@@ -257,8 +261,15 @@ Start it (npm start in a checkout), or name another one with --control URL.
     expect(await run("undrain edge-2")).toMatchObject({ code: 2 });
   });
 
-  it("what is no control at all is recognised", async () => {
-    control.when("GET /v1/status", { body: "<html>hello</html>" });
+  it.each([
+    "<html>hello</html>",
+    "{}",
+    "[]",
+    "null",
+    '{"message":"hello"}',
+    '{"edges":{},"problems":7}',
+  ])("what is no control at all is recognised: %s", async (body) => {
+    control.when("GET /v1/status", { body });
     const { code, err } = await run("status");
     expect([code, err]).toEqual([
       1,

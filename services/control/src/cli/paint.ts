@@ -1,3 +1,5 @@
+import type { Output } from "./surroundings.ts";
+
 export type Tone = "bad" | "warn" | "good" | "dim" | "strong";
 
 const CODES: Readonly<Record<Tone, string>> = {
@@ -21,5 +23,15 @@ export function printable(text: string): string {
   return text.replaceAll(/[\p{Cc}\p{Bidi_Control}]/gu, (character) => {
     const code = character.codePointAt(0) ?? 0;
     return `\\u{${code.toString(16)}}`;
+  });
+}
+
+/** As a program reads it; on a terminal with escapes, where JSON itself would let others steer it. */
+export function jsonFor(output: Output, value: object, indent?: number): string {
+  const text = JSON.stringify(value, undefined, indent);
+  if (output.isTTY !== true) return text;
+  return text.replaceAll(/[\u007F-\u009F\p{Bidi_Control}]/gu, (character) => {
+    const code = character.codePointAt(0) ?? 0;
+    return `\\u${code.toString(16).padStart(4, "0")}`;
   });
 }

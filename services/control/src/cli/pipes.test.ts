@@ -246,6 +246,25 @@ describe("a pipe", () => {
     await writing;
   });
 
+  it("has one listener for all that wait, however many they are", async () => {
+    const end = output();
+    const pipe = new Pipe(end, () => undefined);
+    end.isFull = true;
+    const writing = Array.from({ length: 20 }, (_, a) => pipe.write({ a }));
+    expect([end.events.listenerCount("error"), end.events.listenerCount("drain")]).toEqual([1, 1]);
+    end.events.emit("drain");
+    await Promise.all(writing);
+    expect(end.events.listenerCount("drain")).toBe(0);
+  });
+
+  it("shows a terminal what would steer it, as JSON that says the same", async () => {
+    const value = { body: "\u009B2J\u007F\u202E" };
+    const end = { ...output(), isTTY: true };
+    await new Pipe(end, () => undefined).write(value);
+    expect(end.lines).toEqual([String.raw`{"body":"\u009b2J\u007f\u202e"}` + "\n"]);
+    expect(JSON.parse(end.lines[0] ?? "")).toEqual(value);
+  });
+
   it("says once that its reader is gone, and writes nothing more", async () => {
     const end = output();
     let gone = 0;

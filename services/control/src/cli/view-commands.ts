@@ -7,7 +7,7 @@ import type {
   StatusView,
   TopicView,
 } from "../api/views.ts";
-import { parseLimit } from "./arguments.ts";
+import { parseLimit, parseName } from "./arguments.ts";
 import { auditText } from "./audit-text.ts";
 import { edgesText } from "./edge-table.ts";
 import { examples } from "./examples.ts";
@@ -83,7 +83,7 @@ function addExplain(program: Command, surroundings: Surroundings): void {
   explain
     .command("client")
     .description("why a user hears nothing, at all or of one conversation")
-    .argument("<user>", "the sub of their token")
+    .argument("<user>", "the sub of their token", parseName)
     .option("--conversation <id>", "what they should hear of")
     .addHelpText("after", examples(explain, "client alice", "client alice --conversation room:42"))
     .action((user: string, words: { readonly conversation?: string }, command: Command) => {
@@ -95,7 +95,7 @@ function addExplain(program: Command, surroundings: Surroundings): void {
   explain
     .command("conversation")
     .description("why nobody hears anything of it")
-    .argument("<id>", "the conversation's id")
+    .argument("<id>", "the conversation's id", parseName)
     .addHelpText("after", examples(explain, "conversation room:42", "conversation room:42 --json"))
     .action((id: string, _options, command: Command) => {
       const path = `/v1/explain/conversations/${encodeURIComponent(id)}`;

@@ -254,6 +254,40 @@ describe("what programs read", () => {
     expect(out).toMatch(/^(\{"partitions":\[\]\}\n)+$/);
   });
 
+  it("--watch ends when nobody reads it any more", async () => {
+    control.when("GET /v1/partitions", { body: { partitions: [] } });
+    const { stop: goAway, interrupted: readerGone } = ctrlC();
+    const setting = { readerGone, onOut: () => goAway() };
+    expect(await run("partitions --watch --json", setting)).toMatchObject({ code: 0 });
+  });
+
+  it("--watch gives the cursor back whatever happens, and obeys no message", async () => {
+    let looks = 0;
+    const { stop, interrupted } = ctrlC();
+    control.when("GET /v1/partitions", () => {
+      looks += 1;
+      if (looks === 3) stop();
+      const body = { code: "unavailable", message: "away \u001B[2J" };
+      return looks === 2 ? { status: 503, body } : { body: { partitions: [] } };
+    });
+    const { out } = await run("partitions --watch", { columns: 80, interrupted });
+    expect(out).toContain(String.raw`Away \u{1b}[2J.`);
+    control.when("GET /v1/partitions", { body: { partitions: [null] } });
+    let told = "";
+    const onOut = (text: string): void => void (told += text);
+    await expect(run("partitions --watch", { columns: 80, onOut })).rejects.toThrow(TypeError);
+    expect(told.endsWith("\u001B[?25h")).toBe(true);
+  });
+
+  it("--json on a terminal is escaped where it would steer it", async () => {
+    const hottest = [{ conversation: "room:\u009B2J", recordsPerSec: 1, subscribers: 1 }];
+    const body = { partitions: [partitionView({ hottest })] };
+    control.when("GET /v1/partitions", { body });
+    const { out } = await run("partitions --json", { columns: 80 });
+    expect(out).toContain(String.raw`room:\u009b2J`);
+    expect(JSON.parse(out)).toEqual(body);
+  });
+
   it("--watch redraws on a terminal, goes on when control is away, and gives the cursor back", async () => {
     let looks = 0;
     const { stop, interrupted } = ctrlC();

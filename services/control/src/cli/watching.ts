@@ -1,6 +1,7 @@
 import { delay } from "@millrace/runtime";
 import { CliFailure } from "./failure.ts";
 import type { Invocation } from "./invocation.ts";
+import { jsonFor, printable } from "./paint.ts";
 
 const AGAIN_MS = 1_000;
 const TOP_LEFT = "\u001B[H";
@@ -17,7 +18,7 @@ export interface Shown {
 }
 
 /**
- * Shows it once, or with `--watch` every second until Ctrl-C: on a terminal in one place, in a pipe
+ * Shows it once, or with `--watch` every second until Ctrl-C or until nobody reads it any more: on a terminal in one place, in a pipe
  * one below the other. The first look must succeed; later ones may fail and say so.
  */
 export async function show(
@@ -30,15 +31,20 @@ export async function show(
   const { clock, interrupted, stdout } = invocation.surroundings;
   const end = new AbortController();
   void interrupted().then(() => end.abort());
+  // Nobody reads it any more, as behind `head`.
+  stdout.on("error", () => end.abort());
   const isDrawn = stdout.isTTY === true && !invocation.isJson;
   if (isDrawn) stdout.write(HIDE_CURSOR + CLEAR_ALL);
   let shown: Shown | CliFailure = first;
-  while (!end.signal.aborted) {
-    tell(invocation, shown, isDrawn);
-    await delay(clock, AGAIN_MS, end.signal);
-    shown = end.signal.aborted ? first : await lookAgain(look);
+  try {
+    while (!end.signal.aborted) {
+      tell(invocation, shown, isDrawn);
+      await delay(clock, AGAIN_MS, end.signal);
+      shown = end.signal.aborted ? first : await lookAgain(look);
+    }
+  } finally {
+    if (isDrawn) stdout.write(SHOW_CURSOR);
   }
-  if (isDrawn) stdout.write(SHOW_CURSOR);
 }
 
 async function lookAgain(look: () => Promise<Shown>): Promise<Shown | CliFailure> {
@@ -52,11 +58,11 @@ async function lookAgain(look: () => Promise<Shown>): Promise<Shown | CliFailure
 
 function tell(invocation: Invocation, shown: Shown | CliFailure, isDrawn: boolean): void {
   if (shown instanceof CliFailure) {
-    if (!isDrawn) return invocation.tell(shown.message);
-    return draw(invocation, shown.message);
+    const message = printable(shown.message);
+    return isDrawn ? draw(invocation, message) : invocation.tell(message);
   }
   if (isDrawn) return draw(invocation, shown.text());
-  if (invocation.isJson) invocation.say(JSON.stringify(shown.view));
+  if (invocation.isJson) invocation.say(jsonFor(invocation.surroundings.stdout, shown.view));
   else invocation.say(`${shown.text()}\n`);
 }
 

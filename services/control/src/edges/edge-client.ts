@@ -10,7 +10,12 @@ export interface EdgeRequest {
 /** What an edge has answered, or why it has not. */
 export type EdgeAnswer =
   | { readonly kind: "answered"; readonly status: number; readonly json: unknown }
-  | { readonly kind: "failed"; readonly why: string };
+  | {
+      readonly kind: "failed";
+      readonly why: string;
+      /** The edge was reached, or may have been: what was asked for may be done all the same. */
+      readonly isUnknown?: boolean;
+    };
 
 export type EdgeClient = (
   address: string,
@@ -35,9 +40,24 @@ export const askEdge: EdgeClient = async (address, token, { method, path, body }
     });
     return { kind: "answered", status: response.status, json: await jsonIn(response) };
   } catch (cause) {
-    return { kind: "failed", why: whyFailed(cause, timeoutMs) };
+    return { kind: "failed", why: whyFailed(cause, timeoutMs), isUnknown: !isUnsent(cause) };
   }
 };
+
+/** Nobody was reached, so nothing was asked of anybody. */
+const UNSENT = new Set([
+  "ECONNREFUSED",
+  "EHOSTUNREACH",
+  "ENETUNREACH",
+  "ENOTFOUND",
+  "EAI_AGAIN",
+  "UND_ERR_CONNECT_TIMEOUT",
+]);
+
+function isUnsent(error: unknown): boolean {
+  const { cause } = error as { readonly cause?: { readonly code?: unknown } };
+  return typeof cause?.code === "string" && UNSENT.has(cause.code);
+}
 
 /** Null where there is none, or none that can be read. */
 async function jsonIn({ body }: Response): Promise<unknown> {

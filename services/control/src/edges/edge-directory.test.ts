@@ -1,8 +1,10 @@
+import { type AddressInfo, createServer } from "node:net";
 import { systemClock } from "@millrace/runtime";
 import { afterEach, describe, expect, it } from "vitest";
 import { LIMITS } from "../limits.ts";
 import { edgeReport } from "../testing/edge-reports.ts";
 import { FakeEdge, type FakeEdgeOptions } from "../testing/fake-edge.ts";
+import { type EdgeAnswer, askEdge } from "./edge-client.ts";
 import { EdgeDirectory, edgeOf } from "./edge-directory.ts";
 
 const edges: FakeEdge[] = [];
@@ -15,6 +17,14 @@ async function fakeEdge(options: FakeEdgeOptions): Promise<FakeEdge> {
   const edge = await FakeEdge.start(options);
   edges.push(edge);
   return edge;
+}
+
+const AWAY: EdgeAnswer = { kind: "failed", why: "connection refused" };
+const SILENT: EdgeAnswer = { kind: "failed", why: "no answer", isUnknown: true };
+const UNKNOWN = { kind: "unknown", status: 502 };
+
+function answered(status: number, unknown = false): EdgeAnswer {
+  return { kind: "answered", status, json: unknown ? { unknown } : {} };
 }
 
 function directoryOf(...places: readonly string[]): EdgeDirectory {
@@ -123,8 +133,66 @@ describe("the look at all edges", () => {
     const directory = directoryOf(refusing.address, taking.address);
     const { edges: seen } = await directory.look("t");
     const request = { method: "PUT", path: "/v1/pins/1", body: { edge: "edge-1" } } as const;
-    expect((await directory.askAny(seen, "t", request)).edge.report.id).toBe("edge-2");
-    const none = directory.askAny(seen.slice(0, 1), "t", request);
-    await expect(none).rejects.toThrow("edge-1: it answers 503: the log is away");
+    expect(await directory.askAny(seen, "t", request)).toMatchObject({
+      kind: "taken",
+      edge: { report: { id: "edge-2" } },
+    });
+    const why = "edge-1: it answers 503: the log is away";
+    const none = await directory.askAny(seen.slice(0, 1), "t", request);
+    expect(none).toEqual({ kind: "refused", status: 502, why });
+  });
+
+  it.each<[string, readonly EdgeAnswer[], object]>([
+    ["an edge's own refusal is passed on", [answered(403), answered(403)], { status: 403 }],
+    ["what is wrong for all is asked of one", [answered(400)], { status: 400 }],
+    ["edges that disagree are edges that fail", [answered(403), answered(503)], { status: 502 }],
+    ["an edge that does not know the call is none's fault", [answered(404), AWAY], { status: 502 }],
+    ["who was not reached has done nothing", [AWAY, AWAY], { kind: "refused" }],
+    [
+      "who has not answered may have done it",
+      [SILENT, answered(503)],
+      { kind: "unknown", status: 502 },
+    ],
+    ["who does not know whether it holds says so", [answered(503, true), AWAY], UNKNOWN],
+    ["whoever takes it after all settles it", [SILENT, answered(204)], { kind: "taken" }],
+  ])("of an order: %s", async (_, answers, outcome) => {
+    const left = [...answers];
+    const directory = new EdgeDirectory({
+      edges: [],
+      clock: systemClock,
+      ask: async () => left.shift() ?? { kind: "failed", why: "nobody else was to be asked" },
+    });
+    const seen = [1, 2].map((n) => ({ address: "", report: edgeReport(`edge-${n}`) }));
+    const request = { method: "PUT", path: "/v1/pauses/1" } as const;
+    expect(await directory.askAny(seen, "t", request)).toMatchObject(outcome);
+    expect(left).toEqual([]);
+  });
+
+  it("tells what was never asked from what has not answered", async () => {
+    const request = { method: "PUT", path: "/v1/pauses/1" } as const;
+    const gone = await FakeEdge.start({ report: () => ({}) });
+    const { address } = gone;
+    await gone.stop();
+    expect(await askEdge(address, "t", request)).toMatchObject({
+      kind: "failed",
+      isUnknown: false,
+    });
+    const cut = createServer((socket) => socket.once("data", () => socket.destroy()));
+    await new Promise<void>((resolve) => cut.listen(0, "127.0.0.1", resolve));
+    const { port } = cut.address() as AddressInfo;
+    const answer = await askEdge(`127.0.0.1:${port}`, "t", request);
+    cut.close();
+    expect(answer).toMatchObject({ kind: "failed", isUnknown: true });
+  });
+
+  it("says how many addresses are more than it asks", async () => {
+    const directory = new EdgeDirectory({
+      edges: ["many:1"],
+      clock: systemClock,
+      resolve: async () => Array.from({ length: LIMITS.edges + 3 }, (_, n) => `host-${n}`),
+      ask: async () => ({ kind: "failed", why: "away" }),
+    });
+    const { unasked, unreachable } = await directory.look("t");
+    expect([unasked, unreachable.length]).toEqual([3, LIMITS.edges]);
   });
 });

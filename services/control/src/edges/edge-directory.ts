@@ -2,7 +2,7 @@ import { lookup } from "node:dns/promises";
 import { type Clock, messageOf, within } from "@millrace/runtime";
 import type { EdgeReport, OrderReport } from "@millrace/schemas";
 import { LIMITS } from "../limits.ts";
-import { refuse } from "../refusal.ts";
+import { type Refusal, refuse } from "../refusal.ts";
 import { SharedLook } from "../shared-look.ts";
 import { type EdgeAnswer, type EdgeClient, type EdgeRequest, askEdge } from "./edge-client.ts";
 import { readEdgeReport } from "./edge-report-reader.ts";
@@ -17,9 +17,22 @@ export interface EdgesLook {
   readonly takenAtMs: number;
   readonly edges: readonly SeenEdge[];
   readonly unreachable: readonly { readonly address: string; readonly why: string }[];
+  /** So many addresses more than are asked, of which nothing is known. */
+  readonly unasked: number;
   /** Null: no edge that answers knows of orders. */
   readonly orders: OrderReport | null;
 }
+
+/** What has become of an order that any edge may take. */
+export type OrderOutcome =
+  | { readonly kind: "taken"; readonly edge: SeenEdge }
+  /** `unknown`: it may hold all the same. `refused`: with the status that the edges' own answers have. */
+  | {
+      readonly kind: "refused" | "unknown";
+      readonly status: Refusal["status"];
+      /** Of each edge that was asked. */
+      readonly why: string;
+    };
 
 export interface EdgeDirectoryOptions {
   /** `host:port`; a name stands for all of its addresses. */
@@ -66,27 +79,42 @@ export class EdgeDirectory {
     return this.#ask(address, token, request);
   }
 
-  /** The first good answer, of whichever edge can give one. Throws a RefusalError. */
+  /** One edge after the other, until one takes it or time is up. Never rejects. */
   async askAny(
     edges: readonly SeenEdge[],
     token: string,
     request: EdgeRequest,
-  ): Promise<{ readonly edge: SeenEdge; readonly json: unknown }> {
+  ): Promise<OrderOutcome> {
+    const { clock } = this.#options;
+    const untilMs = clock.nowMs() + LIMITS.ordersMs;
+    const statuses = new Set<Refusal["status"]>();
     const whys: string[] = [];
+    let isUnknown = false;
     for (const edge of edges) {
+      if (clock.nowMs() >= untilMs) break;
       const answer = await this.ask(edge, token, request);
-      if (isGood(answer)) return { edge, json: answer.json };
+      if (isGood(answer)) return { kind: "taken", edge };
+      isUnknown ||= isUnknownAfter(answer);
+      const status = refusalStatus(answer);
+      // What is wrong with the order itself every edge would say.
+      const isFinal = status === 400;
+      if (isFinal) statuses.clear();
+      statuses.add(status);
       whys.push(`${edge.report.id}: ${whyNot(answer)}`);
+      if (isFinal) break;
     }
-    const all = whys.length === 0 ? "no edge answers" : whys.join("; ");
-    return refuse(502, `no edge has taken it (${all}). Look at \`millrace status\`, and try again`);
+    const why = whys.length === 0 ? "no edge answers" : whys.join("; ");
+    if (isUnknown) return { kind: "unknown", status: 502, why };
+    const [status = 502, ...others] = statuses;
+    return { kind: "refused", status: others.length === 0 ? status : 502, why };
   }
 
   async #lookAtAll(token: string): Promise<EdgesLook> {
     const { clock, edges: places } = this.#options;
     const takenAtMs = Math.trunc(clock.wallMs());
     const resolved = await Promise.all(places.map((place) => this.#addressesOf(place)));
-    const addresses = [...new Set(resolved.flatMap(({ found }) => found))].slice(0, LIMITS.edges);
+    const known = [...new Set(resolved.flatMap(({ found }) => found))];
+    const addresses = known.slice(0, LIMITS.edges);
     const answers = await Promise.all(addresses.map((address) => this.#see(address, token)));
     const edges = oncePerLife(answers.filter((answer) => "report" in answer));
     return {
@@ -96,6 +124,7 @@ export class EdgeDirectory {
         ...resolved.flatMap(({ failed }) => failed),
         ...answers.filter((answer) => "why" in answer),
       ],
+      unasked: known.length - addresses.length,
       orders: await this.#orders(edges, token),
     };
   }
@@ -153,6 +182,22 @@ export function isGood(
   answer: EdgeAnswer,
 ): answer is Extract<EdgeAnswer, { readonly kind: "answered" }> {
   return answer.kind === "answered" && answer.status >= 200 && answer.status < 300;
+}
+
+/** What it was asked to do may be done all the same. */
+export function isUnknownAfter(answer: EdgeAnswer): boolean {
+  if (answer.kind === "failed") return answer.isUnknown === true;
+  const { unknown } = (answer.json ?? {}) as { readonly unknown?: unknown };
+  return answer.status >= 500 && unknown === true;
+}
+
+/** Whoever calls can mend these; 404 is the answer of an edge that does not know the call yet. */
+const OWN_REFUSALS = [400, 401, 403, 409, 413, 429] as const;
+
+/** The edge's own refusal is passed on as what it is. */
+export function refusalStatus(answer: EdgeAnswer): Refusal["status"] {
+  if (answer.kind === "failed") return 502;
+  return OWN_REFUSALS.find((status) => status === answer.status) ?? 502;
 }
 
 /** In words; of an edge's refusal its own message. */

@@ -1,9 +1,8 @@
 import type { EdgeReport } from "@millrace/schemas";
-
-type Kind = "string" | "number" | "boolean" | "object" | "list";
+import { type JsonShape, missingField } from "../json-shape.ts";
 
 /** What the views are made of. Whatever else a report says is stepped over. */
-const FIELDS: Readonly<Record<string, Kind>> = {
+const FIELDS: JsonShape = {
   id: "string",
   pid: "number",
   version: "string",
@@ -24,7 +23,7 @@ const FIELDS: Readonly<Record<string, Kind>> = {
   partitions: "list",
 };
 
-const PARTITION_FIELDS: Readonly<Record<string, Kind>> = {
+const PARTITION_FIELDS: JsonShape = {
   partition: "number",
   isOwned: "boolean",
   isPaused: "boolean",
@@ -48,16 +47,4 @@ export function readEdgeReport(
     if (lacks !== undefined) return { lacks: `partitions[].${lacks}` };
   }
   return { report };
-}
-
-function missingField(json: unknown, fields: Readonly<Record<string, Kind>>): string | undefined {
-  if (typeof json !== "object" || json === null) return "everything";
-  const values = json as Readonly<Record<string, unknown>>;
-  return Object.keys(fields).find((name) => !isOf(values[name], fields[name]));
-}
-
-function isOf(value: unknown, kind: Kind | undefined): boolean {
-  if (kind === "list") return Array.isArray(value);
-  if (kind === "object") return typeof value === "object" && value !== null;
-  return typeof value === kind;
 }

@@ -12,6 +12,8 @@ interface Follower {
   readonly operator: Operator;
   readonly stream: FastifyReply["raw"];
   readonly expiry: Timer;
+  /** What may wait to be read before it is let go: the last look, too, until the next one. */
+  allowedBytes: number;
 }
 
 export interface FollowersOptions {
@@ -53,6 +55,8 @@ export class Followers {
     }
     reply.hijack();
     const stream = reply.raw;
+    // It went away while its token was checked: its `close` has passed, and nothing would end it.
+    if (stream.destroyed) return;
     stream.writeHead(200, {
       ...(reply.getHeaders() as Record<string, string>),
       "content-type": "text/event-stream",
@@ -63,9 +67,10 @@ export class Followers {
       // nginx would hold it back otherwise.
       "x-accel-buffering": "no",
     });
-    const follower = {
+    const follower: Follower = {
       operator,
       stream,
+      allowedBytes: LIMITS.followerBytes,
       expiry: this.#untilExpiry(operator, () => this.#expire(follower)),
     };
     this.#all.add(follower);
@@ -76,7 +81,8 @@ export class Followers {
 
   /** To everybody, as things happen. */
   tell(view: AuditView): void {
-    for (const follower of this.#all) this.#send(follower, "audit", view);
+    const text = eventText("audit", view);
+    for (const follower of this.#all) this.#write(follower, text);
   }
 
   close(): void {
@@ -98,8 +104,9 @@ export class Followers {
       try {
         // Whose token asks does not matter: each follower's is an accepted operator's.
         const overview = await overviewOf(sources, { token: someone.operator.token });
-        this.#toAll("status", statusView(overview));
-        this.#toAll("partitions", { partitions: partitionViews(overview) });
+        const status = eventText("status", statusView(overview));
+        const partitions = { partitions: partitionViews(overview) };
+        this.#tellLook(status + eventText("partitions", partitions));
       } catch (cause) {
         logger.error({ err: cause }, "followers could not be told");
       }
@@ -109,19 +116,22 @@ export class Followers {
     this.#isLooking = false;
   }
 
-  #toAll(event: string, data: object): void {
-    const text = eventText(event, data);
-    for (const follower of this.#all) this.#write(follower, text);
-  }
-
-  #send(follower: Follower, event: string, data: object): void {
-    this.#write(follower, eventText(event, data));
+  /** A look may be larger than the bound by itself: only what is left of earlier ones counts. */
+  #tellLook(text: string): void {
+    const bytes = Buffer.byteLength(text);
+    for (const follower of this.#all) {
+      follower.allowedBytes = LIMITS.followerBytes;
+      this.#write(follower, text);
+      follower.allowedBytes += bytes;
+    }
   }
 
   #write(follower: Follower, text: string): void {
-    const { stream } = follower;
-    stream.write(text);
-    if (stream.writableLength <= LIMITS.followerBytes) return;
+    const { stream, allowedBytes } = follower;
+    if (stream.writableLength <= allowedBytes) {
+      stream.write(text);
+      return;
+    }
     this.#options.logger.warn({}, "a follower does not read; it is let go");
     this.#forget(follower);
     stream.destroy();

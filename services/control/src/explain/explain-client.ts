@@ -1,5 +1,6 @@
 import type { ConnectionReport } from "@millrace/schemas";
 import type { FindingView } from "../api/views.ts";
+import { counted } from "../counted.ts";
 import { LIMITS } from "../limits.ts";
 import {
   type Explained,
@@ -118,13 +119,13 @@ function* subscriptionFindings({ user, connections, conversation }: ClientFacts)
   if (conversation === undefined) {
     yield total === 0
       ? wrong("subscription", `${user} has subscribed nothing.`)
-      : right("subscription", `${user} has subscribed ${total} conversations.`);
+      : right("subscription", `${user} has subscribed ${counted(total, "conversation")}.`);
     return;
   }
   if (all.some((subscription) => subscription.conversation === conversation)) {
     yield right("subscription", `${user} has subscribed ${conversation}.`);
   } else if (total > all.length) {
-    const text = `${conversation} is not among the ${all.length} of ${total} subscriptions that edges list.`;
+    const text = `${conversation} is not among the ${all.length} of ${counted(total, "subscription")} that edges list.`;
     yield wrong("subscription", text);
   } else yield wrong("subscription", `${user} has not subscribed ${conversation}.`);
 }
@@ -159,9 +160,12 @@ function* bufferFindings({ connections }: ClientFacts): Generator<FindingView> {
     yield bytes >= LIMITS.bufferedBytes
       ? wrong(
           "buffer",
-          `Connection ${connection} on ${edge} has ${bytes} bytes waiting: the client does not read.`,
+          `Connection ${connection} on ${edge} has ${counted(bytes, "byte")} waiting: the client does not read.`,
         )
-      : right("buffer", `Connection ${connection} on ${edge} has ${bytes} bytes waiting.`);
+      : right(
+          "buffer",
+          `Connection ${connection} on ${edge} has ${counted(bytes, "byte")} waiting.`,
+        );
   }
 }
 

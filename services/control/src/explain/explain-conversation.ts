@@ -1,5 +1,6 @@
 import type { ConversationReport } from "@millrace/schemas";
 import type { FindingView } from "../api/views.ts";
+import { counted } from "../counted.ts";
 import {
   type Explained,
   type FleetFacts,
@@ -54,18 +55,23 @@ function* subscriberFindings({ conversation, onEdges }: ConversationFacts): Gene
     sum((report) => report.lagging),
   ];
   if (lagging > 0) {
-    const text = `${lagging} subscribers of ${conversation} read more slowly than messages come: \`millrace explain client\` says of each why.`;
+    const reads = `${counted(lagging, "subscriber")} of ${conversation} ${lagging === 1 ? "reads" : "read"}`;
+    const text = `${reads} more slowly than messages come: \`millrace explain client\` says of each why.`;
     yield wrong("buffer", text);
   }
   if (catchingUp > 0) {
-    yield wrong("catch-up", `${catchingUp} subscribers of ${conversation} are catching up.`);
+    yield wrong("catch-up", `${those(catchingUp, conversation)} catching up.`);
   }
   yield live + catchingUp + lagging === 0
     ? wrong("subscribers", `Nobody has subscribed ${conversation} on the edges that answer.`)
-    : right("subscribers", `${live} subscribers of ${conversation} are live.`);
+    : right("subscribers", `${those(live, conversation)} live.`);
   for (const { edge, lastPosition } of onEdges) {
     if (lastPosition !== null) {
       yield right("watermark", `On ${edge} the last that was handed on is ${lastPosition}.`);
     }
   }
+}
+
+function those(count: number, conversation: string): string {
+  return `${counted(count, "subscriber")} of ${conversation} ${count === 1 ? "is" : "are"}`;
 }

@@ -68,6 +68,7 @@ describe("why a client is silent", () => {
     const { verdict, findings } = explainClient(clientFacts());
     expect(verdict).toMatch(/^Nothing is wrong/);
     expect(findings.every(({ isOk }) => isOk)).toBe(true);
+    expect(findings.map(({ text }) => text)).toContain("alice has subscribed 1 conversation.");
     expect(findings.map(({ about }) => about)).toEqual([
       "rights",
       "connection",
@@ -228,6 +229,14 @@ describe("why a conversation is silent", () => {
       {
         onEdges: conversationFacts().onEdges.map((one) => ({ ...one, lagging: 3, catchingUp: 1 })),
       },
+    ],
+    [
+      "1 subscriber of room:1 reads more slowly than messages come: `millrace explain client` says of each why.",
+      { onEdges: conversationFacts().onEdges.map((one) => ({ ...one, lagging: 1 })) },
+    ],
+    [
+      "1 subscriber of room:1 is catching up.",
+      { onEdges: conversationFacts().onEdges.map((one) => ({ ...one, catchingUp: 1 })) },
     ],
     [
       "4 subscribers of room:1 are catching up.",

@@ -1,4 +1,5 @@
 import type { ExplanationView, FindingView, PartitionView } from "../api/views.ts";
+import { counted } from "../counted.ts";
 import { LIMITS } from "../limits.ts";
 
 /** What concerns whoever listens, wherever: the state of the edges, of Redis, of Kafka. */
@@ -68,7 +69,7 @@ function* lagFindings({ partition, lag, lagMs }: PartitionView): Generator<Findi
   if (lag === null || lagMs === null) {
     yield wrong("lag", `How far partition ${partition} is behind is not known.`);
   } else if (lagMs >= LIMITS.lagMs || lag >= LIMITS.lagRecords) {
-    const behind = `${lag} records and ${(lagMs / 1_000).toFixed(1)} s`;
+    const behind = `${counted(lag, "record")} and ${(lagMs / 1_000).toFixed(1)} s`;
     yield wrong(
       "lag",
       `Partition ${partition} is ${behind} behind the end of its log on some edge.`,

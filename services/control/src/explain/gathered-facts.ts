@@ -7,6 +7,7 @@ import { type SeenEdge, isGood } from "../edges/edge-directory.ts";
 import { type Overview, overviewOf } from "../overview/overview.ts";
 import { partitionCount } from "../overview/owners.ts";
 import { partitionViews } from "../overview/partition-views.ts";
+import { isPathName } from "../path-name.ts";
 import { refuse } from "../refusal.ts";
 import { type EdgeConnection, type RulingFact, explainClient } from "./explain-client.ts";
 import { type EdgeConversation, explainConversation } from "./explain-conversation.ts";
@@ -20,7 +21,7 @@ export async function clientExplanation(
   services: ControlServices,
   call: ApiCall,
 ): Promise<ExplanationView> {
-  const user = parseUserId(call.names["user"]) ?? refuse(400, "this is no user id");
+  const user = parseUserId(nameIn(call.names["user"])) ?? refuse(400, "this is no user id");
   const conversation = conversationIn(call.query["conversation"]);
   const overview = await seenBy(services, call);
   const ask = askerOf(services, overview, call);
@@ -53,7 +54,7 @@ export async function conversationExplanation(
   call: ApiCall,
 ): Promise<ExplanationView> {
   const conversation =
-    conversationIn(call.names["conversation"]) ?? refuse(400, "this is no conversation id");
+    conversationIn(nameIn(call.names["conversation"])) ?? refuse(400, "this is no conversation id");
   const overview = await seenBy(services, call);
   const ask = askerOf(services, overview, call);
   const path = `/v1/conversations/${encodeURIComponent(conversation)}`;
@@ -70,6 +71,12 @@ export async function conversationExplanation(
 
 function seenBy(services: ControlServices, { operator }: ApiCall): Promise<Overview> {
   return overviewOf(services, { token: operator.token, isFresh: true });
+}
+
+/** Edges are asked with it in a path. */
+function nameIn(name: string | undefined): string | undefined {
+  if (name === undefined || isPathName(name)) return name;
+  return refuse(400, "`.` and `..` can't be asked for: HTTP takes them for folders");
 }
 
 function conversationIn(value: unknown): string | undefined {
@@ -93,7 +100,10 @@ function fleetFacts(overview: Overview): FleetFacts {
   return {
     isKafkaUp: cluster.isUp,
     edges: edges.edges.map(({ report: { id, state, isRedisUp } }) => ({ id, state, isRedisUp })),
-    unreachable: edges.unreachable.map(({ address }) => address),
+    unreachable: [
+      ...edges.unreachable.map(({ address }) => address),
+      ...(edges.unasked > 0 ? [`${edges.unasked} more that are not asked`] : []),
+    ],
     partitions: partitionViews(overview),
   };
 }

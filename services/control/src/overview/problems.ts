@@ -1,4 +1,6 @@
 import type { EdgeView, KafkaView, PartitionView, ProblemView } from "../api/views.ts";
+import { counted } from "../counted.ts";
+import { LIMITS } from "../limits.ts";
 import type { Overview } from "./overview.ts";
 
 interface Seen {
@@ -43,7 +45,7 @@ function* kafkaProblems({ cluster }: Overview, { kafka }: Seen): Generator<Probl
   }
   if (kafka.underReplicated > 0) {
     yield warning(
-      `${partitions(kafka.underReplicated)} with fewer replicas in sync than they have`,
+      `${counted(kafka.underReplicated, "partition")} with fewer replicas in sync than they have`,
       "look for the broker that is away or behind: `millrace partitions` names leaders and replicas",
     );
   }
@@ -54,6 +56,12 @@ function* reachProblems({ edges: look }: Overview, { edges }: Seen): Generator<P
     yield critical(
       `the edge at ${address} does not answer: ${why}`,
       "look at its process and its log; if it is gone for good take it out of CONTROL_EDGES",
+    );
+  }
+  if (look.unasked > 0) {
+    yield critical(
+      `${counted(look.unasked, "edge")} beyond the first ${LIMITS.edges} not looked at`,
+      "control asks no more of them: name fewer in CONTROL_EDGES, and the rest to another control",
     );
   }
   if (edges.length === 0 && look.unreachable.length === 0) {
@@ -140,8 +148,9 @@ function* fleetProblems(overview: Overview, { edges }: Seen): Generator<ProblemV
   if (ids.size < edges.length) {
     yield critical("two edges have one id", "give each an EDGE_ID of its own");
   }
+  const isWhole = overview.edges.unreachable.length === 0 && overview.edges.unasked === 0;
   for (const { partition, edge } of overview.edges.orders?.pins ?? []) {
-    if (!ids.has(edge) && overview.edges.unreachable.length === 0) {
+    if (!ids.has(edge) && isWhole) {
       yield warning(
         `partition ${partition} is pinned to ${edge}, which is not there`,
         `\`millrace unpin ${partition}\`, or bring ${edge} back; others own it meanwhile`,
@@ -174,10 +183,6 @@ function critical(what: string, advice: string): ProblemView {
 
 function warning(what: string, advice: string): ProblemView {
   return { severity: "warning", what, advice };
-}
-
-function partitions(count: number): string {
-  return count === 1 ? "1 partition" : `${count} partitions`;
 }
 
 function listOf(views: readonly PartitionView[]): string {

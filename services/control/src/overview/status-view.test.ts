@@ -52,6 +52,10 @@ describe("the status", () => {
         look: { unreachable: [{ address: "edge-3:9470", why: "no answer within 2 s" }] },
       }),
     ],
+    [
+      "critical: 3 edges beyond the first 256 not looked at",
+      overviewFrom({ look: { unasked: 3 } }),
+    ],
     ["critical: no edge is known", overviewFrom({ edges: [] })],
     [
       "critical: no broker leads partition 2",

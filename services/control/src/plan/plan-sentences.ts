@@ -1,4 +1,5 @@
 import type { PlanView } from "../api/views.ts";
+import { counted } from "../counted.ts";
 
 type Moves = PlanView["moves"];
 
@@ -16,7 +17,7 @@ export const NOT_FORETOLD =
   "What changes hands can't be foretold now: Kafka does not tell of the group of edges, or it is distributing partitions this moment.";
 
 export function clients(count: number): string {
-  return count === 1 ? "1 client" : `${count} clients`;
+  return counted(count, "client");
 }
 
 function moveText({ partition, from, to }: Moves[number]): string {

@@ -40,10 +40,19 @@ describe("what would change hands", () => {
   });
 
   it("is not foretold while the group is not known", () => {
-    const group = { state: "Unknown", members: [] };
-    const overview = overviewFrom({ cluster: { group } });
-    expect(isGroupKnown(overview)).toBe(false);
-    expect(movesOf(overview, {})).toEqual([]);
+    const nameless = SHARED.members.map((member) => ({
+      ...member,
+      partitions: [],
+      words: undefined,
+    }));
+    for (const group of [
+      { state: "Unknown", members: [] },
+      { state: "PreparingRebalance", members: nameless },
+    ]) {
+      const overview = overviewFrom({ cluster: { group } });
+      expect(isGroupKnown(overview)).toBe(false);
+      expect(movesOf(overview, {})).toEqual([]);
+    }
     expect(isGroupKnown(overviewFrom({ cluster: { group: SHARED } }))).toBe(true);
   });
 });

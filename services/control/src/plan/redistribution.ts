@@ -16,8 +16,9 @@ export interface Change {
  * member of the group that will do it. Nothing where the group is not known.
  */
 export function movesOf(overview: Overview, change: Change): PlanView["moves"] {
+  // While it is distributed, its members have not said yet who they are.
+  if (!isGroupKnown(overview)) return [];
   const candidates = candidatesIn(overview, change);
-  if (candidates.length === 0) return [];
   const partitions = partitionCount(overview);
   const pins = pinsOf(overview, change);
   const owners = ownersIn(overview);

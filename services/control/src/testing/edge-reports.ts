@@ -72,6 +72,7 @@ export function overviewFrom(
       takenAtMs: 1_764_000_000_000,
       edges: edges.map((report) => ({ address: `${report.id}:9470`, report })),
       unreachable: [],
+      unasked: 0,
       orders: { pins: [], weights: [], pauses: [] },
       ...look,
     },

@@ -16,6 +16,8 @@ export interface CliSetting {
   readonly stdin?: Readable;
   /** Hears what is written to the standard output, as it is written. */
   readonly onOut?: (text: string) => void;
+  /** Nobody reads the standard output from then on. */
+  readonly readerGone?: Promise<void>;
   /** In front of a terminal of that many columns. */
   readonly columns?: number;
   readonly environment?: Readonly<Record<string, string>>;
@@ -31,6 +33,7 @@ export async function runMillrace(
 ): Promise<CliRun> {
   const { columns, environment = {}, interrupted, findProduct } = setting;
   const stdout = new Recorder(columns, setting.onOut);
+  void setting.readerGone?.then(() => stdout.lose());
   const stderr = new Recorder(columns);
   const typed = Readable.from(setting.input === undefined ? [] : [setting.input]);
   const surroundings: Surroundings = {
@@ -69,6 +72,7 @@ class Recorder implements Output {
   readonly isTTY: boolean;
   readonly columns: number;
   readonly #onWrite: (text: string) => void;
+  readonly #onLost: ((error: Error) => void)[] = [];
   text = "";
 
   constructor(columns: number | undefined, onWrite: (text: string) => void = () => undefined) {
@@ -87,7 +91,11 @@ class Recorder implements Output {
     // It is never full.
   }
 
-  on(): void {
-    // It never fails.
+  on(_event: "error", listener: (error: Error) => void): void {
+    this.#onLost.push(listener);
+  }
+
+  lose(): void {
+    for (const listener of this.#onLost) listener(new Error("EPIPE"));
   }
 }
