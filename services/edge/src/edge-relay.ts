@@ -92,8 +92,8 @@ function relayed(config: EdgeConfig, parts: RelayParts): EdgeRelay {
   });
   onScrape(metrics.deliveryMode, (gauge) => {
     const all = [...partitions.values()];
-    const direct = all.filter(({ isDirect, isPaused }) => isDirect && !isPaused);
-    gauge.set({ mode: "direct" }, direct.length);
+    const reading = all.filter(({ isDirect, isPaused }) => isDirect && !isPaused);
+    gauge.set({ mode: "direct" }, reading.length);
     gauge.set({ mode: "relay" }, all.filter(({ isRelayed }) => isRelayed).length);
   });
   sender.start();
