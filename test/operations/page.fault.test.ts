@@ -120,7 +120,7 @@ describe.skipIf(executablePath === undefined)("the live page in a real browser",
         what: "the move",
       },
     );
-    await waitFor(async () => /operator.*move/.test((await news.textContent()) ?? ""), {
+    await waitFor(async () => /: move partition 0/.test((await news.textContent()) ?? ""), {
       what: "who has ordered it",
     });
     await waitFor(async () => (await ownerOf(0)) === to, { what: "the new owner" });
