@@ -50,8 +50,8 @@ describe("the template of the load balancer", () => {
     expect(Number(kib) * 1_024).toBeGreaterThan(LIMITS.announced.frameBytes);
   });
 
-  it("names each edge and each hop, and leaves no value open", () => {
-    expect(config.match(/^ +server 127\.0\.0\.1:\d max_fails/gm)).toHaveLength(2);
+  it("names each edge for sockets and for calls, and each hop, and leaves no value open", () => {
+    expect(config.match(/^ +server 127\.0\.0\.1:\d max_fails/gm)).toHaveLength(2 * 2);
     expect(config).toContain("set_real_ip_from 10.0.0.0/8;");
     expect(config).not.toContain("${PROXY_");
   });
