@@ -1,6 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import type { AuditView, ExplanationView, ReassignmentView, TopicView } from "../api/views.ts";
-import { type CliSetting, ctrlC, runMillrace } from "./testing/cli-run.ts";
+import { type CliSetting, ctrlC, runAgainst } from "./testing/cli-run.ts";
 import { StubControl } from "./testing/stub-control.ts";
 import { EDGES, STATUS, partitionView } from "./testing/views.ts";
 
@@ -11,12 +11,7 @@ beforeEach(async () => {
 afterEach(() => control.close());
 
 function run(line: string, setting: CliSetting = {}) {
-  const environment = {
-    MILLRACE_CONTROL: control.url,
-    MILLRACE_TOKEN: "t",
-    ...setting.environment,
-  };
-  return runMillrace(line.split(" "), { ...setting, environment });
+  return runAgainst(control, line, setting);
 }
 
 /** Without colours, as a terminal of 80 columns shows it. */

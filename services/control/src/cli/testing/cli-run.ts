@@ -51,6 +51,17 @@ export async function runMillrace(
   return { code, out: stdout.text, err: stderr.text };
 }
 
+/** The same as a line, by an operator who knows where control is and has a token. */
+export function runAgainst(
+  control: { readonly url: string },
+  line: string,
+  setting: CliSetting = {},
+): Promise<CliRun> {
+  const known = { MILLRACE_CONTROL: control.url, MILLRACE_TOKEN: "t" };
+  const environment = { ...known, ...setting.environment };
+  return runMillrace(line.split(" "), { ...setting, environment });
+}
+
 /** A Ctrl-C that a test types. */
 export function ctrlC(): { readonly stop: () => void; readonly interrupted: Promise<void> } {
   const typed = new AbortController();
