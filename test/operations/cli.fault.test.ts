@@ -143,8 +143,8 @@ describe("orders", () => {
     const target = product.ready.edges.find(({ id }) => id !== first?.owner)?.id ?? "";
     const plan = await json<PlanView>(`plan move 0 ${target}`);
     expect(plan.moves).toContainEqual({ partition: 0, from: first?.owner, to: target });
-    const { code, err } = await run(`move 0 ${target} --yes`);
-    expect([code, err]).toEqual([0, expect.stringContaining(`${target} has partition 0.`)]);
+    const { code, out } = await run(`move 0 ${target} --yes`);
+    expect([code, out]).toEqual([0, expect.stringContaining(`${first?.owner} → ${target}`)]);
     expect((await partitions())[0]?.owner).toBe(target);
     const { audit } = await json<{ audit: AuditView[] }>("audit --limit 10");
     expect(audit.some(({ action, status: code2 }) => /move/.test(action) && code2 === 200)).toBe(
