@@ -29,6 +29,8 @@ export interface TopicPlace {
   readonly credentials?: CredentialSource;
 }
 
+type PartitionOffsets = Awaited<ReturnType<Admin["fetchTopicOffsets"]>>;
+
 const PATIENCE_MS = 120_000;
 
 /** A partition of which so many records were fetched beyond what is wanted is fetched no further. */
@@ -69,18 +71,10 @@ export class TopicReader {
     return reader;
   }
 
-  /** Where each partition ends now; a broker that is away for a moment is asked again. */
-  ends(): Promise<Map<number, bigint>> {
-    const asked = async (): Promise<Map<number, bigint> | undefined> => {
-      try {
-        const offsets = await this.#admin.fetchTopicOffsets(this.#place.topic);
-        return new Map(offsets.map(({ partition, high }) => [partition, BigInt(high)]));
-      } catch {
-        // No leader, no connection: whoever follows a topic sees brokers come and go.
-        return undefined;
-      }
-    };
-    return waitFor(asked, { what: "the topic's ends", timeoutMs: PATIENCE_MS });
+  /** Where each partition ends now. */
+  async ends(): Promise<Map<number, bigint>> {
+    const offsets = await this.#offsets();
+    return new Map(offsets.map(({ partition, high }) => [partition, BigInt(high)]));
   }
 
   /** How far each partition was read. */
@@ -115,7 +109,7 @@ export class TopicReader {
   async #start(): Promise<void> {
     const { topic } = this.#place;
     await this.#admin.connect();
-    const offsets = await this.#admin.fetchTopicOffsets(topic);
+    const offsets = await this.#offsets();
     for (const { partition, low } of offsets) this.#read.set(partition, BigInt(low));
     await this.#consumer.connect();
     await this.#consumer.subscribe({ topics: [topic], fromBeginning: true });
@@ -131,6 +125,19 @@ export class TopicReader {
       partitionsConsumedConcurrently: offsets.length,
       eachBatch: (payload) => this.#take(payload),
     });
+  }
+
+  /** A broker that is away for a moment is asked again. */
+  #offsets(): Promise<PartitionOffsets> {
+    const asked = async (): Promise<PartitionOffsets | undefined> => {
+      try {
+        return await this.#admin.fetchTopicOffsets(this.#place.topic);
+      } catch {
+        // No leader, no connection: whoever follows a topic sees brokers come and go.
+        return undefined;
+      }
+    };
+    return waitFor(asked, { what: "the topic's ends", timeoutMs: PATIENCE_MS });
   }
 
   async #take(payload: EachBatchPayload): Promise<void> {
