@@ -96,7 +96,7 @@ function openServices(config: ControlConfig, { logger, clock }: ControlParts): O
     moving: new Set(),
     directory: new EdgeDirectory({ edges: config.edges, clock }),
     cluster: new Cluster({ admin, topic, clock }),
-    topicChecks: new TopicChecks({ admin, topic, isDevelopment }),
+    topicChecks: new TopicChecks({ admin, clock, topic, isDevelopment }),
     audit,
     auditReader: new AuditReader({ log, clock, logger }),
     throttles: new Throttles({ admin, audit, clock, logger }),

@@ -66,7 +66,7 @@ beforeEach(() => {
     logger: silentLogger,
     directory,
     cluster: { fresh: async () => cluster(), look: async () => cluster() },
-    topicChecks: { last: [] },
+    topicChecks: { told: () => Promise.resolve([]) },
     moving: new Set(),
   } as unknown as ControlServices;
 });

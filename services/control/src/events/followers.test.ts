@@ -37,7 +37,7 @@ beforeEach(() => {
     clock,
     directory: { look: async () => seen().edges },
     cluster: { look: async () => seen().cluster },
-    topicChecks: { last: [] },
+    topicChecks: { told: () => Promise.resolve([]) },
   } as unknown as OverviewSources;
   followers = new Followers({ sources, clock, logger: silentLogger });
 });

@@ -10,7 +10,7 @@ export interface Overview {
   readonly topic: string;
   readonly edges: EdgesLook;
   readonly cluster: ClusterLook;
-  /** As last checked; empty before the first check. */
+  /** Empty before the first check. */
   readonly topics: readonly TopicView[];
 }
 
@@ -28,9 +28,10 @@ export async function overviewOf(
   { token, isFresh = false }: { readonly token: string; readonly isFresh?: boolean },
 ): Promise<Overview> {
   const takenAtMs = Math.trunc(clock.wallMs());
-  const [edges, seen] = await Promise.all([
+  const [edges, seen, topics] = await Promise.all([
     isFresh ? directory.fresh(token) : directory.look(token),
     isFresh ? cluster.fresh() : cluster.look(),
+    topicChecks.told(),
   ]);
-  return { takenAtMs, topic, edges, cluster: seen, topics: topicChecks.last };
+  return { takenAtMs, topic, edges, cluster: seen, topics };
 }
