@@ -102,7 +102,8 @@ export class TopicReader {
 
   async close(): Promise<void> {
     await this.#consumer.disconnect();
-    await this.#admin.deleteGroups([this.#groupId]);
+    // Kafka forgets a group without offsets by itself, only later.
+    await this.#admin.deleteGroups([this.#groupId]).catch(() => undefined);
     await this.#admin.disconnect();
   }
 
