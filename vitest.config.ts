@@ -7,6 +7,9 @@ const SERVICES = "./packages/testkit/src/vitest-services.ts";
 const SEED = "./packages/testkit/src/vitest-seed.ts";
 const EXCLUDE = ["**/node_modules/**"];
 
+/** A test with real processes that fails on a busy machine is tried so often again. */
+const RETRIES = Number(process.env["MILLRACE_TEST_RETRIES"] ?? 0);
+
 /**
  * One project for each kind of test: docs/style.md says what a file's name promises. Tests wait
  * for conditions; the time-outs only end one that hangs, on a machine of any speed.
@@ -30,6 +33,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "kafka",
+          retry: RETRIES,
           include: [`${FOLDERS}/*.kafka.test.ts`],
           exclude: EXCLUDE,
           globalSetup: [SERVICES],
@@ -41,6 +45,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "fault",
+          retry: RETRIES,
           include: [`${FOLDERS}/*.fault.test.ts`],
           exclude: EXCLUDE,
           globalSetup: [SERVICES],
@@ -56,6 +61,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "k8s",
+          retry: RETRIES,
           include: [`${FOLDERS}/*.k8s.test.ts`],
           exclude: EXCLUDE,
           globalSetup: [SERVICES],
