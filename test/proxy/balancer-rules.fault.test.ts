@@ -1,5 +1,6 @@
 import { Agent, request } from "node:https";
-import { NginxServer, waitFor } from "@millrace/testkit";
+import type { Duplex } from "node:stream";
+import { NginxServer, freePort, waitFor } from "@millrace/testkit";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
 import { isNginxThere } from "./proxied-fleet.ts";
 import { type Asked, StubEdge } from "./stub-edge.ts";
@@ -29,6 +30,8 @@ interface Question {
 let edges: [StubEdge, StubEdge];
 let balancer: NginxServer;
 let agent: Agent;
+/** Sockets of handshakes that an edge has taken. */
+let taken: Duplex[] = [];
 
 function all(): Asked[] {
   return edges.flatMap(({ asked }) => asked);
@@ -38,6 +41,10 @@ function all(): Asked[] {
 function bothAnswer(status: number, headers: Readonly<Record<string, string>> = {}): void {
   const body = `{"error":"of the edge"}`;
   for (const edge of edges) edge.behave = () => ({ kind: "answer", status, body, headers });
+}
+
+function bothTake(): void {
+  for (const edge of edges) edge.behave = () => ({ kind: "take" });
 }
 
 function ask({ method = "GET", path, headers = {}, body }: Question): Promise<Answer> {
@@ -52,6 +59,10 @@ function ask({ method = "GET", path, headers = {}, body }: Question): Promise<An
       response.once("end", () => resolve({ status, headers: response.headers, body: text }));
     });
     asking.once("error", reject);
+    asking.once("upgrade", ({ statusCode: status = 0, headers: told }, socket) => {
+      taken.push(socket);
+      resolve({ status, headers: told, body: "" });
+    });
     asking.end(body);
   });
 }
@@ -60,8 +71,17 @@ function connect(query = ""): Promise<Answer> {
   return ask({ path: `/v1/connect${query}`, headers: UPGRADE });
 }
 
-async function open(trustedHops: readonly string[] = []): Promise<void> {
-  const addresses = edges.map(({ address }) => address);
+/** Of so many handshakes at once. */
+async function statuses(count: number): Promise<number[]> {
+  const answers = await Promise.all(Array.from({ length: count }, () => connect()));
+  return answers.map(({ status }) => status);
+}
+
+async function open(
+  trustedHops: readonly string[] = [],
+  dead: readonly string[] = [],
+): Promise<void> {
+  const addresses = [...dead, ...edges.map(({ address }) => address)];
   balancer = await NginxServer.start({ edges: addresses, trustedHops });
   agent = new Agent({ ca: balancer.authority });
 }
@@ -72,6 +92,8 @@ describe.skipIf(!(await isNginxThere()))("the load balancer", () => {
   });
 
   afterEach(async () => {
+    for (const socket of taken) socket.destroy();
+    taken = [];
     agent.destroy();
     await balancer.stop();
     await Promise.all(edges.map((edge) => edge.stop()));
@@ -105,6 +127,28 @@ describe.skipIf(!(await isNginxThere()))("the load balancer", () => {
     expect(edges.map(({ asked }) => asked.length)).toEqual([1, 1]);
     expect(answer).toMatchObject({ status: 503, body: `{"error":"of the edge"}` });
     expect(answer.headers["retry-after"]).toBe("7");
+  });
+
+  it("finds the edge that takes newcomers, however many don't", async () => {
+    const dead = await Promise.all(
+      Array.from({ length: 8 }, async () => `127.0.0.1:${await freePort()}`),
+    );
+    await open([], dead);
+    const [full, other] = edges;
+    full.behave = () => ({ kind: "answer", status: 503 });
+    other.behave = () => ({ kind: "take" });
+    for (let time = 0; time < 12; time++) expect((await connect()).status).toBe(101);
+  });
+
+  it("takes everybody as soon as an edge does, whatever happened while the sockets of before lived", async () => {
+    await open();
+    bothTake();
+    expect(await statuses(4)).toEqual(Array(4).fill(101));
+    bothAnswer(503);
+    expect(await statuses(12)).toEqual(Array(12).fill(503));
+    bothTake();
+    expect(await statuses(12)).toEqual(Array(12).fill(101));
+    expect(taken.every(({ destroyed }) => !destroyed)).toBe(true);
   });
 
   it("does not take an attempt that a dying edge may have used for one that is replaced", async () => {

@@ -15,10 +15,15 @@ export type Behaviour =
       readonly body?: string;
       readonly headers?: Record<string, string>;
     }
+  /** It takes the handshake, and the socket stays. */
+  | { readonly kind: "take" }
   /** It has read the request, and its process ends. */
   | { readonly kind: "die" };
 
-/** As an edge that turns everybody away in one way, and tells what it was asked. */
+const SWITCHED =
+  "HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: websocket\r\n\r\n";
+
+/** As an edge that treats everybody in one way, and tells what it was asked. */
 export class StubEdge {
   readonly asked: Asked[] = [];
   /** Of each request anew. */
@@ -31,7 +36,7 @@ export class StubEdge {
       this.#note(request.method, request.url, request.headers);
       request.resume().once("end", () => {
         const behaviour = this.behave();
-        if (behaviour.kind === "die") return void request.socket.resetAndDestroy();
+        if (behaviour.kind !== "answer") return void request.socket.resetAndDestroy();
         const { status, body = "", headers = {} } = behaviour;
         response.writeHead(status, { "content-type": "application/json", ...headers }).end(body);
       });
@@ -40,6 +45,7 @@ export class StubEdge {
       this.#note(method, url, headers);
       const behaviour = this.behave();
       if (behaviour.kind === "die") return void stream.destroy();
+      if (behaviour.kind === "take") return void stream.write(SWITCHED);
       const { status, body = "", headers: more = {} } = behaviour;
       const lines = Object.entries({ ...more, "content-length": body.length, connection: "close" });
       const head = lines.map(([name, value]) => `${name}: ${value}\r\n`).join("");

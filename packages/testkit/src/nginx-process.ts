@@ -103,7 +103,7 @@ export function writeNginxConfig(options: NginxOptions): string {
     PROXY_FOLDER: folder,
     PROXY_LOG: join(folder, "access.log"),
     PROXY_RESOLVER: "",
-    PROXY_EDGES: edges.map((edge) => `server ${edge} max_fails=3 fail_timeout=1s;`).join("\n    "),
+    PROXY_EDGES: edges.map((edge) => `server ${edge} max_fails=0;`).join("\n    "),
     PROXY_LISTEN: `127.0.0.1:${options.port}`,
     PROXY_CERTIFICATE: options.certificateFile,
     PROXY_KEY: options.keyFile,
