@@ -107,6 +107,15 @@ export interface ConnectionReport {
   /** At most 100 are listed, those that are not live first. */
   readonly subscriptionsTotal: number;
   readonly subscriptions: readonly SubscriptionReport[];
+  /** Only where a conversation was named, and only from edges that know the question. */
+  readonly rights?: RightsReport;
+}
+
+/** What a connection may do in the conversation that was asked about: its token, less the rulings. */
+export interface RightsReport {
+  readonly conversation: string;
+  readonly mayRead: boolean;
+  readonly mayWrite: boolean;
 }
 
 export interface SubscriptionReport {

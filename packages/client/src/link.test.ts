@@ -32,6 +32,23 @@ describe("the line to the edges", () => {
     expect(edge.sockets).toHaveLength(3);
   });
 
+  it("names the address that nobody answers at, and not the session", async () => {
+    const edge = new FakeEdge();
+    const client = await edge.ready();
+    const why = (): string =>
+      client.state.kind === "waiting" ? client.state.why.message : client.state.kind;
+    edge.socket.end(1006);
+    expect(why()).toBe("the connection was closed with 1006");
+    await edge.clock.advance(250);
+    edge.socket.end(1006);
+    await edge.clock.settle();
+    expect(why()).toBe("ws://127.0.0.1:1/v1/connect can't be reached");
+    expect(client.state).toMatchObject({ why: { cause: { message: "fetch failed" } } });
+    await edge.clock.advance(500);
+    await edge.clock.advance(20_000);
+    expect(why()).toBe("no edge answers at ws://127.0.0.1:1/v1/connect");
+  });
+
   it("never has two attempts under way, and gives each more time than the one before", async () => {
     const edge = new FakeEdge();
     edge.chance = 0;

@@ -9,7 +9,7 @@ import { Backoff } from "./backoff.ts";
 import { Connection, type Ending } from "./connection.ts";
 import type { CancellableTimer, Environment } from "./environment.ts";
 import { MillraceError } from "./errors.ts";
-import { type Refusal, askRefusal } from "./refusal.ts";
+import { type Asked, type Refusal, askRefusal } from "./refusal.ts";
 
 /** What the application is told of the line. */
 export type ClientState =
@@ -169,11 +169,12 @@ export class Link {
     }
     this.#attempt = undefined;
     const wasRefused = ending.kind === "closed" && !ending.wasReady && ending.code < 4000;
-    const refusal = wasRefused ? await askRefusal(environment, request) : undefined;
+    const asked = wasRefused ? await askRefusal(environment, request) : undefined;
     if (this.#isEnded) return;
+    const refusal = asked?.kind === "refused" ? asked.refusal : undefined;
     this.#judgeSession(ending, refusal);
-    if (refusal === undefined) this.#afterEnding(ending);
-    else this.#afterRefusal(refusal);
+    if (refusal !== undefined) this.#afterRefusal(refusal);
+    else this.#afterEnding(ending, attemptError(ending, asked, request.url));
   }
 
   /** It may be the session that the server fails over: positions are known without it. */
@@ -187,11 +188,10 @@ export class Link {
     this.#sessionFailures = 0;
   }
 
-  #afterEnding(ending: Ending): void {
+  #afterEnding(ending: Ending, why = endingError(ending)): void {
     const delayMs = this.#backoff.nextMs();
-    if (ending.kind === "broken") return this.#again(delayMs, lostError("the line is dead"));
+    if (ending.kind === "broken") return this.#again(delayMs, why);
     const { code } = ending;
-    const why = lostError(`the connection was closed with ${code}`);
     // A 1000 that nobody here asked for comes from something in between.
     const next = code === 1000 ? "reconnect" : nextAfterClose(code);
     if (next === "stop") return this.#stop(stopError(`the server closed with ${code}`));
@@ -233,8 +233,23 @@ export function isTooLarge(ending: Ending): boolean {
   return ending.kind === "closed" && ending.code === CLOSED_TOO_LARGE;
 }
 
-function lostError(message: string): MillraceError {
-  return new MillraceError(message, { code: "unavailable", isRetryable: true });
+function endingError(ending: Ending): MillraceError {
+  if (ending.kind === "broken") return lostError("the line is dead");
+  return lostError(`the connection was closed with ${ending.code}`);
+}
+
+/** Of an attempt that came to nothing: whoever looks for the reason needs the address, too. */
+function attemptError(ending: Ending, asked: Asked | undefined, url: string): MillraceError {
+  // Without the query: it names the session.
+  const { origin, pathname } = new URL(url);
+  const address = `${origin}${pathname}`;
+  if (ending.kind === "broken") return lostError(`no edge answers at ${address}`);
+  if (asked?.kind !== "unanswered") return endingError(ending);
+  return lostError(`${address} can't be reached`, asked.cause);
+}
+
+function lostError(message: string, cause?: unknown): MillraceError {
+  return new MillraceError(message, { code: "unavailable", isRetryable: true, cause });
 }
 
 function stopError(message: string): MillraceError {

@@ -210,6 +210,24 @@ describe("publishing", () => {
     expect(large).toHaveLength(1);
   });
 
+  it.each([
+    ["what could never wait here", 4 * 1024 * 1024 + 1, false],
+    ["what the server has said it does not take", LIMITS.bodyBytes + 1, true],
+  ])(
+    "calls %s too large, also while others wait: trying again is of no use",
+    async (_, bytes, isKnown) => {
+      const edge = new FakeEdge();
+      const client = isKnown ? await edge.ready() : await edge.connect();
+      if (isKnown) edge.socket.end(1006);
+      publish(
+        client,
+        Array.from({ length: 1_000 }, (_, index) => `${index}`),
+      );
+      const refused = { code: "body-too-large", isRetryable: false };
+      await expect(client.publish(ROOM, "x".repeat(bytes))).rejects.toMatchObject(refused);
+    },
+  );
+
   it("settles in time, and says what is known", async () => {
     const edge = new FakeEdge();
     const client = await edge.connect({ publishTimeoutMs: 10_000 });

@@ -83,7 +83,10 @@ export class Publisher {
   publish(conversation: string, body: string, options: PublishOptions): Promise<Published> {
     const key = options.key ?? this.#options.randomKey();
     const bodyBytes = utf8Length(body);
-    const problem = problemOf(conversation, body, { ...options, key }) ?? this.#full(bodyBytes);
+    const problem =
+      problemOf(conversation, body, { ...options, key }) ??
+      this.#tooLarge(bodyBytes) ??
+      this.#full(bodyBytes);
     if (problem !== undefined) return Promise.reject(problem);
     return new Promise((resolve, reject) => {
       const { type, meta, ref, op } = options;
@@ -140,6 +143,12 @@ export class Publisher {
       this.#lanes.set(conversation, lane);
     }
     return lane;
+  }
+
+  /** For good: `queue-full` would have its caller try again for ever. */
+  #tooLarge(bytes: number): MillraceError | undefined {
+    const announced = this.#options.wire.limits?.bodyBytes ?? Number.POSITIVE_INFINITY;
+    return bytes > Math.min(announced, WAITING_BYTES_MAX) ? tooLarge("the body") : undefined;
   }
 
   #full(bytes: number): MillraceError | undefined {

@@ -9,15 +9,22 @@ export interface Refusal {
 
 const ASK_MS = 5_000;
 
+/** What became of the question. Without a refusal it is a matter of trying again. */
+export type Asked =
+  | { readonly kind: "refused"; readonly refusal: Refusal }
+  /** By now the upgrade would be accepted. */
+  | { readonly kind: "open" }
+  /** Nobody is there, or a page of a foreign origin may not know: `cause` is the platform's word. */
+  | { readonly kind: "unanswered"; readonly cause: unknown };
+
 /**
  * A browser never tells the status of a refused upgrade. The same URL without an upgrade answers
- * the same one, and takes nothing (docs/protocol.md §1). Undefined when nobody answers, or when the
- * upgrade would be accepted by now: both are a matter of trying again.
+ * the same one, and takes nothing (docs/protocol.md §1). Never rejects.
  */
 export async function askRefusal(
   { fetch, clock }: Environment,
   request: { readonly url: string; readonly token: string },
-): Promise<Refusal | undefined> {
+): Promise<Asked> {
   const abort = new AbortController();
   const timer = clock.after(ASK_MS, () => abort.abort());
   try {
@@ -27,13 +34,13 @@ export async function askRefusal(
       redirect: "error",
     });
     const text = await response.text();
-    if (response.status < 400) return undefined;
+    if (response.status < 400) return { kind: "open" };
     const seconds = Number(response.headers.get("retry-after") ?? Number.NaN);
     const retryAfterMs = seconds >= 0 ? seconds * 1000 : undefined;
-    return { status: response.status, message: messageIn(text), retryAfterMs };
-  } catch {
-    // Nobody there, or a page of a foreign origin: the network is the best guess.
-    return undefined;
+    const message = messageIn(text);
+    return { kind: "refused", refusal: { status: response.status, message, retryAfterMs } };
+  } catch (cause) {
+    return { kind: "unanswered", cause };
   } finally {
     timer.cancel();
   }

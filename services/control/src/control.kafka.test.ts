@@ -290,8 +290,10 @@ describe("control", () => {
   it("explains a client by all that edges say of it", async () => {
     await startFleet("edge-1", "edge-2");
     special = (id, path) => {
-      if (path === "/v1/users/alice/connections") {
-        const connection = { ...ALICE, connection: `c-${id}` };
+      const [connections, named] = path.split("?conversation=");
+      if (connections === "/v1/users/alice/connections") {
+        const rights = { conversation: named, mayRead: false, mayWrite: false };
+        const connection = { ...ALICE, connection: `c-${id}`, ...(named && { rights }) };
         return [
           200,
           id === "edge-1" ? { connections: [connection], total: 1 } : { connections: [], total: 0 },
@@ -319,6 +321,10 @@ describe("control", () => {
       verdict: expect.stringMatching(/^Nothing is wrong/) as string,
       connections: [{ connection: "c-edge-1", edge: "edge-1" }],
     });
+    const lab = await stage.get<Record<string, unknown>>(
+      "/v1/explain/clients/alice?conversation=lab",
+    );
+    expect(lab["verdict"]).toMatch(/^The token of connection c-edge-1 may not read lab:/);
     const room = await stage.get<Record<string, unknown>>("/v1/explain/conversations/room%3A1");
     expect(room).toMatchObject({
       subject: { conversation: "room:1" },

@@ -37,6 +37,13 @@ function aboutUser(user: string): Promise<{ connections: ConnectionReport[]; tot
   return told(`/v1/users/${encodeURIComponent(user)}/connections`);
 }
 
+/** Of each of alice's connections. */
+async function may(c: string): Promise<readonly ConnectionReport["rights"][]> {
+  const path = `/v1/users/alice/connections?conversation=${encodeURIComponent(c)}`;
+  const { connections } = await told<{ connections: ConnectionReport[] }>(path);
+  return connections.map(({ rights }) => rights);
+}
+
 function aboutConversation(c: string): Promise<ConversationReport> {
   return told(`/v1/conversations/${encodeURIComponent(c)}`);
 }
@@ -153,6 +160,29 @@ describe("what an edge tells operators", () => {
     const text = JSON.stringify(connections);
     for (const secret of [token, "the body"]) expect(text).not.toContain(secret);
     expect(await aboutUser("nobody")).toEqual({ connections: [], total: 0 });
+  });
+
+  it("An edge says of each connection what it may do in a conversation, as of now", async () => {
+    const rights = { read: ["room:*"], write: ["room:w*"] };
+    const token = await stage.issuer.token({ sub: "alice", millrace: rights });
+    await stage.connectByToken(edge, token, {});
+    const [open, readOnly, foreign] = [
+      { conversation: "room:w", mayRead: true, mayWrite: true },
+      { conversation: ROOM, mayRead: true, mayWrite: false },
+      { conversation: "lab:1", mayRead: false, mayWrite: false },
+    ];
+    expect(await may("room:w")).toEqual([open]);
+    expect(await may(ROOM)).toEqual([readOnly]);
+    expect(await may("lab:1")).toEqual([foreign]);
+    expect(await may("dm:alice:bob")).toMatchObject([{ mayRead: true, mayWrite: true }]);
+    expect(await may("dm:bob:carol")).toMatchObject([{ mayRead: false, mayWrite: false }]);
+    const { status } = await operator.call("PUT", "/v1/removals/room:w/alice");
+    expect(status).toBe(200);
+    const isRemoved = async (): Promise<boolean> => (await may("room:w"))[0]?.mayRead === false;
+    await waitFor(isRemoved, { what: "the removal holds in the report" });
+    expect((await aboutUser("alice")).connections[0]).not.toHaveProperty("rights");
+    const wrong = "/v1/users/alice/connections?conversation=dm%3Ano";
+    expect((await operator.call("GET", wrong)).status).toBe(400);
   });
 
   it("An edge says of a conversation who hears it here, and where it stands", async () => {

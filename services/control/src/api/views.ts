@@ -128,7 +128,7 @@ export interface ExplanationView {
 
 export interface FindingView {
   readonly isOk: boolean;
-  /** `connection`, `token`, `rights`, `partition`, `owner`, `watermark`, `lag`, `buffer`, … */
+  /** `ban`, `connection`, `token`, `rights`, `partition`, `owner`, `watermark`, `lag`, `buffer`, … */
   readonly about: string;
   readonly text: string;
 }

@@ -11,10 +11,20 @@ export function tellLine(
 ): void {
   if (state.kind === "waiting") {
     const inS = (state.retryInMs / 1_000).toFixed(1);
-    invocation.tell(printable(`${state.why.message}; again in ${inS} s`));
+    invocation.tell(printable(`${saidOf(state.why)}; again in ${inS} s`));
   } else if (state.kind === "stopped" && state.why.code !== "closed") {
     onStopped(lineFailure("The edges don't want this client", state.why));
   }
+}
+
+/** With the innermost cause, which is the network's own word. */
+function saidOf({ message, cause }: MillraceError): string {
+  let innermost = cause;
+  while (innermost instanceof Error && innermost.cause !== undefined) innermost = innermost.cause;
+  if (!(innermost instanceof Error)) return message;
+  // What tried several addresses of a name has a code, and no message.
+  const { code } = innermost as NodeJS.ErrnoException;
+  return `${message} (${innermost.message || code || innermost.name})`;
 }
 
 export function lineFailure(what: string, { code, message }: MillraceError): CliFailure {

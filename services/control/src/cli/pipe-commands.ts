@@ -37,9 +37,12 @@ export function addPipes(program: Command, surroundings: Surroundings): void {
     );
   program
     .command("send")
-    .description("publish each line of the standard input, in order")
+    .description("publish each line of the standard input (UTF-8), in order")
     .argument("<conversation>", "its id", parseId)
-    .option("--text", "each line is a body; else each is an object with body, key, type, meta")
+    .option(
+      "--text",
+      "each line is a body, save empty ones, which are skipped; else each is an object with body and, where wanted, key, type, meta, ref, op",
+    )
     .option("--timeout <seconds>", "how long one may take (default 60)", parseSeconds)
     .option("--url <url>", "an edge or a load balancer; repeatable", collected)
     .addHelpText(

@@ -131,6 +131,15 @@ describe("tail", () => {
   });
 });
 
+/** What is said of the only line, which is not sent. */
+async function problem(input: string | Uint8Array, ...words: readonly string[]) {
+  const { setting, client } = session(undefined, { input });
+  const { code, out, err } = await runMillrace(["send", "room:1", ...words], setting);
+  expect([code, client().published]).toEqual([1, []]);
+  expect(err).toContain("1 of the lines was not sent.");
+  return (JSON.parse(out) as { readonly error: { readonly message: string } }).error.message;
+}
+
 describe("send", () => {
   it("publishes what is piped in, in its order, and answers line by line", async () => {
     const { setting, client } = session(undefined, {
@@ -165,6 +174,42 @@ describe("send", () => {
       [4, "bad-line"],
       [5, undefined],
     ]);
+  });
+
+  it("says of each line what is wrong with it, and how many it were", async () => {
+    expect(await problem('{"nobody":1}\n')).toBe("body is missing, or no text");
+    expect(await problem('{"body":5}\n')).toBe("body is missing, or no text");
+    expect(await problem('["body"]\n')).toMatch(/^an object is needed/);
+    const broken = Buffer.from([0x61, 0xff, 0x62, 0x0a]);
+    expect(await problem(broken)).toBe("it is not valid UTF-8");
+    expect(await problem(broken, "--text")).toBe("it is not valid UTF-8");
+  });
+
+  it("sends every character as it was typed, also one that separates lines elsewhere", async () => {
+    const bodies = ["grüße 🌊 €", "one\u2028two\u0085three", "\uFFFD"];
+    const { setting, client } = session(undefined, { input: `${bodies.join("\n")}\n` });
+    await runMillrace(["send", "room:1", "--text"], setting);
+    expect(client().published.map(({ body }) => body)).toEqual(bodies);
+  });
+
+  it.each(["tail", "send"])("%s names the address that can't be reached, and why", async (word) => {
+    const { stop, interrupted } = ctrlC();
+    const refused = new Error("connect ECONNREFUSED 127.0.0.1:1");
+    const cause = new TypeError("fetch failed", { cause: refused });
+    const details = { code: "unavailable", isRetryable: true, cause } as const;
+    const why = new MillraceError(`${URL} can't be reached`, details);
+    const connect = (options: ConnectOptions): Client => {
+      setImmediate(() => {
+        options.onState?.({ kind: "waiting", retryInMs: 300, why });
+        stop();
+      });
+      return new ModelClient(options) as unknown as Client;
+    };
+    const setting = { ...SETTING, interrupted, connect, stdin: new PassThrough() };
+    const { err } = await runMillrace([word, "room:1"], setting);
+    expect(err).toContain(
+      `${URL} can't be reached (connect ECONNREFUSED 127.0.0.1:1); again in 0.3 s`,
+    );
   });
 
   it("--text takes each line as it is, and what tail wrote can be sent on", async () => {

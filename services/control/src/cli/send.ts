@@ -13,6 +13,8 @@ export interface SendOptions {
   readonly timeoutMs: number;
 }
 
+const UTF_8 = new TextDecoder("utf-8", { fatal: true, ignoreBOM: true });
+
 /** One line of the input, or what is wrong with it. */
 type Line =
   | { readonly body: string; readonly options: PublishOptions }
@@ -24,6 +26,8 @@ const UNDER_WAY_MAX = 256;
 /** What a tail's lines have besides: they may be sent on as they are. */
 const TOLD = new Set(["c", "pos", "id", "from", "to", "ts"]);
 
+const NOT_UTF_8 = "it is not valid UTF-8";
+const NO_BODY = "body is missing, or no text";
 const BAD_LINE = 'an object is needed, such as {"body":"hello","key":"a key of your own"}';
 
 /**
@@ -32,6 +36,8 @@ const BAD_LINE = 'an object is needed, such as {"body":"hello","key":"a key of y
  */
 export async function send(invocation: Invocation, options: SendOptions): Promise<void> {
   const { connect, interrupted, stdin, stdout } = invocation.surroundings;
+  // Bytes as they are, each a character: what is no UTF-8 must be found, and not be replaced.
+  stdin.setEncoding("latin1");
   const lines = createInterface({ input: stdin, crlfDelay: Number.POSITIVE_INFINITY });
   let stopped: CliFailure | undefined;
   const stop = (failure: CliFailure): void => {
@@ -54,8 +60,9 @@ export async function send(invocation: Invocation, options: SendOptions): Promis
     const failures = await sendLines(lines, { client, pipe, options });
     if (stopped !== undefined) throw stopped;
     if (failures > 0) {
-      throw new CliFailure(`${failures} of the lines were not sent.`, {
-        advice: "Their results say why; sending the same key again never makes a second message.",
+      const were = failures === 1 ? "was" : "were";
+      throw new CliFailure(`${failures} of the lines ${were} not sent.`, {
+        advice: "The results say why; sending the same key again never makes a second message.",
       });
     }
   } finally {
@@ -83,10 +90,10 @@ async function sendLines(
     void untold.shift();
   };
   let number = 0;
-  for await (const text of lines) {
+  for await (const bytes of lines) {
     number += 1;
-    if (text === "") continue;
-    const line = options.isText ? { body: text, options: {} } : parsedLine(text);
+    if (bytes === "") continue;
+    const line = lineOf(bytes, options);
     const result = publish(client, options.conversation, { line, number });
     untold.push(tell(untold.at(-1), result));
     if (untold.length >= UNDER_WAY_MAX) await untold[0];
@@ -116,6 +123,18 @@ async function publish(
   }
 }
 
+/** Of bytes that are spelled in Latin-1. */
+function lineOf(bytes: string, { isText }: SendOptions): Line {
+  let text: string;
+  try {
+    text = UTF_8.decode(Buffer.from(bytes, "latin1"));
+  } catch {
+    // All that a fatal decoder throws.
+    return { problem: NOT_UTF_8 };
+  }
+  return isText ? { body: text, options: {} } : parsedLine(text);
+}
+
 function parsedLine(text: string): Line {
   let value: unknown;
   try {
@@ -124,9 +143,11 @@ function parsedLine(text: string): Line {
     // The sentence for what is no object fits what is no JSON, too.
     return { problem: BAD_LINE };
   }
-  if (typeof value !== "object" || value === null) return { problem: BAD_LINE };
+  if (typeof value !== "object" || value === null || Array.isArray(value)) {
+    return { problem: BAD_LINE };
+  }
   const { body, ...rest } = value as Record<string, unknown>;
-  if (typeof body !== "string") return { problem: BAD_LINE };
+  if (typeof body !== "string") return { problem: NO_BODY };
   return withOptions(body, rest);
 }
 

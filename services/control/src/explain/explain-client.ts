@@ -1,10 +1,9 @@
-import type { ConnectionReport } from "@millrace/schemas";
 import type { FindingView } from "../api/views.ts";
 import { counted } from "../counted.ts";
 import { LIMITS } from "../limits.ts";
+import type { ClientFacts, EdgeConnection } from "./client-facts.ts";
 import {
   type Explained,
-  type FleetFacts,
   edgeFindings,
   kafkaFindings,
   partitionFindings,
@@ -12,28 +11,16 @@ import {
   verdictOf,
   wrong,
 } from "./finding.ts";
-
-/** What operators have ruled about the user, as an edge lists it. */
-export interface RulingFact {
-  readonly kind: string;
-  readonly conversation?: string;
-  readonly untilMs?: number;
-  readonly operator?: string;
-}
-
-export type EdgeConnection = ConnectionReport & { readonly edge: string };
-
-export interface ClientFacts extends FleetFacts {
-  readonly user: string;
-  /** Only what has to do with that one; without it, with all. */
-  readonly conversation?: string;
-  readonly connections: readonly EdgeConnection[];
-  /** Null: no edge tells of them. */
-  readonly rulings: readonly RulingFact[] | null;
-}
+import { banFindings, rightFindings } from "./right-findings.ts";
 
 /** Longer than two pings: a line on which nothing comes back is half open. */
 const QUIET_MS = 60_000;
+
+const NAME_ONE = "`--conversation` tells whether its token may read one";
+
+/** No edge keeps the names of those whom it turns away: anybody may send any, without number. */
+const WHY_REFUSED =
+  "if it tries to be, `millrace_handshakes_total` counts by `status` why it is turned away (401: its token; 403: a ban, its origin or its name; 429: too many at once; 503: the edge is full or not ready), and the client is told the reason in words.";
 
 /** Why a client hears nothing: a function of what is known, the gravest first. */
 export function explainClient(facts: ClientFacts): Explained {
@@ -54,31 +41,33 @@ export function explainClient(facts: ClientFacts): Explained {
   return { verdict: verdictOf(findings, nothing), findings };
 }
 
-function* banFindings({ user, rulings }: ClientFacts): Generator<FindingView> {
-  if (rulings === null) {
-    yield wrong(
-      "rights",
-      "No edge tells of rulings: whether a ban or a removal holds is not known.",
-    );
-    return;
-  }
-  const ban = rulings.find(({ kind }) => kind === "ban");
-  if (ban === undefined) return yield right("rights", `${user} is not banned.`);
-  const until = ban.untilMs === undefined ? "" : ` until ${new Date(ban.untilMs).toISOString()}`;
-  yield wrong("rights", `${user} is banned by ${ban.operator ?? "an operator"}${until}.`);
-}
-
 function* connectionFindings({ user, connections }: ClientFacts): Generator<FindingView> {
   if (connections.length === 0) {
-    yield wrong("connection", `${user} is not connected on any edge that answers.`);
+    yield wrong("connection", `${user} is not connected on any edge that answers: ${WHY_REFUSED}`);
   }
-  for (const { edge, connection, quietMs, device } of connections) {
+  for (const one of connections) {
+    const { edge, connection, quietMs, device } = one;
     const name = `Connection ${connection} on ${edge}${device === null ? "" : ` (${device})`}`;
     const seconds = Math.round(quietMs / 1_000);
-    yield quietMs >= QUIET_MS
-      ? wrong("connection", `${name} has sent nothing for ${seconds} s: its line may be half open.`)
-      : right("connection", `${name} was heard ${seconds} s ago.`);
+    const nothing = `${name} has sent nothing for ${seconds} s`;
+    if (quietMs < QUIET_MS) yield right("connection", `${name} was heard ${seconds} s ago.`);
+    else if (isFull(one)) {
+      const text = `${name} reads nothing, or much too slowly: its socket is full. It is fed from the log as it reads, and nothing is lost.`;
+      yield wrong("connection", text);
+      const why = "who does not read answers no ping either, unless the line is half open";
+      yield wrong("connection", `${nothing}: ${why}.`);
+    } else yield wrong("connection", `${nothing}: its line may be half open.`);
   }
+}
+
+/**
+ * Whether a line on which nothing comes back takes nothing, either. What a helping of the log waits
+ * for is that the socket takes the one before, so who is not live is waited for, too, although the
+ * kernel may hold all of it.
+ */
+function isFull({ bufferedBytes, waitingBytes, subscriptions }: EdgeConnection): boolean {
+  if (bufferedBytes + waitingBytes > 0) return true;
+  return subscriptions.some(({ state }) => state === "lagging" || state === "catching-up");
 }
 
 function* tokenFindings({ connections }: ClientFacts): Generator<FindingView> {
@@ -95,30 +84,13 @@ function* tokenFindings({ connections }: ClientFacts): Generator<FindingView> {
   }
 }
 
-function* rightFindings({ user, rulings, conversation }: ClientFacts): Generator<FindingView> {
-  for (const ruling of rulings ?? []) {
-    const where = ruling.conversation ?? "";
-    if (conversation !== undefined && where !== conversation) continue;
-    if (ruling.kind === "removal") {
-      const by = ruling.operator ?? "an operator";
-      yield wrong(
-        "rights",
-        `${user} was removed from ${where} by ${by}: nothing of it is delivered.`,
-      );
-    }
-    if (ruling.kind === "beginning") {
-      yield right("rights", `${user} may read ${where} only from a beginning that was set.`);
-    }
-  }
-}
-
 function* subscriptionFindings({ user, connections, conversation }: ClientFacts) {
   if (connections.length === 0) return;
   const all = connections.flatMap(({ subscriptions }) => subscriptions);
   const total = connections.reduce((sum, { subscriptionsTotal }) => sum + subscriptionsTotal, 0);
   if (conversation === undefined) {
     yield total === 0
-      ? wrong("subscription", `${user} has subscribed nothing.`)
+      ? wrong("subscription", `${user} has subscribed nothing: ${NAME_ONE}.`)
       : right("subscription", `${user} has subscribed ${counted(total, "conversation")}.`);
     return;
   }
@@ -155,8 +127,9 @@ function* stateFindings(facts: ClientFacts): Generator<FindingView> {
 }
 
 function* bufferFindings({ connections }: ClientFacts): Generator<FindingView> {
-  for (const { connection, edge, bufferedBytes, waitingBytes } of connections) {
+  for (const { connection, edge, bufferedBytes, waitingBytes, subscriptions } of connections) {
     const bytes = bufferedBytes + waitingBytes;
+    const isBehind = subscriptions.some(({ state }) => state === "lagging");
     yield bytes >= LIMITS.bufferedBytes
       ? wrong(
           "buffer",
@@ -164,7 +137,7 @@ function* bufferFindings({ connections }: ClientFacts): Generator<FindingView> {
         )
       : right(
           "buffer",
-          `Connection ${connection} on ${edge} has ${counted(bytes, "byte")} waiting.`,
+          `Connection ${connection} on ${edge} has ${counted(bytes, "byte")} waiting${isBehind ? " in the edge; the rest waits in the log" : ""}.`,
         );
   }
 }

@@ -1,6 +1,7 @@
 import { describe, expect, it } from "vitest";
 import type { PartitionView } from "../api/views.ts";
-import { type ClientFacts, type EdgeConnection, explainClient } from "./explain-client.ts";
+import type { ClientFacts, EdgeConnection } from "./client-facts.ts";
+import { explainClient } from "./explain-client.ts";
 import {
   type ConversationFacts,
   type EdgeConversation,
@@ -63,6 +64,13 @@ const subscribed = (state: "finding" | "catching-up" | "lagging") => [
   connection({ subscriptions: [{ conversation: "room:1", partition: 3, state, told: null }] }),
 ];
 
+function inRoom2(
+  may: { readonly mayRead: boolean; readonly mayWrite: boolean },
+  conversation = "room:2",
+): Partial<ClientFacts> {
+  return { conversation, connections: [connection({ rights: { conversation, ...may } })] };
+}
+
 describe("why a client is silent", () => {
   it("is told, where nothing is wrong, with everything that was looked at", () => {
     const { verdict, findings } = explainClient(clientFacts());
@@ -70,7 +78,7 @@ describe("why a client is silent", () => {
     expect(findings.every(({ isOk }) => isOk)).toBe(true);
     expect(findings.map(({ text }) => text)).toContain("alice has subscribed 1 conversation.");
     expect(findings.map(({ about }) => about)).toEqual([
-      "rights",
+      "ban",
       "connection",
       "token",
       "subscription",
@@ -81,7 +89,10 @@ describe("why a client is silent", () => {
   });
 
   it.each<[string, Partial<ClientFacts>]>([
-    ["alice is not connected on any edge that answers.", { connections: [] }],
+    [
+      "alice is not connected on any edge that answers: if it tries to be, `millrace_handshakes_total` counts by `status` why it is turned away (401: its token; 403: a ban, its origin or its name; 429: too many at once; 503: the edge is full or not ready), and the client is told the reason in words.",
+      { connections: [] },
+    ],
     [
       "alice is banned by olga until 2030-01-01T00:00:00.000Z.",
       {
@@ -106,10 +117,30 @@ describe("why a client is silent", () => {
       { connections: [connection({ quietMs: 90_000 })] },
     ],
     [
-      "alice has subscribed nothing.",
+      "alice has subscribed nothing: `--conversation` tells whether its token may read one.",
       { connections: [connection({ subscriptions: [], subscriptionsTotal: 0 })] },
     ],
     ["alice has not subscribed room:2.", { conversation: "room:2" }],
+    [
+      "The token of connection c1 may not read room:2: a subscription of it is refused with `forbidden`.",
+      inRoom2({ mayRead: false, mayWrite: false }),
+    ],
+    [
+      "The token of connection c1 may write to, and not read, room:2: a subscription of it is refused with `forbidden`.",
+      inRoom2({ mayRead: false, mayWrite: true }),
+    ],
+    ["alice has not subscribed room:2.", inRoom2({ mayRead: true, mayWrite: false })],
+    [
+      "Connection c1 may not read dm:bob:carol: its id says whose it is, and no token opens it.",
+      inRoom2({ mayRead: false, mayWrite: false }, "dm:bob:carol"),
+    ],
+    [
+      "alice was removed from room:2 by olga: nothing of it is delivered.",
+      {
+        ...inRoom2({ mayRead: false, mayWrite: false }),
+        rulings: [{ kind: "removal", conversation: "room:2", operator: "olga" }],
+      },
+    ],
     [
       "room:2 is not among the 1 of 700 subscriptions that edges list.",
       { conversation: "room:2", connections: [connection({ subscriptionsTotal: 700 })] },
@@ -169,6 +200,37 @@ describe("why a client is silent", () => {
     ["No edge tells of rulings: whether a ban or a removal holds is not known.", { rulings: null }],
   ])("%s", (verdict, fields) => {
     expect(explainClient(clientFacts(fields)).verdict).toBe(verdict);
+  });
+
+  it.each<[string, Partial<EdgeConnection>]>([
+    ["lags", { subscriptions: subscribed("lagging")[0]?.subscriptions ?? [] }],
+    ["is still fed", { subscriptions: subscribed("catching-up")[0]?.subscriptions ?? [] }],
+    ["has bytes waiting", { bufferedBytes: 1 }],
+  ])("is, of a line that is quiet and %s, that nobody reads at its other end", (_, fields) => {
+    const quiet = connection({ quietMs: 104_000, ...fields });
+    const { verdict, findings } = explainClient(clientFacts({ connections: [quiet] }));
+    expect(verdict).toBe(
+      "Connection c1 on edge-1 reads nothing, or much too slowly: its socket is full. It is fed from the log as it reads, and nothing is lost.",
+    );
+    const wrong = findings.filter(({ isOk }) => !isOk).map(({ text }) => text);
+    expect(wrong[1]).toBe(
+      "Connection c1 on edge-1 has sent nothing for 104 s: who does not read answers no ping either, unless the line is half open.",
+    );
+  });
+
+  it("tells what the token grants where a conversation is named, and calls a ban a ban", () => {
+    const { findings } = explainClient(
+      clientFacts(inRoom2({ mayRead: true, mayWrite: false }, "room:1")),
+    );
+    const said = findings.filter(({ about }) => about === "rights" || about === "ban");
+    expect(said).toEqual([
+      { isOk: true, about: "ban", text: "alice is not banned." },
+      {
+        isOk: true,
+        about: "rights",
+        text: "The token of connection c1 may read room:1, and not write to it.",
+      },
+    ]);
   });
 
   it("is no matter of what happens to other conversations and on other edges", () => {

@@ -9,7 +9,8 @@ import { partitionCount } from "../overview/owners.ts";
 import { partitionViews } from "../overview/partition-views.ts";
 import { isPathName } from "../path-name.ts";
 import { refuse } from "../refusal.ts";
-import { type EdgeConnection, type RulingFact, explainClient } from "./explain-client.ts";
+import type { EdgeConnection, RulingFact } from "./client-facts.ts";
+import { explainClient } from "./explain-client.ts";
 import { type EdgeConversation, explainConversation } from "./explain-conversation.ts";
 import type { FleetFacts } from "./finding.ts";
 
@@ -26,8 +27,10 @@ export async function clientExplanation(
   const overview = await seenBy(services, call);
   const ask = askerOf(services, overview, call);
   const name = encodeURIComponent(user);
+  const query =
+    conversation === undefined ? "" : `?conversation=${encodeURIComponent(conversation)}`;
   const [lists, rulings] = await Promise.all([
-    ask(`/v1/users/${name}/connections`),
+    ask(`/v1/users/${name}/connections${query}`),
     ask(`/v1/rulings?user=${name}`),
   ]);
   const connections: EdgeConnection[] = lists.flatMap(({ edge, json }) =>

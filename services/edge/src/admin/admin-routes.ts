@@ -51,7 +51,10 @@ export interface AdminRoute {
   readonly path: string;
   /** What stands in the audit. */
   readonly action: string;
-  /** Asked every second by whoever watches: its line in the log is for debugging only. */
+  /**
+   * Asked every second by whoever watches the fleet, and about no user: its line in the log is for
+   * debugging only.
+   */
   readonly isPolled?: true;
   readonly answer: (services: AdminServices, call: AdminCall) => Promise<HttpAnswer>;
 }
@@ -94,7 +97,7 @@ export const ADMIN_ROUTES: readonly AdminRoute[] = [
   { method: "DELETE", path: REMOVAL, action: "removal.lift", answer: liftOf("removal") },
   { method: "PUT", path: BEGINNING, action: "beginning.put", answer: beginningPut },
   { method: "DELETE", path: BEGINNING, action: "beginning.lift", answer: liftOf("beginning") },
-  { method: "GET", path: "/v1/orders", action: "orders.list", answer: orderList },
+  { method: "GET", path: "/v1/orders", action: "orders.list", isPolled: true, answer: orderList },
   { method: "PUT", path: PIN, action: "pin.put", answer: pinPut },
   { method: "DELETE", path: PIN, action: "pin.lift", answer: liftOrder("pin") },
   { method: "PUT", path: WEIGHT, action: "weight.put", answer: weightPut },

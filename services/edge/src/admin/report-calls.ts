@@ -1,4 +1,4 @@
-import { parseConversation } from "@millrace/schemas";
+import { type ConversationId, parseConversation } from "@millrace/schemas";
 import { refuse } from "../admission/refusal.ts";
 import { jsonAnswer } from "../http/http-answer.ts";
 import type { HttpAnswer } from "../http/http-exchange.ts";
@@ -12,19 +12,24 @@ export async function edgeReport({ reports }: AdminServices): Promise<HttpAnswer
   return jsonAnswer(200, await reports.edge());
 }
 
-/** Of a user who is not connected here: none. */
+/** Of a user who is not connected here: none. With `conversation`, what each may do there, too. */
 export async function connectionReports(
   { reports }: AdminServices,
-  { names }: AdminCall,
+  { names, query }: AdminCall,
 ): Promise<HttpAnswer> {
-  return jsonAnswer(200, reports.connections(userOf(names["user"])));
+  const user = userOf(names["user"]);
+  const text = query.get("conversation");
+  const conversation = text === null ? undefined : conversationOf(text);
+  return jsonAnswer(200, reports.connections(user, conversation));
 }
 
 export async function conversationReport(
   { reports }: AdminServices,
   { names }: AdminCall,
 ): Promise<HttpAnswer> {
-  const conversation = parseConversation(names["conversation"])?.id;
-  if (conversation === undefined) refuse(400, "this is no conversation id");
-  return jsonAnswer(200, await reports.conversation(conversation));
+  return jsonAnswer(200, await reports.conversation(conversationOf(names["conversation"])));
+}
+
+function conversationOf(text: string | undefined): ConversationId {
+  return parseConversation(text)?.id ?? refuse(400, "this is no conversation id");
 }

@@ -6,10 +6,12 @@ import type {
   ConversationReport,
   EdgeReport,
   PartitionReport,
+  RightsReport,
   UserId,
 } from "@millrace/schemas";
 import type { Gauge } from "prom-client";
 import type { EdgeConfig } from "../config.ts";
+import type { Connection } from "../connection/connection.ts";
 import type { EdgeClients } from "../edge-clients.ts";
 import type { EdgeMetrics } from "../metrics.ts";
 import type { TailState } from "../tail/tails.ts";
@@ -111,12 +113,16 @@ export class EdgeReports {
     };
   }
 
-  connections(user: UserId): ConnectionsReport {
+  /** With what each may do in that conversation, where one is named. */
+  connections(user: UserId, conversation?: ConversationId): ConnectionsReport {
     const connections: ConnectionReport[] = [];
     let total = 0;
     for (const connection of this.#options.clients.connections) {
       if (connection.user !== user) continue;
-      if (total < LISTED_MAX) connections.push(connection.report(LISTED_MAX));
+      if (total < LISTED_MAX) {
+        const rights = conversation && rightsOf(connection, conversation);
+        connections.push({ ...connection.report(LISTED_MAX), ...(rights && { rights }) });
+      }
       total += 1;
     }
     return { connections, total };
@@ -184,6 +190,12 @@ export class EdgeReports {
   #ageMs(clock: Clock): number {
     return clock.nowMs() - this.#startedMs;
   }
+}
+
+/** As the edge judges its next frame. */
+function rightsOf(connection: Connection, conversation: ConversationId): RightsReport {
+  const mayRead = connection.mayRead(conversation);
+  return { conversation, mayRead, mayWrite: connection.mayWrite(conversation) };
 }
 
 /** Of a gauge without labels, as it was last set. */

@@ -12,7 +12,7 @@ export interface CliRun {
 
 export interface CliSetting {
   /** What is typed or piped. */
-  readonly input?: string;
+  readonly input?: string | Uint8Array;
   readonly stdin?: Readable;
   /** Hears what is written to the standard output, as it is written. */
   readonly onOut?: (text: string) => void;
@@ -35,7 +35,7 @@ export async function runMillrace(
   const stdout = new Recorder(columns, setting.onOut);
   void setting.readerGone?.then(() => stdout.lose());
   const stderr = new Recorder(columns);
-  const typed = Readable.from(setting.input === undefined ? [] : [setting.input]);
+  const typed = Readable.from(setting.input === undefined ? [] : [Buffer.from(setting.input)]);
   const surroundings: Surroundings = {
     args,
     environment,
