@@ -50,6 +50,8 @@ export const LIMITS = {
   certificateAgainMs: 15_000,
   certificateProbeMs: 5_000,
   reassignmentMs: 2_000,
+  /** A throttle below that would not end in any time. */
+  throttleBytesPerSecMin: 1_024,
   /** A partition whose tail has not moved for so long, though the log goes on, stands still. */
   stalledMs: 10_000,
   /** Behind the log's end for so long, or by so many records, is worth a finding. */

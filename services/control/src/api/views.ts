@@ -117,6 +117,8 @@ export interface DoneView {
 }
 
 /** Why somebody hears nothing. */
+  /** Whether that is all that moves; false: more may move, of which nothing is known now. */
+  readonly isForetold: boolean;
 export interface ExplanationView {
   readonly subject: { readonly client: string } | { readonly conversation: string };
   /** One sentence: the first thing that is wrong, or that nothing is. */
@@ -129,6 +131,7 @@ export interface ExplanationView {
 export interface FindingView {
   readonly isOk: boolean;
   /** `connection`, `token`, `rights`, `partition`, `owner`, `watermark`, `lag`, `buffer`, … */
+  /** All that has changed hands with it, or is about to. */
   readonly about: string;
   readonly text: string;
 }

@@ -7,7 +7,7 @@ import type {
   StatusView,
   TopicView,
 } from "../api/views.ts";
-import { parseLimit, parseName } from "./arguments.ts";
+import { parseLimit, parseName, parseNext } from "./arguments.ts";
 import { auditText } from "./audit-text.ts";
 import { edgesText } from "./edge-table.ts";
 import { examples } from "./examples.ts";
@@ -73,8 +73,10 @@ function addExplain(program: Command, surroundings: Surroundings): void {
     .argument("[subject]")
     .usage("client <user> | conversation <id>")
     .addHelpText("after", examples(program, "explain client alice", "explain conversation room:42"))
-    .action((subject: string | undefined) => {
-      const typed = subject ?? "ID";
+    .action((_subject: string | undefined, _options, command: Command) => {
+      const typed = command.args.at(-1) ?? "ID";
+    // Whatever else was typed, what is missing is the word in front of it.
+    .allowExcessArguments()
       throw new CliFailure("It has to be said whether it is a client or a conversation.", {
         advice: `Try millrace explain client ${typed}, or millrace explain conversation ${typed}.`,
         exitCode: EXIT.wrongUse,
@@ -130,7 +132,7 @@ function addAudit(program: Command, surroundings: Surroundings): void {
     .command("audit")
     .description("who has changed what, the newest last")
     .option("--limit <n>", `so many of the newest (default ${AUDIT_LINES})`, parseLimit)
-    .option("--after <next>", "older ones: from where an answer's next says")
+    .option("--after <next>", "older ones: from where an answer's next says", parseNext)
     .addHelpText("after", examples(program, "audit", "audit --limit 100 --json"))
     .action(async ({ limit = AUDIT_LINES, after }: AuditWords, command: Command) => {
       const invocation = new Invocation(surroundings, command);

@@ -98,6 +98,7 @@ export function planView(own: Partial<PlanView> = {}): PlanView {
     effects: ["edge-2 takes no new clients", "its 7 clients are told to go"],
     moves: [{ partition: 4, from: "edge-2", to: "edge-1" }],
     reconnects: 7,
+    isForetold: true,
     isDangerous: true,
     ...own,
   };
