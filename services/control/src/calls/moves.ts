@@ -144,12 +144,12 @@ function wishSentences(
 
 function staySentence(overview: Overview, { partition, edge }: Wish, verb: Way["verb"]): string {
   if (verb === "pin") {
-    return `It stays tied to ${edge} until it is unpinned, also when ${edge} is restarted.`;
+    return `Partition ${partition} stays tied to ${edge} until it is unpinned, also when ${edge} is restarted.`;
   }
   const pinned = pinIn(overview.edges.orders, partition);
   return pinned === null
-    ? `Afterwards it may move on whenever edges come or go; to tie it to ${edge}, pin it.`
-    : `It is pinned to ${pinned}: it is pinned to ${edge} instead.`;
+    ? `Afterwards partition ${partition} may move on whenever edges come or go; to tie it to ${edge}, pin it.`
+    : `Partition ${partition} is pinned to ${pinned}: it is pinned to ${edge} instead.`;
 }
 
 function assertPossible(overview: Overview, { partition, edge }: Wish): void {
