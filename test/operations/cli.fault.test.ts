@@ -48,6 +48,14 @@ async function allOwned(): Promise<PartitionView[] | undefined> {
   return views.every(({ owner }) => owner !== null) ? views : undefined;
 }
 
+function whatIsForetold(order: string): Promise<PlanView> {
+  const foretold = async () => {
+    const plan = await json<PlanView>(`plan ${order}`);
+    return plan.isForetold ? plan : undefined;
+  };
+  return waitFor(foretold, { what: "the group is at rest" });
+}
+
 function lines(out: string): Record<string, unknown>[] {
   return out
     .split("\n")
@@ -139,13 +147,20 @@ describe("a conversation in a pipe", () => {
 
 describe("orders", () => {
   it("a move is planned, done and waited for, and the audit knows it", async () => {
-    const [first] = await whenEachIsOwned();
+    const before = await whenEachIsOwned();
+    const [first] = before;
     const target = product.ready.edges.find(({ id }) => id !== first?.owner)?.id ?? "";
     const plan = await json<PlanView>(`plan move 0 ${target}`);
     expect(plan.moves).toContainEqual({ partition: 0, from: first?.owner, to: target });
     const { code, out } = await run(`move 0 ${target} --yes`);
     expect([code, out]).toEqual([0, expect.stringContaining(`${first?.owner} → ${target}`)]);
-    expect((await partitions())[0]?.owner).toBe(target);
+    const after = await partitions();
+    expect(after[0]?.owner).toBe(target);
+    // Others moved in return, and that is told, too.
+    const moved = after.filter(({ partition, owner }) => before[partition]?.owner !== owner);
+    for (const { partition, owner } of moved) {
+      expect(out).toContain(`partition ${partition}: ${before[partition]?.owner} → ${owner}`);
+    }
     const { audit } = await json<{ audit: AuditView[] }>("audit --limit 10");
     expect(audit.some(({ action, status: code2 }) => /move/.test(action) && code2 === 200)).toBe(
       true,
@@ -166,10 +181,14 @@ describe("orders", () => {
     const third = (await edges()).find(({ id }) => id === "edge-3");
     expect(third).toMatchObject({ state: "drained", connections: 0, owned: [] });
     await whenEachIsOwned();
+    const { moves } = await whatIsForetold("undrain edge-3");
+    const share = moves.filter(({ to }) => to === "edge-3").map(({ partition }) => partition);
+    expect(share).not.toEqual([]);
     expect((await run("undrain edge-3 --yes")).code).toBe(0);
-    const owns = async () =>
-      (await edges()).some(({ id, owned }) => id === "edge-3" && owned.length > 0);
-    await waitFor(owns, { what: "edge-3 has its share again" });
+    const owns = async () => (await edges()).find(({ id }) => id === "edge-3")?.owned.join();
+    const hasShare = async () => (await owns()) === share.join();
+    await waitFor(hasShare, { what: "edge-3 has the share that was foretold" });
+    expect((await run("undrain edge-3")).out).toContain("serving already: nothing changes.");
   });
 
   it("says why a client and a conversation are silent", async () => {

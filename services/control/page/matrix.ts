@@ -174,8 +174,9 @@ function Sums(props: {
 /** From here on a lag is worth a look. */
 const LAG_MS_BAD = 1_000;
 
-function textOfRate({ recordsPerSec }: PartitionView): { text: string; isBad: boolean } {
-  return { text: rate(recordsPerSec), isBad: false };
+/** Of what is paused none is delivered, whatever is written. */
+function textOfRate({ recordsPerSec, isPaused }: PartitionView): { text: string; isBad: boolean } {
+  return { text: isPaused ? "‖" : rate(recordsPerSec), isBad: false };
 }
 
 function textOfLag({ lag, lagMs }: PartitionView): { text: string; isBad: boolean } {

@@ -16,7 +16,7 @@ export function PartitionCard(props: {
     ["stands still on", view.stalledOn.join(", ") || "no edge"],
     ["lag", `${count(view.lag)} records, ${duration(view.lagMs)}`],
     ["log's end", view.end ?? "?"],
-    ["records/s", rate(view.recordsPerSec)],
+    ["records/s", isPaused ? "none while it is paused" : rate(view.recordsPerSec)],
     ["sockets served", count(view.subscribers)],
     ["leader", view.leader === null ? "none" : `broker ${view.leader}`],
     ["replicas in sync", `${view.inSync.length} of ${view.replicas.length}`],

@@ -1,6 +1,6 @@
 import { get } from "node:http";
 import { afterEach, beforeEach, describe, expect, it } from "vitest";
-import type { StatusView } from "./api/views.ts";
+import type { SilenceView, StatusView } from "./api/views.ts";
 import { LIMITS } from "./limits.ts";
 import { ControlStage } from "./testing/control-stage.ts";
 import { edgeReport } from "./testing/edge-reports.ts";
@@ -31,6 +31,15 @@ describe("control without Kafka", () => {
     expect(status.problems[0]?.what).toContain("Kafka does not answer");
     const metrics = await (await fetch(`${stage.url}/metrics`)).text();
     expect(metrics).toMatch(/^millrace_control_kafka_up 0$/m);
+  });
+
+  it("names the edges that do not answer wherever they are missing", async () => {
+    const away = "127.0.0.1:9";
+    await stage.start({ edges: [edge.address, away], brokers: NO_BROKER });
+    const silence = { unreachable: [{ address: away }], unasked: 0 };
+    for (const path of ["/v1/status", "/v1/edges", "/v1/partitions"]) {
+      expect(await stage.get<SilenceView>(path)).toMatchObject(silence);
+    }
   });
 
   it("changes nothing, since it could not be audited, and can still say what would happen", async () => {

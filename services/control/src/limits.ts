@@ -46,8 +46,12 @@ export const LIMITS = {
   /** How often topics, partitions and owners are looked at for the metrics. */
   watchMs: 30_000,
   certificateMs: 300_000,
+  /** Once more, after the first look that failed: what shows it may have started later than control. */
+  certificateAgainMs: 15_000,
   certificateProbeMs: 5_000,
   reassignmentMs: 2_000,
+  /** A throttle below that would not end in any time. */
+  throttleBytesPerSecMin: 1_024,
   /** A partition whose tail has not moved for so long, though the log goes on, stands still. */
   stalledMs: 10_000,
   /** Behind the log's end for so long, or by so many records, is worth a finding. */

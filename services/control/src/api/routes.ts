@@ -4,9 +4,10 @@ import { LIMITS } from "../limits.ts";
 import { edgeViews } from "../overview/edge-views.ts";
 import { type Overview, overviewOf } from "../overview/overview.ts";
 import { partitionViews } from "../overview/partition-views.ts";
-import { statusView } from "../overview/status-view.ts";
+import { silenceView, statusView } from "../overview/status-view.ts";
 import { refuse } from "../refusal.ts";
 import type { Operator } from "./operators.ts";
+import type { EdgesView, PartitionsView } from "./views.ts";
 
 /** One call of an operator who was identified. */
 export interface ApiCall {
@@ -26,11 +27,8 @@ export interface ReadRoute {
 
 export const READ_ROUTES: readonly ReadRoute[] = [
   { path: "/v1/status", answer: seen(statusView) },
-  { path: "/v1/edges", answer: seen((overview) => ({ edges: edgeViews(overview) })) },
-  {
-    path: "/v1/partitions",
-    answer: seen((overview) => ({ partitions: partitionViews(overview) })),
-  },
+  { path: "/v1/edges", answer: seen(edgesView) },
+  { path: "/v1/partitions", answer: seen(partitionsView) },
   { path: "/v1/orders", answer: orders },
   { path: "/v1/entry", answer: async ({ clientUrls }) => ({ urls: clientUrls }) },
   { path: "/v1/explain/clients/:user", answer: clientExplanation },
@@ -45,6 +43,14 @@ export const READ_ROUTES: readonly ReadRoute[] = [
 
 function seen(view: (overview: Overview) => object): ReadRoute["answer"] {
   return async (services, { operator: { token } }) => view(await overviewOf(services, { token }));
+}
+
+function edgesView(overview: Overview): EdgesView {
+  return { edges: edgeViews(overview), ...silenceView(overview) };
+}
+
+function partitionsView(overview: Overview): PartitionsView {
+  return { partitions: partitionViews(overview), ...silenceView(overview) };
 }
 
 async function orders(services: ControlServices, { operator }: ApiCall): Promise<object> {

@@ -6,14 +6,12 @@ import type {
 } from "@millrace/schemas";
 
 /** What `GET /v1/status` answers: the whole, in one look. */
-export interface StatusView {
+export interface StatusView extends SilenceView {
   /** Milliseconds since 1970. */
   readonly takenAtMs: number;
   readonly topic: string;
   readonly delivery: "direct" | "relay" | "mixed";
   readonly edges: readonly EdgeView[];
-  /** Edges that did not answer. */
-  readonly unreachable: readonly { readonly address: string; readonly why: string }[];
   readonly kafka: KafkaView;
   /** The group that decides who owns what, as its coordinator tells. */
   readonly group: { readonly state: string; readonly members: number };
@@ -26,6 +24,23 @@ export interface StatusView {
   };
   /** What somebody should look at, the gravest first, each with what to do. */
   readonly problems: readonly ProblemView[];
+}
+
+/** What `GET /v1/edges` answers. */
+export interface EdgesView extends SilenceView {
+  readonly edges: readonly EdgeView[];
+}
+
+/** What `GET /v1/partitions` answers: of edges that are silent nothing is counted in it. */
+export interface PartitionsView extends SilenceView {
+  readonly partitions: readonly PartitionView[];
+}
+
+export interface SilenceView {
+  /** Edges that did not answer. */
+  readonly unreachable: readonly { readonly address: string; readonly why: string }[];
+  /** So many addresses more than are asked, of which nothing is known. */
+  readonly unasked: number;
 }
 
 export interface ProblemView {
@@ -79,6 +94,7 @@ export interface PartitionView {
   readonly lagMs: number | null;
   /** The log's end, as text. */
   readonly end: string | null;
+  /** Records that are delivered: of a paused one none, whatever is written. */
   readonly recordsPerSec: number;
   /** Sockets served, on all edges. */
   readonly subscribers: number;
@@ -101,6 +117,8 @@ export interface PlanView {
     readonly from: string | null;
     readonly to: string | null;
   }[];
+  /** Whether that is all that moves; false: more may move, of which nothing is known now. */
+  readonly isForetold: boolean;
   /** Clients that have to connect again. */
   readonly reconnects: number;
   /** It must be confirmed. */
@@ -113,6 +131,7 @@ export interface DoneView {
   readonly auditId: string;
   /** A sentence for people. */
   readonly done: string;
+  /** All that has changed hands with it, or is about to. */
   readonly moves?: PlanView["moves"];
 }
 

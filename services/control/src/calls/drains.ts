@@ -9,8 +9,8 @@ import {
 } from "../edges/edge-directory.ts";
 import type { EdgeRequest } from "../edges/edge-client.ts";
 import type { Overview } from "../overview/overview.ts";
-import { NOT_FORETOLD, clients, movesSentence } from "../plan/plan-sentences.ts";
-import { isGroupKnown, movesOf } from "../plan/redistribution.ts";
+import { unforetold } from "../plan/plan-sentences.ts";
+import { forecast } from "../plan/redistribution.ts";
 import { refuse } from "../refusal.ts";
 import { edgeIn, fieldsOf } from "./call-words.ts";
 import type { CallContext, OperatorCall } from "./operator-call.ts";
@@ -31,10 +31,10 @@ export const DRAIN_CALLS: readonly OperatorCall[] = [
         parameters: { edge, afterwards: then },
         plan: ({ overview }) => drainPlan(overview, edge, then),
         run: async (context) => {
+          const { state } = edgeOf(context.overview.edges, edge).report;
           const body = JSON.parse(`{"then":"${then}"}`) as object;
           await tell(context, edge, { method: "PUT", path: "/v1/drain", body });
-          const end = then === "stay" ? "and stays up without them" : "and ends";
-          return { done: `${edge} gives its partitions and clients away ${end}.` };
+          return { done: drainDone(edge, state, then) };
         },
       };
     },
@@ -50,8 +50,14 @@ export const DRAIN_CALLS: readonly OperatorCall[] = [
         parameters: { edge },
         plan: ({ overview }) => undrainPlan(overview, edge),
         run: async (context) => {
+          const { state } = edgeOf(context.overview.edges, edge).report;
           await tell(context, edge, { method: "DELETE", path: "/v1/drain" });
-          return { done: `${edge} takes partitions and clients again.` };
+          return {
+            done:
+              state === "serving"
+                ? `${edge} was serving already: nothing changes.`
+                : `${edge} takes partitions and clients again.`,
+          };
         },
       };
     },
@@ -82,22 +88,41 @@ async function tell(
   refuse(refusalStatus(answer), `${id} has not done it: ${why}`);
 }
 
+type State = SeenEdge["report"]["state"];
+
+function isAside(state: State): boolean {
+  return state === "draining" || state === "drained";
+}
+
+function drainDone(id: string, state: State, then: Then): string {
+  if (isAside(state)) {
+    const end = then === "stay" ? ": nothing changes" : ", and ends";
+    return `${id} was ${state} already${end}.`;
+  }
+  const end = then === "stay" ? "and stays up without them" : "and ends";
+  return `${id} gives its partitions and clients away ${end}.`;
+}
+
 function drainPlan(overview: Overview, id: string, then: Then): PlanView {
   const edge = edgeOf(overview.edges, id);
   const { connections, state } = edge.report;
-  const moves = movesOf(overview, { draining: { edge: id, isDraining: true } });
   const end = then === "stay" ? `It stays up, until \`millrace undrain ${id}\`.` : "Then it ends.";
+  const foretold =
+    state === "drained" ? { moves: [], isForetold: true } : forecast(overview, { leaving: id });
+  const standing = { action: `drain ${id}`, ...foretold, reconnects: connections };
+  if (isAside(state)) {
+    const nothing = then === "stay" ? ": nothing changes" : "";
+    const effects = [`${id} is ${state} already${nothing}. ${end}`, ...unforetold(foretold)];
+    return { ...standing, effects, isDangerous: then === "end" };
+  }
   return {
-    action: `drain ${id}`,
+    ...standing,
     effects: [
-      ...(state === "serving" ? [] : [`${id} is ${state} already.`]),
-      `${id} takes no newcomers, gives its partitions away and tells ${clients(connections)} to connect elsewhere, spread over its drain time; no message is lost.`,
-      isGroupKnown(overview) ? movesSentence(moves) : NOT_FORETOLD,
+      `${id} takes no newcomers, gives its partitions away and tells its clients to connect elsewhere, spread over its drain time; no message is lost.`,
+      ...unforetold(foretold),
       end,
       ...lastOne(overview, edge),
     ],
-    moves,
-    reconnects: connections,
     isDangerous: true,
   };
 }
@@ -114,18 +139,19 @@ function lastOne({ edges }: Overview, edge: SeenEdge): string[] {
 }
 
 function undrainPlan(overview: Overview, id: string): PlanView {
-  const { report } = edgeOf(overview.edges, id);
-  const moves = movesOf(overview, { draining: { edge: id, isDraining: false } });
+  const { state, weight } = edgeOf(overview.edges, id).report;
+  const standing = { action: `undrain ${id}`, reconnects: 0, isDangerous: false };
+  if (state === "serving") {
+    const effects = [`${id} is serving already: nothing changes.`];
+    return { ...standing, effects, moves: [], isForetold: true };
+  }
+  const foretold = forecast(overview, { joining: { edge: id, weight } });
   return {
-    action: `undrain ${id}`,
+    ...standing,
     effects: [
-      report.state === "serving"
-        ? `${id} is serving already.`
-        : `${id} takes newcomers and partitions again. Clients come to it as they connect; nobody is moved.`,
+      `${id} takes newcomers again, and its share of the partitions. Clients come to it as they connect.`,
+      ...unforetold(foretold),
     ],
-    // Drained, it is no member of the group: what it will be given is not foretold.
-    moves,
-    reconnects: 0,
-    isDangerous: false,
+    ...foretold,
   };
 }

@@ -83,9 +83,17 @@ async function run(
   words: Partial<ApiCall>,
   context?: CallContext,
 ): Promise<string> {
+  return (await runWhole(call, words, context)).done;
+}
+
+async function runWhole(
+  call: (typeof MOVE_CALLS)[number] | undefined,
+  words: Partial<ApiCall>,
+  context?: CallContext,
+) {
   if (call === undefined) throw new Error("there is no such call");
   const whole = { operator: OPERATOR, address: "", names: {}, query: {}, body: {}, ...words };
-  return (await call.prepare(whole).run(context ?? (await contextNow()))).done;
+  return call.prepare(whole).run(context ?? (await contextNow()));
 }
 
 const TO_2 = { body: { partition: 0, edge: "edge-2" } };
@@ -98,6 +106,19 @@ describe("a move", () => {
     pins.clear();
     expect(await run(move, TO_2, seen)).toBe("Partition 0 is owned by edge-2.");
     expect([...pins]).toEqual([]);
+  });
+
+  it("tells of all that has changed hands with it, as does a pin", async () => {
+    const all = [
+      { partition: 0, from: "edge-1", to: "edge-2" },
+      { partition: 1, from: "edge-1", to: "edge-2" },
+      { partition: 2, from: "edge-2", to: "edge-1" },
+      { partition: 3, from: "edge-2", to: "edge-1" },
+    ];
+    expect((await runWhole(move, TO_2)).moves).toEqual(all);
+    const words = { names: { partition: "0" }, body: { edge: "edge-2" } };
+    expect((await runWhole(pin, words)).moves).toEqual(all);
+    expect((await runWhole(pin, words)).moves).toEqual([]);
   });
 
   it("takes back what nobody has confirmed", async () => {

@@ -2,14 +2,14 @@ import type { PlanView } from "../api/views.ts";
 import { edgeOf } from "../edges/edge-directory.ts";
 import { LIMITS } from "../limits.ts";
 import { overviewOf } from "../overview/overview.ts";
-import { ownersIn } from "../overview/owners.ts";
-import { HARMLESS, NOT_FORETOLD, movesSentence } from "../plan/plan-sentences.ts";
-import { isGroupKnown, movesOf } from "../plan/redistribution.ts";
+import { type Owners, changesOfHands, ownersIn } from "../overview/owners.ts";
+import { HARMLESS, unforetold } from "../plan/plan-sentences.ts";
+import { type Forecast, forecast } from "../plan/redistribution.ts";
 import { refuse } from "../refusal.ts";
 import { assertPartition, edgeIn, fieldsOf, partitionIn } from "./call-words.ts";
 import { order, pinRequest, tryOrder } from "./edge-orders.ts";
 import type { CallContext, OperatorCall, PreparedCall } from "./operator-call.ts";
-import { isOwnedInTime } from "./ownership-wait.ts";
+import { ownersInTime } from "./ownership-wait.ts";
 
 interface Wish {
   readonly partition: number;
@@ -51,7 +51,13 @@ export const MOVE_CALLS: readonly OperatorCall[] = [
 
 interface Way {
   readonly verb: "move" | "pin";
-  readonly run: (context: CallContext, wish: Wish) => Promise<string>;
+  readonly run: (context: CallContext, wish: Wish) => Promise<Outcome>;
+}
+
+interface Outcome {
+  readonly done: string;
+  /** Who owned what when it was done; absent: nothing was done. */
+  readonly owners?: Owners;
 }
 
 const move: Way = { verb: "move", run: runMove };
@@ -77,9 +83,10 @@ function prepared(wish: Wish, { verb, run }: Way): PreparedCall {
         // What was seen before may be the pin of a move that has ended meanwhile; from here on there is none.
         const overview = await overviewOf(services, { token: operator.token, isFresh: true });
         assertPossible(overview, wish);
-        const done = await run({ ...context, overview }, wish);
-        const from = ownersIn(overview).get(partition) ?? null;
-        return { done, moves: from === wish.edge ? [] : [{ partition, from, to: wish.edge }] };
+        const before = ownersIn(overview);
+        const { done, owners = before } = await run({ ...context, overview }, wish);
+        // With it others may have moved, so that each edge keeps its share.
+        return { done, moves: changesOfHands(before, owners) };
       } finally {
         moving.delete(partition);
       }
@@ -89,31 +96,60 @@ function prepared(wish: Wish, { verb, run }: Way): PreparedCall {
 
 type Overview = CallContext["overview"];
 
-function planOf(overview: Overview, { partition, edge }: Wish, verb: Way["verb"]): PlanView {
-  const from = ownersIn(overview).get(partition) ?? null;
-  const moves = movesOf(overview, { pin: { partition, edge } });
-  const others = moves.filter((one) => one.partition !== partition);
-  const stays =
-    verb === "pin"
-      ? `It stays tied to ${edge} until it is unpinned, also when ${edge} is restarted.`
-      : `Afterwards it may move on whenever edges come or go; to tie it to ${edge}, pin it.`;
-  const happens =
-    from === edge
-      ? `Partition ${partition} is owned by ${edge} already.`
-      : `Partition ${partition} moves from ${from ?? "nobody"} to ${edge}.`;
-  const effects = [happens, isGroupKnown(overview) ? othersSentence(others) : NOT_FORETOLD];
-  return {
-    action: `${verb} partition ${partition} ${verb === "pin" ? "to" : "→"} ${edge}`,
-    effects: [...effects, stays, HARMLESS],
-    moves,
-    reconnects: 0,
-    isDangerous: false,
-  };
+function planOf(overview: Overview, wish: Wish, verb: Way["verb"]): PlanView {
+  const { partition, edge } = wish;
+  const action = `${verb} partition ${partition} ${verb === "pin" ? "to" : "→"} ${edge}`;
+  const standing = { action, reconnects: 0, isDangerous: false };
+  const already = alreadySo(overview, wish, verb);
+  if (already !== undefined) {
+    const effects = [`Partition ${partition} is ${already} already: nothing changes.`];
+    return { ...standing, effects, moves: [], isForetold: true };
+  }
+  const foretold = forecast(overview, { pin: { partition, edge } });
+  const effects = [
+    ...wishSentences(overview, wish, foretold),
+    staySentence(overview, wish, verb),
+    HARMLESS,
+  ];
+  return { ...standing, effects, ...foretold };
 }
 
-function othersSentence(others: PlanView["moves"]): string {
-  if (others.length === 0) return movesSentence([]);
-  return `So that each keeps its share, others change hands, too. ${movesSentence(others)}`;
+/** What stands as it is wished; undefined: not all of it. */
+function alreadySo(
+  overview: Overview,
+  { partition, edge }: Wish,
+  verb: Way["verb"],
+): string | undefined {
+  if (ownersIn(overview).get(partition) !== edge) return undefined;
+  const { orders } = overview.edges;
+  if (orders === null) return undefined;
+  const pinned = pinIn(orders, partition);
+  if (pinned === edge) return `owned by ${edge} and pinned to it`;
+  return verb === "move" && pinned === null ? `owned by ${edge}` : undefined;
+}
+
+function wishSentences(
+  overview: Overview,
+  { partition, edge }: Wish,
+  { moves, isForetold }: Forecast,
+): string[] {
+  const from = ownersIn(overview).get(partition) ?? "nobody";
+  if (from === edge) return [`Partition ${partition} is owned by ${edge} already.`];
+  if (!isForetold) {
+    return [`Partition ${partition} moves from ${from} to ${edge}.`, ...unforetold({ isForetold })];
+  }
+  const isAlone = moves.every((one) => one.partition === partition);
+  return isAlone ? [] : ["So that each edge keeps its share, others change hands, too."];
+}
+
+function staySentence(overview: Overview, { partition, edge }: Wish, verb: Way["verb"]): string {
+  if (verb === "pin") {
+    return `Partition ${partition} stays tied to ${edge} until it is unpinned, also when ${edge} is restarted.`;
+  }
+  const pinned = pinIn(overview.edges.orders, partition);
+  return pinned === null
+    ? `Afterwards partition ${partition} may move on whenever edges come or go; to tie it to ${edge}, pin it.`
+    : `Partition ${partition} is pinned to ${pinned}: it is pinned to ${edge} instead.`;
 }
 
 function assertPossible(overview: Overview, { partition, edge }: Wish): void {
@@ -132,23 +168,24 @@ function assertPossible(overview: Overview, { partition, edge }: Wish): void {
 }
 
 /** A pin until the edge has it; what was pinned before stays so, to the new edge. */
-async function runMove(context: CallContext, { partition, edge }: Wish): Promise<string> {
+async function runMove(context: CallContext, { partition, edge }: Wish): Promise<Outcome> {
   const before = pinBefore(context, partition);
-  if (before === null && ownersIn(context.overview).get(partition) === edge) {
-    return `Partition ${partition} was owned by ${edge} already; nothing was done.`;
+  const already = alreadySo(context.overview, { partition, edge }, "move");
+  if (already !== undefined) {
+    return { done: `Partition ${partition} was ${already} already; nothing was done.` };
   }
   await pinForNow(context, { partition, edge }, before);
-  const isThere = await isOwnedInTime(context, partition, edge);
-  if (isThere && before !== null) {
-    return `Partition ${partition} is owned by ${edge}; it was pinned, and is pinned to ${edge} now.`;
+  const owners = await ownersInTime(context, partition, edge);
+  const moved = `Partition ${partition} is owned by ${edge}`;
+  if (owners !== undefined && before !== null) {
+    return { done: `${moved}; it was pinned, and is pinned to ${edge} now.`, owners };
   }
   const isRestored = await restore(context, { partition, edge: before });
-  const moved = `Partition ${partition} is owned by ${edge}`;
-  if (isThere && isRestored) return `${moved}.`;
-  if (isThere) {
-    return `${moved}. It was not confirmed that its pin is lifted again: ${undoText(partition, null)}.`;
+  if (owners === undefined) {
+    return refuse(503, failureText({ partition, edge }, isRestored, before));
   }
-  return refuse(503, failureText({ partition, edge }, isRestored, before));
+  const doubt = `It was not confirmed that its pin is lifted again: ${undoText(partition, null)}.`;
+  return { done: isRestored ? `${moved}.` : `${moved}. ${doubt}`, owners };
 }
 
 /** A pin that nobody has confirmed may hold: it must not outlive the move that it was for. */
@@ -171,12 +208,18 @@ async function pinForNow(
   refuse(502, `${head}; it may hold all the same: ${undoText(partition, before)}`);
 }
 
-async function runPin(context: CallContext, { partition, edge }: Wish): Promise<string> {
-  const stood = context.overview.edges.orders?.pins.find((one) => one.partition === partition);
-  const undo = undoText(partition, stood?.edge ?? null);
+/** What is pinned there already is pinned again: the edge that tells of it may not know of a later word. */
+async function runPin(context: CallContext, { partition, edge }: Wish): Promise<Outcome> {
+  const already = alreadySo(context.overview, { partition, edge }, "pin");
+  const undo = undoText(partition, pinIn(context.overview.edges.orders, partition));
   await order(context, pinRequest(partition, edge), { about: edge, undo });
-  if (await isOwnedInTime(context, partition, edge)) {
-    return `Partition ${partition} is owned by ${edge}, and pinned to it.`;
+  const owners = await ownersInTime(context, partition, edge);
+  if (owners !== undefined) {
+    const done =
+      already === undefined
+        ? `Partition ${partition} is owned by ${edge}, and pinned to it.`
+        : `Partition ${partition} was ${already} already: nothing changes.`;
+    return { done, owners };
   }
   return refuse(
     503,
@@ -190,7 +233,12 @@ function pinBefore({ overview }: CallContext, partition: number): string | null 
   if (orders === null) {
     return refuse(503, "no edge tells of its orders, so a pin could be lost: try again");
   }
-  return orders.pins.find((one) => one.partition === partition)?.edge ?? null;
+  return pinIn(orders, partition);
+}
+
+/** The edge that it is pinned to. */
+function pinIn(orders: Overview["edges"]["orders"], partition: number): string | null {
+  return orders?.pins.find((one) => one.partition === partition)?.edge ?? null;
 }
 
 async function restore(
@@ -235,26 +283,32 @@ function unpin(partition: number): PreparedCall {
     parameters: { partition },
     plan: ({ overview }) => {
       assertPartition(overview, partition);
-      const pinned = overview.edges.orders?.pins.find((one) => one.partition === partition);
-      const moves = movesOf(overview, { unpin: partition });
-      return {
-        action: `unpin partition ${partition}`,
-        effects: [
-          pinned === undefined
-            ? `Partition ${partition} is not pinned.`
-            : `Partition ${partition} is no longer tied to ${pinned.edge}.`,
-          isGroupKnown(overview) ? movesSentence(moves) : NOT_FORETOLD,
-          HARMLESS,
-        ],
-        moves,
-        reconnects: 0,
-        isDangerous: false,
-      };
+      return unpinPlan(overview, partition);
     },
     run: async (context) => {
-      assertPartition(context.overview, partition);
+      const { overview } = context;
+      assertPartition(overview, partition);
+      const { orders } = overview.edges;
+      const wasFree = orders !== null && pinIn(orders, partition) === null;
       await order(context, pinRequest(partition, null));
-      return { done: `Partition ${partition} is not pinned.` };
+      return {
+        done: wasFree
+          ? `Partition ${partition} was not pinned: nothing changes.`
+          : `Partition ${partition} is not pinned any more.`,
+      };
     },
   };
+}
+
+function unpinPlan(overview: Overview, partition: number): PlanView {
+  const { orders } = overview.edges;
+  const pinned = pinIn(orders, partition);
+  const standing = { action: `unpin partition ${partition}`, reconnects: 0, isDangerous: false };
+  if (orders !== null && pinned === null) {
+    const effects = [`Partition ${partition} is not pinned: nothing changes.`];
+    return { ...standing, effects, moves: [], isForetold: true };
+  }
+  const foretold = forecast(overview, { unpin: partition });
+  const tie = `Partition ${partition} is no longer tied to ${pinned ?? "any edge"}.`;
+  return { ...standing, effects: [tie, ...unforetold(foretold), HARMLESS], ...foretold };
 }

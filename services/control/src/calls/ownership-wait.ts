@@ -1,25 +1,27 @@
 import { delay } from "@millrace/runtime";
 import { LIMITS } from "../limits.ts";
+import { type Owners, ownersOf } from "../overview/owners.ts";
 import { order } from "./edge-orders.ts";
 import type { CallContext } from "./operator-call.ts";
 
 /**
- * Until the group says that the edge owns the partition; false when it has not within `moveMs`. The
- * group distributes anew by itself when it hears of a pin. When nothing comes of that it is asked to:
- * who has to may have missed the order.
+ * Until the group says that the edge owns the partition, and then who owns what; undefined when it has
+ * not within `moveMs`. The group distributes anew by itself when it hears of a pin. When nothing comes of
+ * that it is asked to: who has to may have missed the order.
  */
-export async function isOwnedInTime(
+export async function ownersInTime(
   context: CallContext,
   partition: number,
   edge: string,
-): Promise<boolean> {
+): Promise<Owners | undefined> {
   const { clock } = context.services;
   const sinceMs = clock.nowMs();
   let isNudged = false;
   for (;;) {
-    if ((await ownerOf(context, partition)) === edge) return true;
+    const owners = await ownersNow(context);
+    if (owners?.get(partition) === edge) return owners;
     const waitedMs = clock.nowMs() - sinceMs;
-    if (waitedMs > LIMITS.moveMs) return false;
+    if (waitedMs > LIMITS.moveMs) return undefined;
     if (!isNudged && waitedMs > LIMITS.nudgeMs) {
       isNudged = true;
       await nudge(context);
@@ -28,10 +30,9 @@ export async function isOwnedInTime(
   }
 }
 
-async function ownerOf({ services }: CallContext, partition: number): Promise<string | undefined> {
+async function ownersNow({ services }: CallContext): Promise<Owners | undefined> {
   const { group } = await services.cluster.fresh();
-  const owner = group.members.find(({ partitions }) => partitions.includes(partition));
-  return group.state === "Stable" ? owner?.words?.edge : undefined;
+  return group.state === "Stable" ? ownersOf(group) : undefined;
 }
 
 async function nudge(context: CallContext): Promise<void> {

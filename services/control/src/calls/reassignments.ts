@@ -2,6 +2,8 @@ import type { PlanView } from "../api/views.ts";
 import { type ReplicaMove, spreadReplicas } from "../reassignment/replica-plan.ts";
 import { isStanding } from "../reassignment/throttle-settings.ts";
 import type { MovingReplicas } from "../reassignment/throttles.ts";
+import { counted } from "../counted.ts";
+import { LIMITS } from "../limits.ts";
 import { refuse } from "../refusal.ts";
 import { fieldsOf } from "./call-words.ts";
 import type { CallContext, OperatorCall, PreparedCall } from "./operator-call.ts";
@@ -16,7 +18,6 @@ interface Wish {
 const PATH = "/v1/reassignments";
 const BROKERS_MAX = 1_000;
 const TOPICS_MAX = 100;
-const THROTTLE_MIN = 1_024;
 const MOVES_SHOWN = 40;
 
 export const REASSIGNMENT_CALLS: readonly OperatorCall[] = [
@@ -57,7 +58,8 @@ async function runReassign(context: Services, wish: Wish): Promise<{ readonly do
   if (moves.length === 0) return { done: "All replicas are where they should be." };
   await context.services.throttles.begin(moves, wish.throttleBytesPerSec);
   const pace = wish.throttleBytesPerSec === undefined ? "" : ", throttled until they are there";
-  return { done: `${moves.length} partitions are on their way${pace}.` };
+  const are = moves.length === 1 ? "is on its" : "are on their";
+  return { done: `${counted(moves.length, "partition")} ${are} way${pace}.` };
 }
 
 /** Throws a RefusalError where replicas move already, or others' throttle stands in the way of ours. */
@@ -109,7 +111,12 @@ function cancel(named: readonly string[] | undefined): PreparedCall {
       const throttle = isThrottled
         ? "the throttle stays until the others are there"
         : "no throttle stands";
-      return { done: `${count} partitions were called back; ${throttle}.` };
+      const were = count === 1 ? "was" : "were";
+      const called =
+        count === 0
+          ? "Nothing was on its way"
+          : `${counted(count, "partition")} ${were} called back`;
+      return { done: `${called}; ${throttle}.` };
     },
   };
 }
@@ -119,14 +126,16 @@ function cancelPlan({ partitions, ours }: MovingReplicas, topics: readonly strin
   const others = topicsOf(partitions.filter((one) => !those.includes(one)));
   const effects = topicsOf(those).map((topic) => {
     const numbers = those.filter((one) => one.topic === topic).map(({ partition }) => partition);
-    return `${topic}: called off for ${numbers.length} partitions (${numbers.join(", ")}).`;
+    return `${topic}: called off for ${counted(numbers.length, "partition")} (${numbers.join(", ")}).`;
   });
   const isKept = others.some((topic) => ours.topics.includes(topic));
   const gone = isStanding(ours) ? "The throttle goes." : "No throttle of ours stands.";
   return {
     action: "call off the reassignment",
     effects: [
-      `${those.length} partitions on their way go back to the brokers they came from; what was copied is thrown away.`,
+      those.length === 0
+        ? "Nothing of them is on its way: nothing changes."
+        : `${counted(those.length, "partition")} on the way ${those.length === 1 ? "goes" : "go"} back to the brokers they came from; what was copied is thrown away.`,
       ...effects,
       ...(others.length > 0
         ? [`Replicas of ${others.join(", ")} move on: name these topics to call them off, too.`]
@@ -134,6 +143,7 @@ function cancelPlan({ partitions, ours }: MovingReplicas, topics: readonly strin
       isKept ? "The throttle stays until the others are there." : gone,
     ],
     moves: [],
+    isForetold: true,
     reconnects: 0,
     isDangerous: those.length > 0,
   };
@@ -175,18 +185,19 @@ function planOf(wish: Wish, moves: readonly ReplicaMove[]): PlanView {
   });
   const more = moves.length > shown.length ? [`And ${moves.length - shown.length} more.`] : [];
   return {
-    action: `spread replicas over brokers ${wish.brokers.join(", ")}`,
+    action: `spread replicas over ${wish.brokers.length === 1 ? "broker" : "brokers"} ${wish.brokers.join(", ")}`,
     effects:
       moves.length === 0
         ? ["All replicas are where they should be: nothing moves."]
         : [
-            `${moves.length} partitions change brokers or preferred leader; ${copied.length} replicas are copied, each the whole of its partition. How many bytes that is, is not known here.`,
+            `${moves.length === 1 ? "1 partition changes" : `${moves.length} partitions change`} brokers or preferred leader; ${counted(copied.length, "replica")} to copy, each the whole of its partition. How many bytes that is, is not known here.`,
             pace,
             "Racks are not looked at: replicas of one partition may come to stand in the same rack.",
             ...shown,
             ...more,
           ],
     moves: [],
+    isForetold: true,
     reconnects: 0,
     isDangerous: moves.length > 0,
   };
@@ -199,7 +210,10 @@ function wishOf(fields: Readonly<Record<string, unknown>>): Wish {
     return refuse(400, "`brokers` must be a list of brokers' numbers, each once, such as [1,2,3]");
   }
   if (rate !== undefined && !isRate(rate)) {
-    return refuse(400, `\`throttleBytesPerSec\` must be a whole number from ${THROTTLE_MIN} on`);
+    return refuse(
+      400,
+      `\`throttleBytesPerSec\` must be a whole number from ${LIMITS.throttleBytesPerSecMin} on`,
+    );
   }
   return {
     brokers,
@@ -232,5 +246,5 @@ function isTopic(value: unknown): value is string {
 }
 
 function isRate(value: unknown): value is number {
-  return Number.isSafeInteger(value) && (value as number) >= THROTTLE_MIN;
+  return Number.isSafeInteger(value) && (value as number) >= LIMITS.throttleBytesPerSecMin;
 }

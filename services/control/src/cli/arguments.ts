@@ -1,7 +1,7 @@
 import { InvalidArgumentError } from "commander";
 import { LIMITS } from "../limits.ts";
 import { isPathName } from "../path-name.ts";
-import { parseBytes } from "./amounts.ts";
+import { bytes, parseBytes } from "./amounts.ts";
 
 const WEIGHT_MAX = 1_000;
 
@@ -15,6 +15,12 @@ export function parseWeight(text: string): number {
 
 export function parseLimit(text: string): number {
   return wholeNumber(text, { min: 1, max: LIMITS.auditLimit });
+}
+
+/** Where a page of the audit goes on, as control has called it. */
+export function parseNext(text: string): string {
+  if (/^\d{1,18}$/.test(text)) return text;
+  throw new InvalidArgumentError('it must be what an earlier answer (--json) has called "next".');
 }
 
 /** What stands in a path of the API: an edge, a user, a conversation. */
@@ -42,8 +48,11 @@ export function parseBrokers(text: string): number[] {
 /** As bytes a second. */
 export function parseThrottle(text: string): number {
   const value = parseBytes(text);
-  if (value !== undefined) return value;
-  throw new InvalidArgumentError("bytes a second are needed, such as 10MB or 512KiB.");
+  if (value !== undefined && value >= LIMITS.throttleBytesPerSecMin) return value;
+  const least = bytes(LIMITS.throttleBytesPerSecMin);
+  throw new InvalidArgumentError(
+    `bytes a second are needed, ${least} at least, such as 10MB or 512KiB.`,
+  );
 }
 
 /** For options that may be repeated. */

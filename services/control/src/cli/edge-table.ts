@@ -1,6 +1,7 @@
-import type { EdgeView } from "../api/views.ts";
+import type { EdgeView, EdgesView } from "../api/views.ts";
 import { bytes, count, duration, perSecond, share } from "./amounts.ts";
 import type { Tone } from "./paint.ts";
+import { silenceLines } from "./silence-text.ts";
 import { type Column, type Layout, table } from "./table.ts";
 
 const CORE: readonly Column<EdgeView>[] = [
@@ -48,15 +49,19 @@ export function edgeTable(edges: readonly EdgeView[], layout: Layout): string {
 }
 
 /** For whoever looks at the edges. */
-export function edgesText(edges: readonly EdgeView[], nowMs: number, layout: Layout): string {
-  if (edges.length === 0) return "No edge answers; npx millrace status says which and why.";
+export function edgesText(view: EdgesView, nowMs: number, layout: Layout): string {
+  const { edges } = view;
+  const silent = silenceLines(view, layout);
+  if (edges.length === 0) {
+    return ["No edge answers; npx millrace status says what to do.", ...silent].join("\n");
+  }
   const age = {
     title: "UP",
     text: ({ startedAtMs }: EdgeView) => duration(nowMs - startedAtMs),
     isNumber: true,
     spare: 7,
   };
-  return table([...MORE, age], edges, layout);
+  return [table([...MORE, age], edges, layout), ...silent].join("\n");
 }
 
 function stateOf({ state, isReady, isRedisUp }: EdgeView): string {

@@ -4,6 +4,7 @@ import { CliFailure, EXIT } from "./failure.ts";
 import { type Paint, colours, jsonFor, noPaint } from "./paint.ts";
 import type { FoundProduct, Output, Surroundings } from "./surroundings.ts";
 import type { Layout } from "./table.ts";
+import { columnsOf } from "./terminal-size.ts";
 
 /** The options that every command has. */
 export interface GlobalOptions {
@@ -128,7 +129,7 @@ export class Invocation {
 
   #layoutOn(output: Output): Layout {
     const isTerminal = output.isTTY === true;
-    const width = isTerminal ? (output.columns ?? 80) : UNBOUNDED;
+    const width = isTerminal ? columnsOf(output) : UNBOUNDED;
     return { width, paint: isTerminal ? this.#paint() : noPaint };
   }
 

@@ -32,7 +32,7 @@ describe("what is dangerous", () => {
     const { code, out, err } = await run("drain edge-2 --no-wait", { ...GO, input: "y\n" });
     expect(err).toBe(`- edge-2 takes no new clients
 - its 7 clients are told to go
-1 partition moves:
+1 partition changes hands:
   partition 4: edge-2 → edge-1
 7 clients have to connect again.
 Go on? [y/N] `);
@@ -106,11 +106,19 @@ describe("plan", () => {
     expect(out).toBe(`drain edge-2 would do this; nothing was done:
 - edge-2 takes no new clients
 - its 7 clients are told to go
-1 partition moves:
+1 partition changes hands:
   partition 4: edge-2 → edge-1
 7 clients have to connect again.
 `);
     expect(control.orders).toEqual([]);
+  });
+
+  it("says that nothing changes hands only where that is known", async () => {
+    const still = { moves: [], reconnects: 0, isDangerous: false };
+    takes("POST /v1/rebalance", planView(still));
+    expect((await run("plan rebalance")).out).toContain("\nNo partition changes hands.\n");
+    takes("POST /v1/rebalance", planView({ ...still, isForetold: false }));
+    expect((await run("plan rebalance")).out).not.toContain("partition changes");
   });
 
   it("is the API's own plan for programs", async () => {
@@ -126,6 +134,22 @@ describe("plan", () => {
       expect(control.asked.map(({ path }) => path.endsWith("?dryRun=true"))).toEqual([true]);
     },
   );
+});
+
+describe("what was done", () => {
+  it("is told with all that has changed hands", async () => {
+    const moves = [
+      { partition: 7, from: "edge-1", to: "edge-3" },
+      { partition: 11, from: "edge-3", to: "edge-1" },
+    ];
+    takes("POST /v1/moves", HARMLESS, { ...DONE, done: "Partition 7 is owned by edge-3.", moves });
+    expect((await run("move 7 edge-3")).out).toBe(`Partition 7 is owned by edge-3.
+2 partitions change hands:
+  partition 7: edge-1 → edge-3
+  partition 11: edge-3 → edge-1
+(audit 17)
+`);
+  });
 });
 
 describe("what takes long", () => {
@@ -212,6 +236,9 @@ describe("what is wrong is told in one sentence, and what to do in another", () 
     ["weight edge-1", "Either a weight or --clear is needed."],
     ["weight edge-1 3 --clear", "Either a weight or --clear is needed."],
     ["explain alice", "It has to be said whether it is a client or a conversation."],
+    ["explain thing x", "Try millrace explain client x, or millrace explain conversation x."],
+    ["audit --after xyz", "--after <next>, xyz: it must be what an earlier answer (--json) has"],
+    ["reassign --brokers 1 --throttle 10", "--throttle <rate>, 10: bytes a second are needed,"],
     ["reassign --throttle 3MB", "--throttle needs --brokers."],
     ["reassign --topic a", "--topic needs --brokers or --cancel."],
     ["reassign --brokers 1,1", "--brokers <ids>, 1,1: a broker stands there twice."],

@@ -9,7 +9,7 @@ const MOVES_SHOWN = 20;
 
 /** What a call would do. */
 export function planText(plan: PlanView, layout: Layout): string {
-  const { effects, moves, reconnects } = plan;
+  const { effects, moves, isForetold, reconnects } = plan;
   const { paint } = layout;
   const sockets =
     reconnects === 0
@@ -17,7 +17,8 @@ export function planText(plan: PlanView, layout: Layout): string {
       : paint("warn", `${plural(reconnects, "client has", "clients have")} to connect again.`);
   return [
     ...effects.map((effect) => wrapped(`- ${printable(effect)}`, layout)),
-    ...(moves.length === 0 ? ["No partition moves."] : moveLines(moves)),
+    // That they are not known is said by the effects.
+    ...(moves.length === 0 && isForetold ? ["No partition changes hands."] : moveLines(moves)),
     sockets,
   ].join("\n");
 }
@@ -25,14 +26,12 @@ export function planText(plan: PlanView, layout: Layout): string {
 /** What a call has done. */
 export function doneText({ done, moves = [], auditId }: DoneView, layout: Layout): string {
   const { paint } = layout;
-  const lines = [
-    wrapped(printable(done), layout, 0),
-    ...(moves.length === 0 ? [] : moveLines(moves)),
-  ];
+  const lines = [wrapped(printable(done), layout, 0), ...moveLines(moves)];
   return [...lines, paint("dim", printable(`(audit ${auditId})`))].join("\n");
 }
 
 function moveLines(moves: PlanView["moves"]): string[] {
+  if (moves.length === 0) return [];
   const lines = moves
     .slice(0, MOVES_SHOWN)
     .map(
@@ -40,6 +39,6 @@ function moveLines(moves: PlanView["moves"]): string[] {
         `  partition ${partition}: ${printable(from ?? "nobody")} → ${printable(to ?? "nobody")}`,
     );
   const more = moves.length - lines.length;
-  const head = `${plural(moves.length, "partition moves", "partitions move")}:`;
+  const head = `${plural(moves.length, "partition changes hands", "partitions change hands")}:`;
   return [head, ...lines, ...(more > 0 ? [`  … and ${more} more (--json lists all)`] : [])];
 }

@@ -2,6 +2,7 @@ import type { ProblemView, StatusView } from "../api/views.ts";
 import { perSecond, plural } from "./amounts.ts";
 import { edgeTable } from "./edge-table.ts";
 import { type Paint, printable } from "./paint.ts";
+import { silenceLines } from "./silence-text.ts";
 import type { Layout } from "./table.ts";
 import { wrapped } from "./wrapping.ts";
 
@@ -18,7 +19,7 @@ export function statusText(status: StatusView, layout: Layout): string {
       `${perSecond(totals.deliveriesPerSec)} deliveries/s`,
     "",
     edges.length === 0 ? "No edge answers." : edgeTable(edges, layout),
-    ...silentLines(status, paint),
+    ...silenceLines({ unreachable: unnamed(status) }, layout),
     "",
     ...problemLines(problems, layout),
   ].join("\n");
@@ -36,14 +37,9 @@ function surroundings({ kafka, group }: StatusView, paint: Paint): string {
   return `${brokers}${kafka.isUp ? `, ${replicas}` : ""}; ${members}`;
 }
 
-/** Those that no problem names, with what to do. */
-function silentLines({ unreachable, problems }: StatusView, paint: Paint): string[] {
-  const silent = unreachable.filter(
-    ({ address }) => !problems.some(({ what }) => what.includes(address)),
-  );
-  return silent.map(({ address, why }) =>
-    paint("bad", printable(`${address} does not answer: ${why}`)),
-  );
+/** Silent edges that no problem names, with what to do. */
+function unnamed({ unreachable, problems }: StatusView): StatusView["unreachable"] {
+  return unreachable.filter(({ address }) => !problems.some(({ what }) => what.includes(address)));
 }
 
 function problemLines(problems: readonly ProblemView[], layout: Layout): string[] {

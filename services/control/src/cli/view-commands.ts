@@ -1,13 +1,13 @@
 import type { Command } from "commander";
 import type {
   AuditView,
-  EdgeView,
+  EdgesView,
   ExplanationView,
-  PartitionView,
+  PartitionsView,
   StatusView,
   TopicView,
 } from "../api/views.ts";
-import { parseLimit, parseName } from "./arguments.ts";
+import { parseLimit, parseName, parseNext } from "./arguments.ts";
 import { auditText } from "./audit-text.ts";
 import { edgesText } from "./edge-table.ts";
 import { examples } from "./examples.ts";
@@ -44,7 +44,11 @@ export function addViews(program: Command, surroundings: Surroundings): void {
   };
   watched("status", "the whole in one look, and what needs attention", lookAtAll);
   watched("edges", "each edge: state, clients, share, load", lookAtEdges);
-  watched("partitions", "each partition: owner, rate, lag, sockets, hottest", lookAtPartitions);
+  watched(
+    "partitions",
+    "each partition: owner, rate, lag, sockets, replicas, hottest",
+    lookAtPartitions,
+  );
   addExplain(program, surroundings);
   addTopics(program, surroundings);
   addAudit(program, surroundings);
@@ -56,14 +60,14 @@ async function lookAtAll(invocation: Invocation): Promise<Shown> {
 }
 
 async function lookAtEdges(invocation: Invocation): Promise<Shown> {
-  const view = await invocation.control().read<{ edges: EdgeView[] }>("/v1/edges");
+  const view = await invocation.control().read<EdgesView>("/v1/edges");
   const nowMs = invocation.surroundings.clock.wallMs();
-  return { view, text: () => edgesText(view.edges, nowMs, invocation.layout) };
+  return { view, text: () => edgesText(view, nowMs, invocation.layout) };
 }
 
 async function lookAtPartitions(invocation: Invocation): Promise<Shown> {
-  const view = await invocation.control().read<{ partitions: PartitionView[] }>("/v1/partitions");
-  return { view, text: () => partitionsText(view.partitions, invocation.layout) };
+  const view = await invocation.control().read<PartitionsView>("/v1/partitions");
+  return { view, text: () => partitionsText(view, invocation.layout) };
 }
 
 function addExplain(program: Command, surroundings: Surroundings): void {
@@ -71,10 +75,12 @@ function addExplain(program: Command, surroundings: Surroundings): void {
     .command("explain")
     .description("why a client or a conversation is silent")
     .argument("[subject]")
+    // Whatever else was typed, what is missing is the word in front of it.
+    .allowExcessArguments()
     .usage("client <user> | conversation <id>")
     .addHelpText("after", examples(program, "explain client alice", "explain conversation room:42"))
-    .action((subject: string | undefined) => {
-      const typed = subject ?? "ID";
+    .action((_subject: string | undefined, _options, command: Command) => {
+      const typed = command.args.at(-1) ?? "ID";
       throw new CliFailure("It has to be said whether it is a client or a conversation.", {
         advice: `Try millrace explain client ${typed}, or millrace explain conversation ${typed}.`,
         exitCode: EXIT.wrongUse,
@@ -130,7 +136,7 @@ function addAudit(program: Command, surroundings: Surroundings): void {
     .command("audit")
     .description("who has changed what, the newest last")
     .option("--limit <n>", `so many of the newest (default ${AUDIT_LINES})`, parseLimit)
-    .option("--after <next>", "older ones: from where an answer's next says")
+    .option("--after <next>", "older ones: from where an answer's next says", parseNext)
     .addHelpText("after", examples(program, "audit", "audit --limit 100 --json"))
     .action(async ({ limit = AUDIT_LINES, after }: AuditWords, command: Command) => {
       const invocation = new Invocation(surroundings, command);

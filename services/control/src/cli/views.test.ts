@@ -24,7 +24,7 @@ const PARTITIONS = [
   partitionView(),
   partitionView({ partition: 1, owner: null, lag: 1200, lagMs: 4210, stalledOn: ["edge-3"] }),
   partitionView({ partition: 10, pin: "edge-1", isPaused: true, recordsPerSec: 1041, hottest: [] }),
-  partitionView({ partition: 11, lag: null, lagMs: null, inSync: [1, 2] }),
+  partitionView({ partition: 11, lag: null, lagMs: null, leader: null, inSync: [2] }),
 ];
 
 function entry(own: Partial<AuditView>): AuditView {
@@ -74,15 +74,15 @@ edge-3  serving, no Redis  1,234  2,500     4        2  68.4 KiB  42 %      -
   it("partitions say who owns them, how far behind they are, and what is wrong", async () => {
     control.when("GET /v1/partitions", { body: { partitions: PARTITIONS } });
     expect(await shown("partitions")).toBe(`
-PART  OWNER   RECORDS/s    LAG  LAG s  SOCKETS  HOTTEST
-   0  edge-1        3.1      0    0.0       12  room:42 (2.1/s)
-   1  nobody        3.1  1,200    4.2       12  room:42 (2.1/s)
-  10  edge-1      1,041      0    0.0       12
-  11  edge-1        3.1      ?      ?       12  room:42 (2.1/s)
+PART  OWNER   RECORDS/s    LAG  LAG s  SOCKETS  LEADER  IN SYNC  HOTTEST
+   0  edge-1        3.1      0    0.0       12       1      3/3  room:42 (2.1/s)
+   1  nobody        3.1  1,200    4.2       12       1      3/3  room:42 (2.1/s)
+  10  edge-1     PAUSED      0    0.0       12       1      3/3
+  11  edge-1        3.1      ?      ?       12    none      1/3  room:42 (2.1/s)
 
 partition 1: nobody owns it; stands still on edge-3
-partition 10: paused; pinned to edge-1
-partition 11: 2 of 3 in sync
+partition 10: paused: nothing of it is delivered; pinned to edge-1
+partition 11: nobody leads it; last in sync: broker 2; 1 of 3 in sync, without brokers 1, 3
 `);
   });
 
@@ -96,6 +96,52 @@ partition 11: 2 of 3 in sync
     const lines = (await shown("partitions")).split("\n");
     expect(lines[2]).toMatch(/ room:x+…$/);
     expect(Math.max(...lines.map((line) => line.length))).toBe(80);
+  });
+
+  it("what is wrong with replicas is told on a narrow terminal, too", async () => {
+    const owner = "edge-7d9c5bf4d8-x2x7k";
+    const partitions = [
+      partitionView({ owner, inSync: [1, 3] }),
+      partitionView({ partition: 1, owner, leader: null, replicas: [], inSync: [] }),
+    ];
+    control.when("GET /v1/partitions", { body: { partitions } });
+    const text = await shown("partitions");
+    expect(text).toContain("too narrow for LEADER, IN SYNC");
+    expect(text).toContain("partition 0: 2 of 3 in sync, without broker 2\n");
+    // Kafka did not answer: nothing is said of it.
+    expect((await run("partitions")).out).toMatch(/^ *1 .* \? +\? +room:42/m);
+  });
+
+  it("an edge that does not answer stands below the tables, and so do those not asked", async () => {
+    const unreachable = [{ address: "127.0.0.1:9473", why: "no answer within 2 s" }];
+    const silence = { unreachable, unasked: 2 };
+    control.when("GET /v1/edges", { body: { edges: EDGES, ...silence } });
+    control.when("GET /v1/partitions", { body: { partitions: PARTITIONS, ...silence } });
+    for (const line of ["edges", "partitions"]) {
+      const { code, out } = await run(line);
+      expect([code, out.trimEnd().split("\n").slice(-2)]).toEqual([
+        0,
+        [
+          "127.0.0.1:9473 does not answer: no answer within 2 s",
+          "2 addresses more not asked; npx millrace status says why",
+        ],
+      ]);
+    }
+    control.when("GET /v1/edges", { body: { edges: [], unreachable, unasked: 0 } });
+    expect((await run("edges")).out).toContain("No edge answers; npx millrace status says");
+    expect((await run("edges")).out).toContain("127.0.0.1:9473 does not answer");
+  });
+
+  it("a terminal that does not know its size is taken for an ordinary one", async () => {
+    control.when("GET /v1/status", { body: STATUS });
+    const environment = { NO_COLOR: "1" };
+    const ordinary = await run("status", { columns: 80, environment });
+    expect(await run("status", { columns: 0, environment })).toEqual(ordinary);
+    const { stop, interrupted } = ctrlC();
+    const setting = { columns: 0, rows: 0, environment, interrupted, onOut: stop };
+    const { out } = await run("status --watch", setting);
+    expect(out).toContain("Look at its log, and at Redis.");
+    expect(out).not.toContain("more lines");
   });
 
   it("in a pipe nothing is left out and nothing is coloured", async () => {

@@ -2,6 +2,7 @@ import { delay } from "@millrace/runtime";
 import { CliFailure } from "./failure.ts";
 import type { Invocation } from "./invocation.ts";
 import { jsonFor, printable } from "./paint.ts";
+import { rowsOf } from "./terminal-size.ts";
 
 const AGAIN_MS = 1_000;
 const TOP_LEFT = "\u001B[H";
@@ -68,10 +69,9 @@ function tell(invocation: Invocation, shown: Shown | CliFailure, isDrawn: boolea
 
 /** Over what stood there, so that nothing flickers. */
 function draw({ surroundings }: Invocation, text: string): void {
-  const { rows = 24 } = surroundings.stdout;
   const lines = text.split("\n");
   // A line below the screen would move all of it up.
-  const room = rows - 3;
+  const room = rowsOf(surroundings.stdout) - 3;
   const cut = lines.length > room ? [`… ${lines.length - room} more lines`] : [""];
   const body = [...lines.slice(0, room), ...cut, "Ctrl-C ends it."]
     .map((line) => `${line}${CLEAR_TO_LINE_END}`)

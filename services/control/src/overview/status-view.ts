@@ -1,4 +1,4 @@
-import type { KafkaView, StatusView } from "../api/views.ts";
+import type { KafkaView, SilenceView, StatusView } from "../api/views.ts";
 import { edgeViews } from "./edge-views.ts";
 import type { Overview } from "./overview.ts";
 import { partitionViews } from "./partition-views.ts";
@@ -17,7 +17,7 @@ export function statusView(overview: Overview): StatusView {
     topic,
     delivery: deliveryOf(edges.map(({ delivery }) => delivery)),
     edges,
-    unreachable: overview.edges.unreachable,
+    ...silenceView(overview),
     kafka,
     group: { state: cluster.group.state, members: cluster.group.members.length },
     totals: {
@@ -29,6 +29,10 @@ export function statusView(overview: Overview): StatusView {
     },
     problems: problemsIn(overview, { edges, partitions, kafka }),
   };
+}
+
+export function silenceView({ edges: { unreachable, unasked } }: Overview): SilenceView {
+  return { unreachable, unasked };
 }
 
 function kafkaView({ cluster }: Overview): KafkaView {

@@ -1,8 +1,15 @@
 import { describe, expect, it } from "vitest";
+import type { Overview } from "../overview/overview.ts";
 import { groupOf, overviewFrom } from "../testing/edge-reports.ts";
-import { isGroupKnown, movesOf } from "./redistribution.ts";
+import { type Change, forecast } from "./redistribution.ts";
 
 const SHARED = groupOf({ "edge-1": [0, 1], "edge-2": [2, 3] });
+
+function movesOf(overview: Overview, change: Change) {
+  const { moves, isForetold } = forecast(overview, change);
+  expect(isForetold).toBe(true);
+  return moves;
+}
 
 describe("what would change hands", () => {
   it("is nothing where the shares are right already", () => {
@@ -16,12 +23,25 @@ describe("what would change hands", () => {
     ]);
   });
 
-  it("is all that a draining edge owns", () => {
-    const moves = movesOf(overviewFrom(), { draining: { edge: "edge-1", isDraining: true } });
-    expect(moves).toEqual([
+  it("is all that a draining edge owns; nobody gets it where no other edge is", () => {
+    expect(movesOf(overviewFrom(), { leaving: "edge-1" })).toEqual([
       { partition: 0, from: "edge-1", to: "edge-2" },
       { partition: 1, from: "edge-1", to: "edge-2" },
     ]);
+    const alone = overviewFrom({ cluster: { group: groupOf({ "edge-1": [0, 1, 2, 3] }) } });
+    expect(movesOf(alone, { leaving: "edge-1" })).toEqual(
+      [0, 1, 2, 3].map((partition) => ({ partition, from: "edge-1", to: null })),
+    );
+  });
+
+  it("is the share of an edge that is no member yet, by its weight", () => {
+    const alone = overviewFrom({ cluster: { group: groupOf({ "edge-1": [0, 1, 2, 3] }) } });
+    expect(movesOf(alone, { joining: { edge: "edge-2", weight: 1 } })).toEqual([
+      { partition: 2, from: "edge-1", to: "edge-2" },
+      { partition: 3, from: "edge-1", to: "edge-2" },
+    ]);
+    expect(movesOf(alone, { joining: { edge: "edge-2", weight: 3 } })).toHaveLength(3);
+    expect(movesOf(overviewFrom(), { joining: { edge: "edge-2", weight: 1 } })).toEqual([]);
   });
 
   it("follows the weights", () => {
@@ -50,9 +70,8 @@ describe("what would change hands", () => {
       { state: "PreparingRebalance", members: nameless },
     ]) {
       const overview = overviewFrom({ cluster: { group } });
-      expect(isGroupKnown(overview)).toBe(false);
-      expect(movesOf(overview, {})).toEqual([]);
+      expect(forecast(overview, {})).toEqual({ moves: [], isForetold: false });
     }
-    expect(isGroupKnown(overviewFrom({ cluster: { group: SHARED } }))).toBe(true);
+    expect(movesOf(overviewFrom({ cluster: { group: SHARED } }), {})).toEqual([]);
   });
 });

@@ -12,6 +12,8 @@ export interface WatchOptions {
   readonly metrics: ControlMetrics;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** When the certificate ends that is shown there. */
+  readonly certificateEnd?: (url: string) => Promise<number>;
 }
 
 /** Looks at what needs no operator's token, for the metrics: the cluster, its topics, certificates. */
@@ -20,6 +22,8 @@ export class Watch {
   readonly #stop = new AbortController();
   /** When the certificate of each address ends; the metric counts down between two looks. */
   readonly #ends = new Map<string, number>();
+  /** Where the last look has seen no certificate. */
+  readonly #unseen = new Set<string>();
 
   constructor(options: WatchOptions) {
     this.#options = options;
@@ -28,8 +32,11 @@ export class Watch {
   /** Until `close`. Never rejects. */
   async run(): Promise<void> {
     await Promise.all([
-      this.#every(LIMITS.watchMs, () => this.#lookAtCluster()),
-      this.#every(LIMITS.certificateMs, () => this.#lookAtCertificates()),
+      this.#again(async () => {
+        await this.#lookAtCluster();
+        return LIMITS.watchMs;
+      }),
+      this.#again(() => this.#lookAtCertificates()),
     ]);
   }
 
@@ -45,12 +52,10 @@ export class Watch {
     this.#stop.abort();
   }
 
-  async #every(intervalMs: number, look: () => Promise<void>): Promise<void> {
+  /** Each look says when the next one is due. */
+  async #again(look: () => Promise<number>): Promise<void> {
     const { signal } = this.#stop;
-    while (!signal.aborted) {
-      await look();
-      await delay(this.#options.clock, intervalMs, signal);
-    }
+    while (!signal.aborted) await delay(this.#options.clock, await look(), signal);
   }
 
   async #lookAtCluster(): Promise<void> {
@@ -75,21 +80,32 @@ export class Watch {
     }
   }
 
-  async #lookAtCertificates(): Promise<void> {
+  async #lookAtCertificates(): Promise<number> {
     const { clientUrls } = this.#options;
     const secured = clientUrls.filter((url) => url.startsWith("wss:"));
-    await Promise.all(secured.map((url) => this.#lookAtCertificate(url)));
+    const due = await Promise.all(secured.map((url) => this.#lookAtCertificate(url)));
+    return Math.min(LIMITS.certificateMs, ...due);
   }
 
-  async #lookAtCertificate(url: string): Promise<void> {
-    const { metrics, logger } = this.#options;
+  /**
+   * One that is not seen once is looked at again soon, and nothing is said: where control and what is in
+   * front of the edges start together, control is there first.
+   */
+  async #lookAtCertificate(url: string): Promise<number> {
+    const { metrics, logger, certificateEnd = certificateEndMs } = this.#options;
     const address = new URL(url).host;
     try {
-      this.#ends.set(address, await certificateEndMs(url));
+      this.#ends.set(address, await certificateEnd(url));
+      this.#unseen.delete(address);
       metrics.certificateProbe.set({ address }, 1);
     } catch (cause) {
       metrics.certificateProbe.set({ address }, 0);
+      if (!this.#unseen.has(address)) {
+        this.#unseen.add(address);
+        return LIMITS.certificateAgainMs;
+      }
       logger.warn({ address, error: messageOf(cause) }, "no certificate can be seen there");
     }
+    return LIMITS.certificateMs;
   }
 }

@@ -18,8 +18,9 @@ export interface CliSetting {
   readonly onOut?: (text: string) => void;
   /** Nobody reads the standard output from then on. */
   readonly readerGone?: Promise<void>;
-  /** In front of a terminal of that many columns. */
+  /** In front of a terminal of that many columns; 0: one that does not know its size. */
   readonly columns?: number;
+  readonly rows?: number;
   readonly environment?: Readonly<Record<string, string>>;
   readonly interrupted?: Promise<void>;
   readonly connect?: (options: ConnectOptions) => Client;
@@ -32,7 +33,7 @@ export async function runMillrace(
   setting: CliSetting = {},
 ): Promise<CliRun> {
   const { columns, environment = {}, interrupted, findProduct } = setting;
-  const stdout = new Recorder(columns, setting.onOut);
+  const stdout = new Recorder(columns, setting.onOut, setting.rows);
   void setting.readerGone?.then(() => stdout.lose());
   const stderr = new Recorder(columns);
   const typed = Readable.from(setting.input === undefined ? [] : [Buffer.from(setting.input)]);
@@ -82,14 +83,20 @@ const HASTY: Clock = { ...systemClock, after: (_delayMs, run) => systemClock.aft
 class Recorder implements Output {
   readonly isTTY: boolean;
   readonly columns: number;
+  readonly rows: number;
   readonly #onWrite: (text: string) => void;
   readonly #onLost: ((error: Error) => void)[] = [];
   text = "";
 
-  constructor(columns: number | undefined, onWrite: (text: string) => void = () => undefined) {
+  constructor(
+    columns: number | undefined,
+    onWrite: (text: string) => void = () => undefined,
+    rows = 24,
+  ) {
     this.#onWrite = onWrite;
     this.isTTY = columns !== undefined;
     this.columns = columns ?? 0;
+    this.rows = rows;
   }
 
   write(text: string): boolean {

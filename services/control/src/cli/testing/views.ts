@@ -74,6 +74,7 @@ export const STATUS: StatusView = {
   delivery: "direct",
   edges: EDGES,
   unreachable: [{ address: "127.0.0.1:9473", why: "connection refused" }],
+  unasked: 0,
   kafka: { isUp: true, brokers: 3, underReplicated: 1 },
   group: { state: "Stable", members: 3 },
   totals: {
@@ -97,6 +98,7 @@ export function planView(own: Partial<PlanView> = {}): PlanView {
     action: "drain edge-2",
     effects: ["edge-2 takes no new clients", "its 7 clients are told to go"],
     moves: [{ partition: 4, from: "edge-2", to: "edge-1" }],
+    isForetold: true,
     reconnects: 7,
     isDangerous: true,
     ...own,
