@@ -221,7 +221,7 @@ describe("publishing", () => {
       if (isKnown) edge.socket.end(1006);
       publish(
         client,
-        Array.from({ length: 1_000 }, (_, index) => `${index}`),
+        Array.from({ length: 1_000 }, (_unused, index) => `${index}`),
       );
       const refused = { code: "body-too-large", isRetryable: false };
       await expect(client.publish(ROOM, "x".repeat(bytes))).rejects.toMatchObject(refused);

@@ -20,6 +20,10 @@ const SERVICES = {
   orders: { current: () => ORDERS },
 } as unknown as AdminServices;
 
+function identify(): Promise<string> {
+  return Promise.resolve("olga");
+}
+
 it("a look at the fleet fills no audit log, and a look at a user leaves its line there", async () => {
   const levels = new Map<unknown, string>();
   const at =
@@ -32,7 +36,6 @@ it("a look at the fleet fills no audit log, and a look at a user leaves its line
     warn: at("warn"),
     error: at("error"),
   };
-  const identify = (): Promise<string> => Promise.resolve("olga");
   const options = { address: "127.0.0.1:0", logger, services: SERVICES, identify };
   const page = await startAdminPage(options);
   try {
