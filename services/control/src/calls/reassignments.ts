@@ -114,7 +114,7 @@ function cancel(named: readonly string[] | undefined): PreparedCall {
       const were = count === 1 ? "was" : "were";
       const called =
         count === 0
-          ? "Nothing was on its way"
+          ? "Nothing of these topics was on its way"
           : `${counted(count, "partition")} ${were} called back`;
       return { done: `${called}; ${throttle}.` };
     },

@@ -77,6 +77,14 @@ function settingsNow(): Promise<string[]> {
   });
 }
 
+/** Each broker tells its own settings, and hears of a change when it does. */
+function whenUnthrottled(): Promise<unknown> {
+  return waitFor(async () => (await settingsNow()).join() === "retention.ms=86400000", {
+    what: "only the setting that was there is left",
+    timeoutMs: 120_000,
+  });
+}
+
 /** As a control sets it, or another tool. */
 async function throttle(to: {
   readonly replicas: string | null;
@@ -129,12 +137,9 @@ describe("replicas that are spread over other brokers", () => {
     expect(cancel.effects.join(" ")).toContain(`${stage.topic}: called off for 3 partitions`);
     const elsewhere = await stage.call("DELETE", PATH, { body: { topics: ["elsewhere"] } });
     expect(elsewhere.json["done"]).toBe(
-      "0 partitions were called back; the throttle stays until the others are there.",
+      "Nothing of these topics was on its way; the throttle stays until the others are there.",
     );
-    await waitFor(async () => (await settingsNow()).join() === "retention.ms=86400000", {
-      what: "only the setting that was there is left",
-      timeoutMs: 120_000,
-    });
+    await whenUnthrottled();
     expect(await viewNow()).toEqual({
       isRunning: false,
       throttleBytesPerSec: null,
@@ -160,7 +165,7 @@ describe("replicas that are spread over other brokers", () => {
     expect((await viewNow()).isRunning).toBe(true);
     const { json } = await stage.call("DELETE", PATH);
     expect(json["done"]).toBe("3 partitions were called back; no throttle stands.");
-    expect(await settingsNow()).toEqual(["retention.ms=86400000"]);
+    await whenUnthrottled();
     expect((await viewNow()).isRunning).toBe(false);
     const { audit } = await stage.get<{ audit: AuditView[] }>("/v1/audit");
     expect(audit.map(({ action }) => action).slice(0, 2)).toEqual(["reassign.cancel", "reassign"]);
@@ -171,10 +176,7 @@ describe("replicas that are spread over other brokers", () => {
     await throttle({ replicas: "0:2147483647,0:1", rates: ["100000", "100001"] });
     await waitFor(async () => (await settingsNow()).length === 5, { what: "the throttle stands" });
     await start();
-    await waitFor(async () => (await settingsNow()).join() === "retention.ms=86400000", {
-      what: "the throttle is gone",
-      timeoutMs: 60_000,
-    });
+    await whenUnthrottled();
   });
 
   it("do not begin behind a throttle that another tool has set", async () => {
