@@ -2,6 +2,7 @@ import type { PlanView } from "../api/views.ts";
 import {
   type SeenEdge,
   edgeOf,
+  isAside,
   isGood,
   isUnknownAfter,
   refusalStatus,
@@ -89,10 +90,6 @@ async function tell(
 }
 
 type State = SeenEdge["report"]["state"];
-
-function isAside(state: State): boolean {
-  return state === "draining" || state === "drained";
-}
 
 function drainDone(id: string, state: State, then: Then): string {
   if (isAside(state)) {

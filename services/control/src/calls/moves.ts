@@ -1,5 +1,5 @@
 import type { PlanView } from "../api/views.ts";
-import { edgeOf } from "../edges/edge-directory.ts";
+import { edgeOf, isAside } from "../edges/edge-directory.ts";
 import { LIMITS } from "../limits.ts";
 import { overviewOf } from "../overview/overview.ts";
 import { type Owners, changesOfHands, ownersIn } from "../overview/owners.ts";
@@ -155,7 +155,7 @@ function staySentence(overview: Overview, { partition, edge }: Wish, verb: Way["
 function assertPossible(overview: Overview, { partition, edge }: Wish): void {
   assertPartition(overview, partition);
   const { report } = edgeOf(overview.edges, edge);
-  if (report.state === "drained" || report.state === "draining") {
+  if (isAside(report.state)) {
     refuse(409, `${edge} is ${report.state} and takes nothing: \`millrace undrain ${edge}\` first`);
   }
   const { members, state } = overview.cluster.group;

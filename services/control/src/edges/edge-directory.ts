@@ -169,6 +169,11 @@ export class EdgeDirectory {
   }
 }
 
+/** It takes no newcomers, and gives away what it has. */
+export function isAside(state: EdgeReport["state"]): boolean {
+  return state === "draining" || state === "drained";
+}
+
 /** The edge of that id. Throws a RefusalError that lists those there are. */
 export function edgeOf({ edges, unreachable }: EdgesLook, id: string): SeenEdge {
   const edge = edges.find(({ report }) => report.id === id);

@@ -1,5 +1,6 @@
-import type { ExplanationView, FindingView, PartitionView } from "../api/views.ts";
+import type { EdgeView, ExplanationView, FindingView, PartitionView } from "../api/views.ts";
 import { counted } from "../counted.ts";
+import { isAside } from "../edges/edge-directory.ts";
 import { LIMITS } from "../limits.ts";
 
 /** What concerns whoever listens, wherever: the state of the edges, of Redis, of Kafka. */
@@ -8,7 +9,7 @@ export interface FleetFacts {
   /** Edges that answered, with what matters of them here. */
   readonly edges: readonly {
     readonly id: string;
-    readonly state: string;
+    readonly state: EdgeView["state"];
     readonly isRedisUp: boolean;
   }[];
   /** Addresses that did not answer. */
@@ -84,7 +85,7 @@ export function* edgeFindings(
 ): Generator<FindingView> {
   for (const { id, state, isRedisUp } of edges) {
     if (concerned !== undefined && !concerned.includes(id)) continue;
-    if (state === "drained" || state === "draining") {
+    if (isAside(state)) {
       yield wrong("edge", `${id} is ${state}: its clients are told to connect elsewhere.`);
     }
     if (!isRedisUp) {
